@@ -1,0 +1,69 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The robot's second lap: publishes live camera frames; a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+import rclpy
+from rclpy.qos import qos_profile_sensor_data
+
+from sensor_msgs.msg import Image
+
+from tetra_vpr_ros.simulation.camera import CameraEffects
+from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D
+
+from tqdm import tqdm
+
+
+def main() -> None:
+    """Publish one frame of each pose at a steady rate and write down where it was taken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--poses', type=Path, required=True, help='JSON list of [x, y, yaw]')
+    parser.add_argument('--truth', type=Path, required=True, help='CSV to write')
+    parser.add_argument('--level', required=True)
+    parser.add_argument('--topic', default='/camera/image_raw')
+    parser.add_argument('--rate', type=float, default=10.0)
+    parser.add_argument('--wait', type=float, default=30.0, help='seconds to wait for a subscriber')
+    args = parser.parse_args()
+    poses = [Pose2D(*row) for row in json.loads(args.poses.read_text())]
+    effects = CameraEffects(exposure=0.75, gamma=1.1, blur=0.8, noise=0.02)
+    rng = np.random.default_rng(2)
+    rclpy.init()
+    node = rclpy.create_node('demo_camera')
+    publisher = node.create_publisher(Image, args.topic, qos_profile_sensor_data)
+    deadline = time.monotonic() + args.wait
+    while publisher.get_subscription_count() == 0:
+        if time.monotonic() > deadline:
+            raise SystemExit(f'nobody subscribes to {args.topic}')
+        rclpy.spin_once(node, timeout_sec=0.1)
+    with DoomWorld(args.level) as world, args.truth.open('w', newline='') as file:
+        writer = csv.writer(file)
+        writer.writerow(['stamp_ns', 'x', 'y', 'yaw'])
+        begin = time.monotonic()
+        for i, pose in enumerate(tqdm(poses, desc='second lap', unit='frame')):
+            image, stood = world.look(pose)
+            image = effects.apply(image, rng)
+            time.sleep(max(0.0, begin + i / args.rate - time.monotonic()))
+            message = Image(height=image.shape[0], width=image.shape[1], encoding='rgb8',
+                            step=image.shape[1] * 3)
+            message.header.frame_id = 'camera'
+            message.header.stamp = node.get_clock().now().to_msg()
+            message.data = image.tobytes()
+            stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+            writer.writerow([stamp, stood.x, stood.y, stood.yaw])
+            publisher.publish(message)
+    time.sleep(1.0)  # let the last frames be taken
+    node.destroy_node()
+    rclpy.shutdown()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,87 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a navigation stack would hear: collects the localizer's messages."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
+
+from lifecycle_msgs.srv import ChangeState
+
+import rclpy
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+
+def stamp_ns(message: Any) -> int:
+    """Return the header's stamp in nanoseconds."""
+    return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
+
+
+class Listener:
+    """
+    A node that drives the lifecycle of ``vpr_localize`` and listens to it.
+
+    Attributes:
+        matches: accepted poses by image stamp.
+        best: pose of the best candidate by image stamp.
+        latencies: milliseconds from image received to match published.
+
+    """
+
+    def __init__(self) -> None:
+        """Create the node."""
+        rclpy.init()
+        self.node: Node = rclpy.create_node('demo_listener')
+        self.matches: dict[int, PoseWithCovarianceStamped] = {}
+        self.best: dict[int, Any] = {}
+        self.latencies: list[float] = []
+        qos = QoSProfile(depth=100)
+        self.node.create_subscription(
+            PoseWithCovarianceStamped, '/vpr/match', self._match, qos)
+        self.node.create_subscription(PoseArray, '/vpr/candidates', self._candidates, qos)
+        self.node.create_subscription(DiagnosticStatus, '/vpr/status', self._status, qos)
+        self._change = self.node.create_client(ChangeState, '/vpr_localize/change_state')
+
+    def _match(self, message: PoseWithCovarianceStamped) -> None:
+        self.matches[stamp_ns(message)] = message
+
+    def _candidates(self, message: PoseArray) -> None:
+        if message.poses:
+            self.best[stamp_ns(message)] = message.poses[0]
+
+    def _status(self, message: DiagnosticStatus) -> None:
+        values = {item.key: item.value for item in message.values}
+        if 'latency_ms' in values:
+            self.latencies.append(float(values['latency_ms']))
+
+    def change_state(self, transition: int, name: str) -> None:
+        """Take the localizer through a lifecycle transition, or end the demo with its name."""
+        if not self._change.wait_for_service(timeout_sec=30.0):
+            raise SystemExit('the localizer does not come up')
+        request = ChangeState.Request()
+        request.transition.id = transition
+        future = self._change.call_async(request)
+        rclpy.spin_until_future_complete(self.node, future, timeout_sec=60.0)
+        result = future.result()
+        if result is None or not result.success:
+            raise SystemExit(f'the localizer could not {name}: see its log above')
+
+    def spin(self, seconds: float) -> None:
+        """Listen for a while."""
+        rclpy.spin_once(self.node, timeout_sec=seconds)
+
+    def __enter__(self) -> Listener:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        """Destroy the node."""
+        self.node.destroy_node()
+        rclpy.try_shutdown()

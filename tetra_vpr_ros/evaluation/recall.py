@@ -1,0 +1,94 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Recall of binary descriptors on folders of images."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tetra_vpr_ros.mapping.hamming_index import HammingIndex
+from tetra_vpr_ros.vision import decode_compressed, ImageError, PlaceEncoder
+
+_SUFFIXES = {'.jpg', '.jpeg', '.png'}
+
+
+class DatasetError(RuntimeError):
+    """A dataset folder that cannot be used; the text names it."""
+
+
+def image_files(folder: Path) -> list[Path]:
+    """
+    List the images of a folder in natural order (2 before 10).
+
+    Raises:
+        DatasetError: the folder is missing or holds no image.
+
+    """
+    if not folder.is_dir():
+        raise DatasetError(f'no such image folder: {folder}')
+    files = [path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES]
+    if not files:
+        raise DatasetError(f'no jpg or png in {folder}')
+    return sorted(files, key=lambda path: [
+        int(part) if part.isdigit() else part for part in re.split(r'(\d+)', path.name)])
+
+
+def encode_files(encoder: PlaceEncoder, files: list[Path], batch: int = 8
+                 ) -> NDArray[np.uint8]:
+    """
+    Encode image files.
+
+    Returns:
+        uint8 ``[len(files), bits / 8]``.
+
+    Raises:
+        DatasetError: a file does not decode; it is named.
+
+    """
+    parts = []
+    for start in range(0, len(files), batch):
+        images = []
+        for path in files[start:start + batch]:
+            try:
+                images.append(decode_compressed(path.read_bytes()))
+            except ImageError as error:
+                raise DatasetError(f'{path}: {error}') from error
+        parts.append(encoder.encode_batch(images))
+    return np.concatenate(parts) if parts else encoder.encode_batch([])
+
+
+def recall_at(k: int, database: NDArray[np.uint8], queries: NDArray[np.uint8],
+              truth: NDArray[np.bool_]) -> float:
+    """
+    Return recall@k: the share of queries with a true place among the k nearest.
+
+    Args:
+        k: neighbours looked at.
+        database: uint8 ``[n, bits / 8]``.
+        queries: uint8 ``[m, bits / 8]``.
+        truth: bool ``[m, n]``, True where query and place are the same; queries
+            without any true place do not count.
+
+    Raises:
+        ValueError: the truth does not fit, or no query has a true place.
+
+    """
+    if truth.shape != (len(queries), len(database)):
+        raise ValueError(f'truth of shape {truth.shape} for {len(queries)} queries and '
+                         f'{len(database)} places')
+    countable = truth.any(axis=1)
+    if not countable.any():
+        raise ValueError('no query has a true place')
+    index = HammingIndex.build(np.arange(len(database)), database)
+    _, ids = index.search(queries, k)
+    hits = np.take_along_axis(truth, ids, axis=1).any(axis=1)
+    return float(hits[countable].mean())
+
+
+def frames_truth(queries: int, database: int, tolerance: int) -> NDArray[np.bool_]:
+    """Return the truth of aligned traverses: frame i is frame j when ``|i - j| <= tolerance``."""
+    return np.abs(np.arange(queries)[:, None] - np.arange(database)[None]) <= tolerance

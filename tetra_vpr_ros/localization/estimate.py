@@ -1,0 +1,53 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the localizer says about one frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tetra_vpr_ros.mapping.pose_track import Pose
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place of the map and its distance to the query in bits."""
+
+    place_id: int
+    distance: int
+    pose: Pose
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """
+    Where the robot is, how sure that is, and whether to believe it.
+
+    Attributes:
+        place_id: the best place; -1 when the map is empty.
+        pose: in the map frame; None when the map is empty.
+        covariance: 6x6, order x y z, rotation about x y z (REP-103), metres
+            and radians squared, symmetric positive definite.
+        distance: bits between query and best place.
+        confidence: 0..1, one minus the share of wrong best matches that come
+            as near as this one.
+        rejection: why the match is not accepted; empty when it is.
+        candidates: best first.
+
+    """
+
+    place_id: int
+    pose: Pose | None
+    covariance: NDArray[np.float64]
+    distance: int
+    confidence: float
+    rejection: str
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Tell whether the match may be used."""
+        return not self.rejection

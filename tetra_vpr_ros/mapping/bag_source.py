@@ -1,0 +1,229 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Images and poses from bags: rosbag2 folders, .mcap, .db3 and ROS 1 .bag, without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from rosbags.highlevel import AnyReader
+from rosbags.interfaces import Connection
+from rosbags.typesys import get_typestore, Stores
+
+from tetra_vpr_ros.mapping.pose_track import (
+    PoseTrack, track_from_fixes, TrackError, TransformBuffer)
+from tetra_vpr_ros.vision.decoding import decode_compressed, decode_raw, Image, ImageError
+
+IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+POSE_TYPES = ('nav_msgs/msg/Odometry', 'geometry_msgs/msg/PoseStamped',
+              'geometry_msgs/msg/PoseWithCovarianceStamped', 'sensor_msgs/msg/NavSatFix')
+TF_TYPE = 'tf2_msgs/msg/TFMessage'
+_OLD_TF_TYPE = 'tf/msg/tfMessage'
+
+
+class BagError(RuntimeError):
+    """A bag that cannot be used; the text names it and how to mend it."""
+
+
+@dataclass(frozen=True)
+class ImageMessage:
+    """A camera message, not decoded yet."""
+
+    stamp_ns: int
+    topic: str
+    message: Any
+
+    def decode(self) -> Image:
+        """
+        Decode to RGB uint8 ``[H, W, 3]``.
+
+        Raises:
+            ImageError: the message holds no valid picture.
+
+        """
+        if not hasattr(self.message, 'encoding'):
+            return decode_compressed(self.message.data)
+        m = self.message
+        return decode_raw(m.height, m.width, m.encoding, m.step, m.data, bool(m.is_bigendian))
+
+
+class BagSource:
+    """
+    One bag, opened for reading.
+
+    Args:
+        path: rosbag2 folder or file, or ROS 1 bag.
+
+    Raises:
+        BagError: the bag is missing, damaged or of an unknown format.
+
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        """Open the bag."""
+        self.path = Path(path)
+        if not self.path.exists():
+            raise BagError(f'no such bag: {self.path}')
+        if self.path.is_dir() and not (self.path / 'metadata.yaml').is_file():
+            raise BagError(f'{self.path} has no metadata.yaml, so it is no rosbag2 folder: '
+                           "name one, or a .mcap, .db3 or .bag file, or run 'ros2 bag reindex'")
+        self._stack = ExitStack()
+        try:
+            self._reader = self._stack.enter_context(AnyReader(
+                [self.path], default_typestore=get_typestore(Stores.ROS2_JAZZY)))
+        except Exception as error:  # the readers raise their own, sqlite3's and struct's errors
+            self._stack.close()
+            raise BagError(f'{self.path} cannot be read: {error}') from error
+
+    def __enter__(self) -> BagSource:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        """Close the bag."""
+        self._stack.close()
+
+    def topics(self) -> dict[str, str]:
+        """Return all topics with their types."""
+        return {c.topic: c.msgtype for c in self._reader.connections}
+
+    def find_image_topic(self, wanted: str | None = None) -> str:
+        """
+        Return the image topic to use.
+
+        Raises:
+            BagError: the wanted topic is missing or no image topic, or none was
+                named and there is not exactly one; the candidates are listed.
+
+        """
+        return self._find(wanted, IMAGE_TYPES, 'image', '--image-topic')
+
+    def find_pose_topic(self, wanted: str | None = None) -> str:
+        """Return the pose topic to use; errors as in `find_image_topic`."""
+        return self._find(wanted, POSE_TYPES, 'pose', '--pose-topic')
+
+    def _find(self, wanted: str | None, types: Sequence[str], kind: str, option: str) -> str:
+        topics = self.topics()
+        candidates = sorted(name for name, msgtype in topics.items()
+                            if msgtype in types and not name.endswith('/compressedDepth'))
+        listed = ', '.join(f'{name} ({topics[name]})' for name in candidates) or 'none'
+        if wanted is not None:
+            if wanted in candidates:
+                return wanted
+            raise BagError(f'{self.path} has no {kind} topic {wanted!r}; it has: {listed}')
+        if len(candidates) == 1:
+            return candidates[0]
+        hint = ''
+        if kind == 'pose' and not candidates and TF_TYPE in topics.values():
+            hint = ('; it has transforms: name two frames with --tf-frames PARENT CHILD '
+                    f"(there are: {', '.join(self._transforms().frames())})")
+        raise BagError(f'{self.path} has {len(candidates)} {kind} topics, name one with '
+                       f'{option}: {listed}{hint}')
+
+    def image_count(self, topic: str) -> int:
+        """Return the number of messages of a topic."""
+        return sum(c.msgcount for c in self._connections(topic))
+
+    def images(self, topic: str) -> Iterator[ImageMessage]:
+        """Yield the camera messages of a topic in the order of the bag."""
+        for _, received, message in self._messages([topic]):
+            yield ImageMessage(_stamp(message, received), topic, message)
+
+    def pose_track(self, topic: str, origin: tuple[float, float, float] | None = None
+                   ) -> tuple[PoseTrack, tuple[float, float, float] | None]:
+        """
+        Read a pose topic.
+
+        Args:
+            topic: of one of `POSE_TYPES`.
+            origin: of the local frame of GPS fixes; None takes the first fix.
+
+        Returns:
+            the track, and the GPS origin for NavSatFix (else None).
+
+        Raises:
+            BagError: there is no usable pose.
+
+        """
+        stamps: list[int] = []
+        rows: list[tuple[float, ...]] = []
+        is_fix = self.topics()[topic] == 'sensor_msgs/msg/NavSatFix'
+        for _, received, message in self._messages([topic]):
+            if is_fix:
+                if message.status.status < 0:
+                    continue  # the receiver says that it has no fix
+                rows.append((message.latitude, message.longitude, message.altitude))
+            else:
+                pose = message.pose
+                while not hasattr(pose, 'position'):  # PoseWithCovariance wraps a Pose
+                    pose = pose.pose
+                p, q = pose.position, pose.orientation
+                rows.append((p.x, p.y, p.z, q.x, q.y, q.z, q.w))
+            stamps.append(_stamp(message, received))
+        try:
+            values = np.array(rows, np.float64)
+            if is_fix:
+                return track_from_fixes(stamps, values, origin)
+            if not rows:
+                raise TrackError('there is no message')
+            return PoseTrack(stamps, values[:, :3], values[:, 3:]), None
+        except TrackError as error:
+            raise BagError(f'{self.path}, topic {topic}: {error}') from error
+
+    def transform_track(self, parent: str, child: str, max_gap: int) -> PoseTrack:
+        """
+        Read the pose of one frame in another from ``/tf`` and ``/tf_static``.
+
+        Raises:
+            BagError: the frames are unknown or not connected; the known are listed.
+
+        """
+        try:
+            return self._transforms().chain(parent, child, max_gap)
+        except TrackError as error:
+            raise BagError(f'{self.path}: {error}') from error
+
+    def _transforms(self) -> TransformBuffer:
+        buffer = TransformBuffer()
+        names = [name for name, msgtype in self.topics().items()
+                 if msgtype in (TF_TYPE, _OLD_TF_TYPE)]
+        for connection, received, message in self._messages(names):
+            static = connection.topic.endswith('tf_static')
+            for item in message.transforms:
+                t, r = item.transform.translation, item.transform.rotation
+                buffer.add(item.header.frame_id, item.child_frame_id, _stamp(item, received),
+                           (t.x, t.y, t.z, r.x, r.y, r.z, r.w), static)
+        return buffer
+
+    def _connections(self, topic: str) -> list[Connection]:
+        return [c for c in self._reader.connections if c.topic == topic]
+
+    def _messages(self, topics: Sequence[str]) -> Iterator[tuple[Connection, int, Any]]:
+        connections = [c for name in topics for c in self._connections(name)]
+        if not connections:
+            return
+        try:
+            for connection, received, data in self._reader.messages(connections):
+                yield connection, received, self._reader.deserialize(data, connection.msgtype)
+        except (GeneratorExit, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            raise BagError(f'{self.path} is damaged at {topics[0]}: {error}; '
+                           'what lies before that point can be kept') from error
+
+
+def _stamp(message: Any, received: int) -> int:
+    """Return the header's stamp; the time of recording where a driver left it zero."""
+    stamp = message.header.stamp
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec) or received
+
+
+__all__ = ['BagError', 'BagSource', 'ImageError', 'ImageMessage', 'IMAGE_TYPES', 'POSE_TYPES']

@@ -1,0 +1,148 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Exact Hamming search over packed binary descriptors."""
+
+from __future__ import annotations
+
+import faiss
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+Distances = NDArray[np.int32]
+
+# Extra neighbours asked for, so that ties at the k-th are usually all in the answer.
+_TIE_MARGIN = 16
+_BIT_COUNT = np.array([bin(value).count('1') for value in range(256)], np.uint16)
+
+
+class HammingIndex:
+    """
+    Exhaustive search; equal distances are ordered by place id.
+
+    Args:
+        bits: length of a descriptor, a multiple of 8.
+
+    """
+
+    def __init__(self, bits: int) -> None:
+        """Create an empty index."""
+        if bits <= 0 or bits % 8:
+            raise ValueError(f'bits must be a positive multiple of 8, not {bits}')
+        self.bits = bits
+        self._index = faiss.IndexBinaryFlat(bits)
+        self._ids: Ids = np.empty(0, np.int64)
+
+    def __len__(self) -> int:
+        """Return the number of places."""
+        return len(self._ids)
+
+    @classmethod
+    def build(cls, ids: Ids, descriptors: NDArray[np.uint8]) -> HammingIndex:
+        """
+        Index a whole map.
+
+        Args:
+            ids: int64 ``[n]``.
+            descriptors: uint8 ``[n, bits / 8]``.
+
+        """
+        index = cls(descriptors.shape[1] * 8)
+        index.add(ids, descriptors)
+        return index
+
+    def add(self, ids: Ids, descriptors: NDArray[np.uint8]) -> None:
+        """
+        Add places.
+
+        Raises:
+            ValueError: shapes or types do not fit, or an id comes twice.
+
+        """
+        ids = np.asarray(ids, np.int64)
+        self._check(descriptors)
+        if ids.shape != (len(descriptors),):
+            raise ValueError(f'{len(descriptors)} descriptors need as many ids, not {ids.shape}')
+        together = np.concatenate([self._ids, ids])
+        if len(np.unique(together)) != len(together):
+            raise ValueError('a place id is in the index twice')
+        self._index.add(np.ascontiguousarray(descriptors))
+        self._ids = together
+
+    def search(self, queries: NDArray[np.uint8], k: int) -> tuple[Distances, Ids]:
+        """
+        Find the k nearest places of each query.
+
+        Args:
+            queries: uint8 ``[q, bits / 8]``.
+            k: how many; fewer come back from a smaller map.
+
+        Returns:
+            distances int32 ``[q, k]`` in bits, ascending, and ids int64 ``[q, k]``.
+
+        """
+        self._check(queries)
+        k = min(k, len(self))
+        if k <= 0:
+            empty = np.empty((len(queries), 0))
+            return empty.astype(np.int32), empty.astype(np.int64)
+        wide = min(k + _TIE_MARGIN, len(self))
+        distances, positions = self._index.search(np.ascontiguousarray(queries), wide)
+        ids = self._ids[positions]
+        order = np.lexsort((ids, distances), axis=1)
+        distances = np.take_along_axis(distances, order, axis=1)
+        ids = np.take_along_axis(ids, order, axis=1)
+        if wide < len(self):
+            # All found lie at the k-th distance or nearer: more of them may be out there.
+            for row in np.flatnonzero(distances[:, -1] == distances[:, k - 1]):
+                near, found = self.search_radius(queries[row], int(distances[row, k - 1]))
+                distances[row, :k], ids[row, :k] = near[:k], found[:k]
+        return distances[:, :k].astype(np.int32), ids[:, :k]
+
+    def search_radius(self, query: NDArray[np.uint8], radius: int) -> tuple[Distances, Ids]:
+        """
+        Find all places at most ``radius`` bits away.
+
+        Args:
+            query: uint8 ``[bits / 8]``.
+            radius: bits, inclusive.
+
+        Returns:
+            distances int32 ``[m]``, ascending, and ids int64 ``[m]``.
+
+        """
+        queries = query[None]
+        self._check(queries)
+        if not len(self) or radius < 0:
+            return np.empty(0, np.int32), np.empty(0, np.int64)
+        # faiss takes the radius as exclusive
+        _, found, positions = self._index.range_search(np.ascontiguousarray(queries), radius + 1)
+        distances, ids = found.astype(np.int32), self._ids[positions]
+        order = np.lexsort((ids, distances))
+        return distances[order], ids[order]
+
+    def _check(self, descriptors: NDArray[np.uint8]) -> None:
+        if (descriptors.dtype != np.uint8 or descriptors.ndim != 2
+                or descriptors.shape[1] * 8 != self.bits):
+            raise ValueError(
+                f'descriptors must be uint8 [n, {self.bits // 8}], not '
+                f'{descriptors.dtype} {descriptors.shape}')
+
+
+def hamming_distances(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """
+    Return all distances between two sets.
+
+    Args:
+        a: uint8 ``[n, bytes]``.
+        b: uint8 ``[m, bytes]``.
+
+    Returns:
+        int32 ``[n, m]``.
+
+    """
+    out = np.empty((len(a), len(b)), np.int32)
+    for row, descriptor in enumerate(a):  # row by row: [n, m, bytes] would not fit
+        out[row] = _BIT_COUNT[descriptor ^ b].sum(axis=1, dtype=np.int32)
+    return out

@@ -1,0 +1,387 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The map file: one SQLite database of places.
+
+While a map is built it is in WAL mode and every batch is one transaction, so
+that a kill at any moment leaves what was committed. A closed map is a plain
+single file.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tetra_vpr_ros.mapping.pose_track import Pose
+from tetra_vpr_ros.vision.model_file import ModelInfo
+
+FORMAT_VERSION = 1
+_APPLICATION_ID = 0x56505231  # 'VPR1'
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE session (
+    id INTEGER PRIMARY KEY, source TEXT NOT NULL UNIQUE,
+    start_ns INTEGER, end_ns INTEGER, complete INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE place (
+    id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES session(id),
+    stamp_ns INTEGER NOT NULL,
+    x REAL NOT NULL, y REAL NOT NULL, z REAL NOT NULL,
+    qx REAL NOT NULL, qy REAL NOT NULL, qz REAL NOT NULL, qw REAL NOT NULL,
+    latitude REAL, longitude REAL, altitude REAL,
+    descriptor BLOB NOT NULL);
+CREATE TABLE thumbnail (place INTEGER PRIMARY KEY REFERENCES place(id), jpeg BLOB NOT NULL);
+CREATE TABLE features (
+    place INTEGER PRIMARY KEY REFERENCES place(id),
+    keypoints BLOB NOT NULL, descriptors BLOB NOT NULL);
+"""
+
+
+class MapError(RuntimeError):
+    """A map file that cannot be used; the text names the file and how to mend it."""
+
+
+class ModelMismatchError(MapError):
+    """A map that was built with another model."""
+
+
+@dataclass(frozen=True)
+class NewPlace:
+    """A place to be stored."""
+
+    stamp_ns: int
+    pose: Pose
+    descriptor: NDArray[np.uint8]
+    thumbnail: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """One traverse of a map."""
+
+    id: int
+    source: str
+    start_ns: int | None
+    end_ns: int | None
+    complete: bool
+
+
+@dataclass(frozen=True)
+class PlaceTable:
+    """
+    All places of a map as arrays, ordered by id.
+
+    Attributes:
+        ids: int64 ``[n]``.
+        sessions: int64 ``[n]``.
+        stamps: nanoseconds, int64 ``[n]``.
+        positions: metres, float64 ``[n, 3]``.
+        quaternions: x y z w, float64 ``[n, 4]``.
+        geodetic: latitude, longitude, altitude, float64 ``[n, 3]``; NaN where unknown.
+        descriptors: uint8 ``[n, bits / 8]``.
+
+    """
+
+    ids: NDArray[np.int64]
+    sessions: NDArray[np.int64]
+    stamps: NDArray[np.int64]
+    positions: NDArray[np.float64]
+    quaternions: NDArray[np.float64]
+    geodetic: NDArray[np.float64]
+    descriptors: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        """Return the number of places."""
+        return len(self.ids)
+
+
+class PlaceMap:
+    """
+    An open map file.
+
+    Use `create` or `open`; usable as a context manager.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        """Wrap an open database."""
+        self.path = path
+        self._db = connection
+
+    @classmethod
+    def create(cls, path: Path | str, model: ModelInfo, frame_id: str = 'map') -> PlaceMap:
+        """
+        Create an empty map.
+
+        Raises:
+            MapError: the file exists or cannot be created.
+
+        """
+        path = Path(path)
+        if path.exists():
+            raise MapError(f'{path} exists: name another file, remove it, or continue it '
+                           'with --resume or --append')
+        if not path.parent.is_dir():
+            raise MapError(f'{path} cannot be created: there is no folder {path.parent}')
+        try:
+            db = sqlite3.connect(path, isolation_level=None)
+            db.execute('PRAGMA journal_mode=WAL')
+            db.execute('PRAGMA synchronous=NORMAL')
+            # One transaction: a file with half a schema never exists.
+            db.executescript(
+                f'BEGIN; PRAGMA application_id={_APPLICATION_ID}; '
+                f'PRAGMA user_version={FORMAT_VERSION}; {_SCHEMA} COMMIT;')
+        except sqlite3.Error as error:
+            raise MapError(f'{path} cannot be created: {error}') from error
+        new = cls(path, db)
+        new.set_meta(format_version=FORMAT_VERSION, model_fingerprint=model.fingerprint,
+                     model_name=model.name, bits=model.bits, frame_id=frame_id,
+                     created=datetime.now(timezone.utc).isoformat(timespec='seconds'))
+        return new
+
+    @classmethod
+    def open(cls, path: Path | str, *, writable: bool = False) -> PlaceMap:
+        """
+        Open an existing map, read-only unless told otherwise.
+
+        Raises:
+            MapError: the file is missing, no map, truncated, damaged or of
+                another format version.
+
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise MapError(f'no map file {path}: make one with build_map')
+        _check_header(path)
+        mode = 'rw' if writable else 'ro'
+        try:
+            db = sqlite3.connect(f'{path.resolve().as_uri()}?mode={mode}', uri=True,
+                                 isolation_level=None, check_same_thread=False)
+            if writable:
+                db.execute('PRAGMA journal_mode=WAL')
+                db.execute('PRAGMA synchronous=NORMAL')
+            application = db.execute('PRAGMA application_id').fetchone()[0]
+            version = db.execute('PRAGMA user_version').fetchone()[0]
+        except sqlite3.Error as error:
+            raise MapError(f'{path} cannot be opened: {error}') from error
+        if application != _APPLICATION_ID:
+            db.close()
+            raise MapError(f'{path} is a database, but no map of this package: '
+                           'make one with build_map')
+        if version != FORMAT_VERSION:
+            db.close()
+            raise MapError(f'{path} has map format {version}, this version reads format '
+                           f'{FORMAT_VERSION}: build the map again, or use a matching release')
+        return cls(path, db)
+
+    def meta(self) -> dict[str, Any]:
+        """Return all metadata."""
+        return {key: json.loads(value)
+                for key, value in self._read('SELECT key, value FROM meta')}
+
+    def set_meta(self, **values: Any) -> None:
+        """Store metadata; values must be JSON-serialisable."""
+        with self._transaction():
+            self._db.executemany(
+                'INSERT OR REPLACE INTO meta VALUES (?, ?)',
+                [(key, json.dumps(value)) for key, value in values.items()])
+
+    @property
+    def frame_id(self) -> str:
+        """Return the frame of the poses."""
+        return str(self.meta().get('frame_id', 'map'))
+
+    @property
+    def bits(self) -> int:
+        """Return the length of the map's descriptors."""
+        return int(self.meta()['bits'])
+
+    def require_model(self, model: ModelInfo) -> None:
+        """
+        Refuse another model's descriptors.
+
+        Raises:
+            ModelMismatchError: the map was built with another model; both are named.
+
+        """
+        meta = self.meta()
+        if meta['model_fingerprint'] != model.fingerprint:
+            raise ModelMismatchError(
+                f"{self.path} was built with model {meta['model_name']} "
+                f"({meta['model_fingerprint'][:12]}), the model given is {model.name} "
+                f'({model.fingerprint[:12]}, {model.path}): pass the model of the map, '
+                'or build the map again')
+
+    def sessions(self) -> list[Session]:
+        """Return all traverses."""
+        rows = self._read('SELECT id, source, start_ns, end_ns, complete FROM session ORDER BY id')
+        return [Session(*row[:4], complete=bool(row[4])) for row in rows]
+
+    def begin_session(self, source: str) -> int:
+        """Start a traverse and return its id."""
+        with self._transaction():
+            cursor = self._db.execute('INSERT INTO session (source) VALUES (?)', (source,))
+        return int(cursor.lastrowid or 0)
+
+    def finish_session(self, session: int) -> None:
+        """Mark a traverse as complete."""
+        with self._transaction():
+            self._db.execute('UPDATE session SET complete = 1 WHERE id = ?', (session,))
+
+    def add_places(self, session: int, places: Sequence[NewPlace]) -> list[int]:
+        """
+        Store places in one transaction: all of them or none.
+
+        Returns:
+            their ids, ascending.
+
+        Raises:
+            ValueError: a descriptor has another length than the map's, or a
+                pose is not finite or not a unit quaternion.
+
+        """
+        if not places:
+            return []
+        size = self.bits // 8
+        for place in places:
+            if place.descriptor.dtype != np.uint8 or place.descriptor.shape != (size,):
+                raise ValueError(f'a descriptor of this map is uint8 [{size}], not '
+                                 f'{place.descriptor.dtype} {place.descriptor.shape}')
+            numbers = np.concatenate([place.pose.position, place.pose.quaternion])
+            if not np.isfinite(numbers).all() or abs(
+                    float(np.linalg.norm(place.pose.quaternion)) - 1) > 1e-3:
+                raise ValueError(f'the pose at {place.stamp_ns} ns is not finite or its '
+                                 'quaternion is not of unit length')
+        with self._transaction():
+            last = self._db.execute('SELECT coalesce(max(id), 0) FROM place').fetchone()[0]
+            ids = list(range(last + 1, last + 1 + len(places)))
+            self._db.executemany(
+                f"INSERT INTO place VALUES ({', '.join('?' * 14)})",
+                [(place_id, session, place.stamp_ns,
+                  *(float(v) for v in place.pose.position),
+                  *(float(v) for v in place.pose.quaternion),
+                  *(place.pose.geodetic or (None, None, None)), place.descriptor.tobytes())
+                 for place_id, place in zip(ids, places)])
+            self._db.executemany(
+                'INSERT INTO thumbnail VALUES (?, ?)',
+                [(place_id, place.thumbnail) for place_id, place in zip(ids, places)
+                 if place.thumbnail is not None])
+            self._db.execute(
+                'UPDATE session SET start_ns = coalesce(start_ns, ?), end_ns = ? WHERE id = ?',
+                (places[0].stamp_ns, places[-1].stamp_ns, session))
+        return ids
+
+    def __len__(self) -> int:
+        """Return the number of places."""
+        return int(self._read('SELECT count(*) FROM place')[0][0])
+
+    def last_place(self, session: int) -> tuple[int, Pose] | None:
+        """Return stamp and pose of a traverse's newest place, or None."""
+        rows = self._read(
+            'SELECT stamp_ns, x, y, z, qx, qy, qz, qw FROM place WHERE session = ? '
+            'ORDER BY id DESC LIMIT 1', (session,))
+        if not rows:
+            return None
+        return int(rows[0][0]), Pose(np.array(rows[0][1:4]), np.array(rows[0][4:8]))
+
+    def places(self) -> PlaceTable:
+        """
+        Load all places.
+
+        Raises:
+            MapError: the file is damaged, or a descriptor has a wrong length.
+
+        """
+        count, size = len(self), self.bits // 8
+        numbers = np.empty((count, 3), np.int64)
+        values = np.empty((count, 10), np.float64)
+        descriptors = np.empty((count, size), np.uint8)
+        try:
+            rows = self._db.execute(
+                'SELECT id, session, stamp_ns, x, y, z, qx, qy, qz, qw, latitude, longitude, '
+                'altitude, descriptor FROM place ORDER BY id')
+            for i, row in enumerate(rows):
+                if len(row[13]) != size:
+                    raise MapError(f'{self.path} is damaged: place {row[0]} has a descriptor of '
+                                   f'{len(row[13])} bytes instead of {size}; build it again')
+                numbers[i] = row[:3]
+                values[i] = row[3:13]  # None becomes NaN
+                descriptors[i] = np.frombuffer(row[13], np.uint8)
+        except sqlite3.Error as error:
+            raise MapError(f'{self.path} is damaged: {error}; build it again') from error
+        return PlaceTable(numbers[:, 0].copy(), numbers[:, 1].copy(), numbers[:, 2].copy(),
+                          values[:, :3].copy(), values[:, 3:7].copy(), values[:, 7:].copy(),
+                          descriptors)
+
+    def thumbnail(self, place: int) -> bytes | None:
+        """Return a place's JPEG, or None when the map has none."""
+        rows = self._read('SELECT jpeg FROM thumbnail WHERE place = ?', (place,))
+        return bytes(rows[0][0]) if rows else None
+
+    def close(self) -> None:
+        """Close; a map that was written becomes a plain single file."""
+        try:
+            if self._db.execute('PRAGMA query_only').fetchone()[0] == 0:
+                self._db.execute('PRAGMA journal_mode=DELETE')
+        except sqlite3.Error:
+            # Another reader holds the file (or it is read-only): it stays in
+            # WAL mode, which every reader understands.
+            pass
+        self._db.close()
+
+    def __enter__(self) -> PlaceMap:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        """Close."""
+        self.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute('BEGIN IMMEDIATE')
+        except sqlite3.Error as error:
+            raise MapError(f'{self.path} cannot be written: {error}') from error
+        try:
+            yield
+        except BaseException:
+            self._db.execute('ROLLBACK')
+            raise
+        self._db.execute('COMMIT')
+
+    def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise MapError(f'{self.path} is damaged: {error}; build it again') from error
+
+
+def _check_header(path: Path) -> None:
+    """Tell a file that is no database, or half of one, before SQLite does less clearly."""
+    with path.open('rb') as file:
+        header = file.read(100)
+    if len(header) < 100 or not header.startswith(b'SQLite format 3\0'):
+        raise MapError(f'{path} is not a map file (no SQLite database): '
+                       'make one with build_map')
+    if Path(f'{path}-wal').exists():
+        return  # a build is running or was killed: the log completes the file
+    page_size = struct.unpack('>H', header[16:18])[0]
+    page_size = 65536 if page_size == 1 else page_size
+    pages = struct.unpack('>I', header[28:32])[0]
+    size = path.stat().st_size
+    if size < page_size * pages:
+        raise MapError(f'{path} is truncated: {size} of {page_size * pages} bytes; '
+                       'copy it again')

@@ -1,0 +1,286 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Poses over time: interpolation, transform chains and GPS."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyproj import Transformer
+
+from scipy.spatial.transform import Rotation, Slerp
+
+
+class TrackError(ValueError):
+    """Poses that do not make a track; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """
+    Pose of ``base_link`` in the map frame (REP-103, REP-105).
+
+    Attributes:
+        position: metres, float64 ``[3]``.
+        quaternion: unit x y z w, float64 ``[4]``.
+        geodetic: latitude and longitude (degrees) and altitude (metres), if known.
+
+    """
+
+    position: NDArray[np.float64]
+    quaternion: NDArray[np.float64]
+    geodetic: tuple[float, float, float] | None = None
+
+    def distance_to(self, other: Pose) -> float:
+        """Return metres to another pose."""
+        return float(np.linalg.norm(self.position - other.position))
+
+    def angle_to(self, other: Pose) -> float:
+        """Return the rotation to another pose in radians, 0 … pi."""
+        dot = abs(float(self.quaternion @ other.quaternion))
+        return 2.0 * math.acos(min(1.0, dot))
+
+
+class PoseTrack:
+    """
+    Poses in the order of their stamps, interpolated in between.
+
+    Args:
+        stamps: nanoseconds, int64 ``[n]``, any order; of equal stamps the last wins.
+        positions: ``[n, 3]`` metres.
+        quaternions: ``[n, 4]`` x y z w; normalised here.
+        geodetic: ``[n, 3]`` latitude, longitude, altitude, or None.
+
+    Raises:
+        TrackError: no pose, a number that is not finite, or a zero quaternion.
+
+    """
+
+    def __init__(self, stamps: Sequence[int] | NDArray[np.int64],
+                 positions: NDArray[np.float64], quaternions: NDArray[np.float64],
+                 geodetic: NDArray[np.float64] | None = None) -> None:
+        """Sort and check."""
+        times = np.asarray(stamps, np.int64)
+        if not len(times):
+            raise TrackError('the track has no pose')
+        positions = np.asarray(positions, np.float64).reshape(-1, 3)
+        quaternions = np.asarray(quaternions, np.float64).reshape(-1, 4)
+        norms = np.linalg.norm(quaternions, axis=1)
+        bad = ~(np.isfinite(positions).all(1) & np.isfinite(norms) & (norms > 1e-6))
+        if bad.any():
+            raise TrackError(
+                f'{int(bad.sum())} of {len(times)} poses are not finite or have a zero '
+                f'quaternion, the first at stamp {times[np.argmax(bad)]} ns')
+        order = np.argsort(times, kind='stable')
+        # A stable sort leaves the latest message of a stamp last: keep that.
+        keep = order[np.append(np.diff(times[order]) > 0, True)]
+        self.stamps = times[keep]
+        self.positions = positions[keep]
+        self.quaternions = quaternions[keep] / norms[keep, None]
+        self.geodetic = None if geodetic is None else np.asarray(geodetic, np.float64)[keep]
+        # Slerp in float64 seconds from the first stamp: exact to nanoseconds for months.
+        self._slerp = (Slerp((self.stamps - self.stamps[0]) * 1e-9,
+                             Rotation.from_quat(self.quaternions))
+                       if len(self.stamps) > 1 else None)
+
+    def __len__(self) -> int:
+        """Return the number of poses."""
+        return len(self.stamps)
+
+    def at(self, stamp: int, max_gap: int) -> Pose | None:
+        """
+        Interpolate: linear in position, spherical in rotation.
+
+        Args:
+            stamp: nanoseconds.
+            max_gap: nanoseconds; between two poses further apart nothing is
+                guessed. Never extrapolates.
+
+        Returns:
+            the pose, or None where the track has none.
+
+        """
+        after = int(np.searchsorted(self.stamps, stamp))
+        if after < len(self.stamps) and self.stamps[after] == stamp:
+            return self._pose(after)
+        if after == 0 or after == len(self.stamps):
+            return None
+        before = after - 1
+        span = int(self.stamps[after] - self.stamps[before])
+        if span > max_gap or self._slerp is None:
+            return None
+        share = (stamp - int(self.stamps[before])) / span
+
+        def mix(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.asarray((1 - share) * values[before] + share * values[after])
+
+        seconds = (stamp - int(self.stamps[0])) * 1e-9
+        rotation = self._slerp(np.clip(seconds, 0, self._slerp.times[-1]))
+        geodetic = None if self.geodetic is None else mix(self.geodetic)
+        return Pose(mix(self.positions), rotation.as_quat(),
+                    None if geodetic is None else _triple(geodetic))
+
+    def _pose(self, index: int) -> Pose:
+        return Pose(self.positions[index], self.quaternions[index],
+                    None if self.geodetic is None else _triple(self.geodetic[index]))
+
+
+def _triple(row: NDArray[np.float64]) -> tuple[float, float, float]:
+    return float(row[0]), float(row[1]), float(row[2])
+
+
+@dataclass
+class TransformBuffer:
+    """
+    Transforms of ``/tf`` and ``/tf_static`` of a bag.
+
+    `chain` then gives the track of one frame in another, through any edges.
+    """
+
+    _edges: dict[tuple[str, str], list[tuple[int, tuple[float, ...]]]] = field(
+        default_factory=dict)
+    _static: dict[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
+
+    def add(self, parent: str, child: str, stamp: int, transform: Sequence[float],
+            static: bool = False) -> None:
+        """Add one transform: x y z qx qy qz qw of the child in the parent."""
+        key = (parent.lstrip('/'), child.lstrip('/'))
+        if static:
+            self._static[key] = tuple(transform)
+        else:
+            self._edges.setdefault(key, []).append((stamp, tuple(transform)))
+
+    def frames(self) -> list[str]:
+        """Return all frame names."""
+        return sorted({name for key in (*self._edges, *self._static) for name in key})
+
+    def chain(self, source: str, target: str, max_gap: int) -> PoseTrack:
+        """
+        Return the track of frame ``target`` in frame ``source``.
+
+        The track has a pose at each stamp of the chain's moving edges at which
+        all of its edges can be interpolated.
+
+        Raises:
+            TrackError: a frame is unknown or the two are not connected; the
+                known frames are listed.
+
+        """
+        path = self._path(source.lstrip('/'), target.lstrip('/'))
+        tracks: dict[tuple[str, str], PoseTrack] = {}
+        for key, _ in path:
+            if key in self._edges:
+                stamps, values = zip(*self._edges[key])
+                rows = np.asarray(values, np.float64)
+                tracks[key] = PoseTrack(list(stamps), rows[:, :3], rows[:, 3:])
+        if tracks:
+            times = np.unique(np.concatenate([track.stamps for track in tracks.values()]))
+        else:
+            times = np.zeros(1, np.int64)
+        kept, positions, quaternions = [], [], []
+        for stamp in times:
+            pose = self._compose(path, tracks, int(stamp), max_gap)
+            if pose is not None:
+                kept.append(int(stamp))
+                positions.append(pose[0])
+                quaternions.append(pose[1].as_quat())
+        if not kept:
+            raise TrackError(
+                f'the transforms from {source!r} to {target!r} never overlap in time within '
+                f'{max_gap / 1e9:g} s')
+        return PoseTrack(kept, np.array(positions), np.array(quaternions))
+
+    def _compose(self, path: list[tuple[tuple[str, str], bool]],
+                 tracks: dict[tuple[str, str], PoseTrack], stamp: int,
+                 max_gap: int) -> tuple[NDArray[np.float64], Rotation] | None:
+        position, rotation = np.zeros(3), Rotation.identity()
+        for key, forward in path:
+            if key in tracks:
+                pose = tracks[key].at(stamp, max_gap)
+                if pose is None:
+                    return None
+                step, turn = pose.position, Rotation.from_quat(pose.quaternion)
+            else:
+                values = np.asarray(self._static[key], np.float64)
+                step, turn = values[:3], Rotation.from_quat(values[3:])
+            if not forward:
+                turn = turn.inv()
+                step = -turn.apply(step)
+            position = position + rotation.apply(step)
+            rotation = rotation * turn
+        return position, rotation
+
+    def _path(self, source: str, target: str) -> list[tuple[tuple[str, str], bool]]:
+        """Find the edges from source to target; False marks those walked backwards."""
+        known = self.frames()
+        for name in (source, target):
+            if name not in known:
+                raise TrackError(f'no transform has the frame {name!r}; there are: '
+                                 f"{', '.join(known) or 'none'}")
+        routes: dict[str, list[tuple[tuple[str, str], bool]]] = {source: []}
+        queue = [source]
+        while queue and target not in routes:
+            here = queue.pop(0)
+            for key in sorted({*self._edges, *self._static}):
+                for one, other, forward in ((*key, True), (*key[::-1], False)):
+                    if one == here and other not in routes:
+                        routes[other] = [*routes[here], (key, forward)]
+                        queue.append(other)
+        if target not in routes:
+            raise TrackError(f'{source!r} and {target!r} are not connected by transforms; '
+                             f"frames: {', '.join(known)}")
+        return routes[target]
+
+
+def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
+                     origin: tuple[float, float, float] | None = None
+                     ) -> tuple[PoseTrack, tuple[float, float, float]]:
+    """
+    Turn GPS fixes into a track of local east-north-up metres.
+
+    A fix has no heading: the direction of travel stands for it, held while the
+    robot moves less than a metre.
+
+    Args:
+        stamps: nanoseconds, ``[n]``.
+        geodetic: latitude, longitude (degrees, WGS84) and altitude (metres), ``[n, 3]``.
+        origin: of the local frame; None takes the first fix.
+
+    Returns:
+        the track and the origin.
+
+    Raises:
+        TrackError: there is no fix.
+
+    """
+    if not len(stamps):
+        raise TrackError('there is no GPS fix')
+    geodetic = np.asarray(geodetic, np.float64).copy()
+    geodetic[~np.isfinite(geodetic[:, 2]), 2] = 0.0  # many receivers give no altitude
+    origin = origin or _triple(geodetic[0])
+    latitude, longitude, altitude = origin
+    to_enu = Transformer.from_pipeline(
+        '+proj=pipeline +step +proj=unitconvert +xy_in=deg +xy_out=rad '
+        '+step +proj=cart +ellps=WGS84 +step +proj=topocentric +ellps=WGS84 '
+        f'+lon_0={longitude!r} +lat_0={latitude!r} +h_0={altitude!r}')
+    positions = np.stack(
+        to_enu.transform(geodetic[:, 1], geodetic[:, 0], geodetic[:, 2]), axis=1)
+    order = np.argsort(np.asarray(stamps), kind='stable')
+    yaw = np.zeros(len(positions))
+    anchor, heading, first = positions[order[0]], 0.0, 0
+    moved = False
+    for count, i in enumerate(order):
+        step = positions[i] - anchor
+        if np.hypot(step[0], step[1]) >= 1.0:
+            heading, anchor = math.atan2(step[1], step[0]), positions[i]
+            if not moved:  # the first metre was driven in the heading it showed
+                yaw[order[first:count]] = heading
+                moved = True
+        yaw[i] = heading
+    quaternions = Rotation.from_euler('z', yaw).as_quat()
+    return PoseTrack(stamps, positions, quaternions, geodetic), origin

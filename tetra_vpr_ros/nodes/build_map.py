@@ -1,0 +1,133 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Build a place map from bags, offline."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError
+from tetra_vpr_ros.vision import ModelError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='build_map', description=__doc__,
+        epilog='Each option can also be a parameter of the node: '
+        "--ros-args -p bag:=[run1] -p map:=home.vpr -p keyframe_distance:=1.0")
+    add = parser.add_argument
+    add('--bag', type=Path, nargs='+', required=True, metavar='PATH',
+        help='bags, one traverse each: rosbag2 folder, .mcap, .db3 or ROS 1 .bag')
+    add('--map', type=Path, required=True, metavar='OUT.vpr', help='map file to write')
+    add('--image-topic', help='camera topic; found by type when there is just one')
+    add('--pose-topic', help='Odometry, PoseStamped, PoseWithCovarianceStamped or NavSatFix '
+        'topic; found by type when there is just one')
+    add('--tf-frames', nargs=2, metavar=('PARENT', 'CHILD'),
+        help='take the poses from /tf instead, for example: map base_link')
+    add('--model', type=Path, help='model file (.onnx) instead of the one shipped')
+    add('--keyframe-distance', type=float, default=0.5, metavar='M',
+        help='metres between places (default: %(default)s)')
+    add('--keyframe-angle', type=float, default=15.0, metavar='DEG',
+        help='degrees between places (default: %(default)s)')
+    add('--max-pose-gap', type=float, default=0.5, metavar='S',
+        help='seconds between two poses that may be interpolated (default: %(default)s)')
+    add('--thumbnails', action=argparse.BooleanOptionalAction, default=True,
+        help='store a small picture of each place (default: yes)')
+    add('--frame-id', help="frame of the poses (default: the parent of --tf-frames, else 'map')")
+    add('--resume', action='store_true', help='continue an interrupted build')
+    add('--append', action='store_true', help='add traverses to an existing map')
+    add('--threads', type=int, default=0, help='threads of the encoder (default: all cores)')
+    return parser
+
+
+def options_from_arguments(arguments: list[str]) -> BuildOptions:
+    """
+    Parse a command line.
+
+    Raises:
+        SystemExit: an option is wrong; argparse has said which.
+
+    """
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    for name in ('keyframe_distance', 'keyframe_angle', 'max_pose_gap', 'threads'):
+        if not getattr(args, name) >= 0:
+            parser.error(f"--{name.replace('_', '-')} must not be negative")
+    return BuildOptions(
+        bags=tuple(args.bag), map=args.map, image_topic=args.image_topic,
+        pose_topic=args.pose_topic, tf_frames=tuple(args.tf_frames) if args.tf_frames else None,
+        model=args.model, keyframe_distance=args.keyframe_distance,
+        keyframe_angle=args.keyframe_angle, max_pose_gap=args.max_pose_gap,
+        thumbnails=args.thumbnails, frame_id=args.frame_id, resume=args.resume,
+        append=args.append, threads=args.threads)
+
+
+def arguments_from_parameters(values: dict[str, Any]) -> list[str]:
+    """Turn node parameters into the command line that says the same."""
+    arguments: list[str] = []
+    for name, value in values.items():
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            if value or name == 'thumbnails':
+                arguments.append(option if value else f'--no-{name}')
+        else:
+            several = value if isinstance(value, (list, tuple)) else [value]
+            arguments += [option, *(str(item) for item in several)]
+    return arguments
+
+
+def _strip_ros_arguments(arguments: list[str]) -> list[str]:
+    """Merge ``--ros-args`` parameters into the command line; only then is ROS needed."""
+    if '--ros-args' not in arguments:
+        return arguments
+    import rclpy
+    from rclpy.node import Node
+    from rclpy.utilities import remove_ros_args
+    rclpy.init(args=arguments)
+    try:
+        node = Node('build_map', allow_undeclared_parameters=True,
+                    automatically_declare_parameters_from_overrides=True)
+        known = {action.dest for action in _parser()._actions}
+        values = {name: parameter.value
+                  for name, parameter in node.get_parameters_by_prefix('').items()
+                  if name in known}
+        node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+    return arguments_from_parameters(values) + remove_ros_args(arguments)
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main(args: list[str] | None = None) -> int:
+    """
+    Build a map from the command line.
+
+    Returns:
+        0 when done, 1 on an error, 130 when interrupted (continue with --resume).
+
+    """
+    arguments = _strip_ros_arguments(list(sys.argv[1:] if args is None else args))
+    options = options_from_arguments(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)  # launch and systemd stop a process so
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        report = build_map(options)
+    except (BagError, MapError, ModelError) as error:
+        print(f'build_map: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('build_map: interrupted before the first place', file=sys.stderr)
+        return 130
+    print(report.summary(options.map))
+    return 130 if report.interrupted else 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,158 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Messages to arrays and estimates to messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import cv2
+
+from builtin_interfaces.msg import Time
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+from geometry_msgs.msg import Pose as PoseMessage
+from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensor_msgs.msg import CompressedImage, Image
+
+from std_msgs.msg import ColorRGBA, Header
+
+from tetra_vpr_ros.localization.estimate import Estimate
+from tetra_vpr_ros.mapping.pose_track import Pose
+from tetra_vpr_ros.vision.decoding import (
+    check_raw, decode_compressed, decode_raw, ImageError)
+
+from visualization_msgs.msg import Marker, MarkerArray
+
+
+@lru_cache(maxsize=1)
+def _cv_bridge() -> Any:
+    """Return a CvBridge where it is installed, else None."""
+    try:
+        from cv_bridge import CvBridge
+    except (ImportError, AttributeError):  # the latter when built for another numpy
+        return None
+    return CvBridge()
+
+
+def image_from_message(message: Image | CompressedImage) -> NDArray[np.uint8]:
+    """
+    Decode a camera message to RGB uint8 ``[H, W, 3]``.
+
+    cv_bridge does it where it is installed; the package's own decoder gives
+    the same pixels. The checks come first in both cases: cv_bridge trusts what
+    a message says of itself.
+
+    Raises:
+        ImageError: the message holds no valid picture; the text says why.
+
+    """
+    if isinstance(message, CompressedImage):
+        return decode_compressed(message.data)
+    m, bridge = message, _cv_bridge()
+    if bridge is None:
+        return decode_raw(m.height, m.width, m.encoding, m.step, m.data, bool(m.is_bigendian))
+    check_raw(m.height, m.width, m.encoding, m.step, len(m.data))
+    try:
+        return np.asarray(bridge.imgmsg_to_cv2(message, 'rgb8'), np.uint8)
+    except Exception as error:  # cv_bridge and OpenCV raise their own classes
+        raise ImageError(f'cv_bridge: {error}') from error
+
+
+def pose_message(pose: Pose) -> PoseMessage:
+    """Convert a pose."""
+    message = PoseMessage()
+    message.position.x, message.position.y, message.position.z = (
+        float(v) for v in pose.position)
+    o = message.orientation
+    o.x, o.y, o.z, o.w = (float(v) for v in pose.quaternion / np.linalg.norm(pose.quaternion))
+    return message
+
+
+def match_message(estimate: Estimate, frame_id: str, stamp: Time) -> PoseWithCovarianceStamped:
+    """Convert an estimate that has a pose."""
+    assert estimate.pose is not None
+    message = PoseWithCovarianceStamped(header=Header(frame_id=frame_id, stamp=stamp))
+    message.pose.pose = pose_message(estimate.pose)
+    message.pose.covariance = [float(v) for v in estimate.covariance.ravel()]
+    return message
+
+
+def candidates_message(estimate: Estimate, frame_id: str, stamp: Time) -> PoseArray:
+    """Convert the candidates, best first."""
+    return PoseArray(header=Header(frame_id=frame_id, stamp=stamp),
+                     poses=[pose_message(c.pose) for c in estimate.candidates])
+
+
+def status_message(level: int, name: str, text: str,
+                   values: Iterable[tuple[str, object]]) -> DiagnosticStatus:
+    """Build a diagnostic status."""
+    return DiagnosticStatus(
+        level=bytes([level]), name=name, message=text, hardware_id='',
+        values=[KeyValue(key=key, value=str(value)) for key, value in values])
+
+
+def places_marker(positions: NDArray[np.float64], frame_id: str, limit: int) -> MarkerArray:
+    """Draw the places of a map as points, evenly thinned to at most ``limit``."""
+    keep = np.unique(np.linspace(0, len(positions) - 1, min(limit, len(positions))).astype(int))
+    marker = Marker(header=Header(frame_id=frame_id), ns='places', id=0,
+                    type=Marker.SPHERE_LIST, action=Marker.ADD)
+    marker.pose.orientation.w = 1.0
+    marker.scale.x = marker.scale.y = marker.scale.z = 0.15
+    marker.color = ColorRGBA(r=0.2, g=0.5, b=1.0, a=0.8)
+    for x, y, z in positions[keep]:
+        point = PoseMessage().position
+        point.x, point.y, point.z = float(x), float(y), float(z)
+        marker.points.append(point)
+    if not marker.points:
+        marker.action = Marker.DELETE
+    return MarkerArray(markers=[marker])
+
+
+def match_marker(estimate: Estimate, frame_id: str, stamp: Time) -> MarkerArray:
+    """Draw the current match as an arrow: green when accepted, red when not."""
+    marker = Marker(header=Header(frame_id=frame_id, stamp=stamp), ns='match', id=1,
+                    type=Marker.ARROW, action=Marker.ADD)
+    if estimate.pose is None:
+        marker.action = Marker.DELETE
+        return MarkerArray(markers=[marker])
+    marker.pose = pose_message(estimate.pose)
+    marker.scale.x, marker.scale.y, marker.scale.z = 1.0, 0.2, 0.2
+    marker.color = (ColorRGBA(r=0.1, g=0.9, b=0.1, a=1.0) if estimate.accepted
+                    else ColorRGBA(r=0.9, g=0.1, b=0.1, a=0.6))
+    return MarkerArray(markers=[marker])
+
+
+def match_picture(query: NDArray[np.uint8], reference: bytes | None, text: str,
+                  stamp: Time) -> CompressedImage:
+    """
+    Show the query beside the matched reference, as a JPEG message.
+
+    Args:
+        query: RGB uint8 ``[H, W, 3]``.
+        reference: JPEG of the place, or None when the map has no thumbnails.
+        text: written below.
+        stamp: of the query.
+
+    """
+    height = 240
+
+    def fit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        width = max(1, round(image.shape[1] * height / image.shape[0]))
+        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
+
+    left = fit(query)
+    right = (np.full_like(left, 40) if reference is None else fit(decode_compressed(reference)))
+    picture = np.hstack([left, right])
+    picture = cv2.copyMakeBorder(picture, 0, 24, 0, 0, cv2.BORDER_CONSTANT)
+    cv2.putText(picture, text, (6, height + 17), cv2.FONT_HERSHEY_SIMPLEX, 0.45,
+                (255, 255, 255), 1, cv2.LINE_AA)
+    _, data = cv2.imencode('.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    return CompressedImage(header=Header(stamp=stamp), format='jpeg', data=data.tobytes())

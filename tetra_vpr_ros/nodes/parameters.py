@@ -1,0 +1,121 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of the node: names, types, ranges and what they mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
+
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+
+@dataclass(frozen=True)
+class Spec:
+    """
+    One parameter.
+
+    Attributes:
+        name: of the parameter.
+        default: gives the type, too.
+        description: one sentence, with the unit.
+        low: smallest value, for numbers.
+        high: largest value, for numbers.
+        choices: allowed values, for strings.
+        when: ``configure`` when a change takes effect at the next configure,
+            ``activate`` at the next activate, ``now`` at once.
+
+    """
+
+    name: str
+    default: Any
+    description: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    when: str = 'configure'
+
+
+PARAMETERS: tuple[Spec, ...] = (
+    Spec('map', '', 'Path of the map file (.vpr), made with build_map.'),
+    Spec('model', '', 'Path of the model file (.onnx); empty for the model that comes with the '
+         'package. It must be the one that the map was built with.'),
+    Spec('image_topics', ['image'], 'Camera topics.', when='activate'),
+    Spec('image_transport', 'raw', "How the camera topics are received: 'raw' subscribes "
+         "sensor_msgs/Image on <topic>, 'compressed' sensor_msgs/CompressedImage on "
+         '<topic>/compressed.', choices=('raw', 'compressed'), when='activate'),
+    Spec('autostart', False, 'Configure and activate at start, without a lifecycle manager.',
+         when='start'),
+    Spec('frame_id', '', "Frame of the published poses; empty for the map's own."),
+    Spec('false_match_rate', 0.01, 'Share of wrong best matches that may be accepted; sets the '
+         'distance threshold by the calibration of the map.', 0.0, 1.0, when='now'),
+    Spec('threads', 2, 'Threads of one inference; 0 lets onnxruntime choose.', 0, 64),
+    Spec('spinning', False, 'Let idle inference threads spin: a little faster, but a busy core.'),
+    Spec('candidates', 10, 'How many candidates are searched and published.', 1, 200, when='now'),
+    Spec('covariance_margin', 0.02, 'Candidates at most this share of all bits further away than '
+         'the best count into the covariance.', 0.0, 1.0, when='now'),
+    Spec('future_tolerance', 1.0, 'Seconds that an image stamp may lie ahead of the clock before '
+         'the frame is refused.', 0.0, 3600.0, when='now'),
+    Spec('no_image_timeout', 2.0, "Seconds without an image until the status says 'no images'.",
+         0.1, 3600.0, when='now'),
+    Spec('max_marker_places', 20000, 'Places shown in the marker topic at most, evenly thinned.',
+         0, 1000000, when='activate'),
+)
+
+
+class ParameterError(ValueError):
+    """A parameter with an unusable value; the text names it."""
+
+
+def check(name: str, value: Any) -> None:
+    """
+    Check one value against its specification.
+
+    Raises:
+        ParameterError: the value is not allowed; what is allowed is said.
+
+    """
+    spec = next((s for s in PARAMETERS if s.name == name), None)
+    if spec is None:  # QoS overrides and use_sim_time are not ours
+        return
+    if spec.choices and value not in spec.choices:
+        raise ParameterError(f"{name} must be one of {', '.join(spec.choices)}, not {value!r}")
+    if spec.low is not None and spec.high is not None and not (
+            math.isfinite(value) and spec.low <= value <= spec.high):
+        raise ParameterError(f'{name} must be from {spec.low:g} to {spec.high:g}, not {value!r}')
+    if name == 'image_topics' and (not value or not all(value)):
+        raise ParameterError('image_topics must name at least one topic, and no empty one')
+
+
+def declare(node: Node) -> None:
+    """Declare all parameters with description, type, range and default."""
+    for spec in PARAMETERS:
+        descriptor = ParameterDescriptor(description=spec.description)
+        if spec.when == 'start':
+            descriptor.read_only = True
+        if spec.choices:
+            descriptor.additional_constraints = f"one of {', '.join(spec.choices)}"
+        if spec.low is not None and spec.high is not None:
+            if isinstance(spec.default, float):
+                descriptor.floating_point_range = [
+                    FloatingPointRange(from_value=spec.low, to_value=spec.high)]
+            else:
+                descriptor.integer_range = [
+                    IntegerRange(from_value=int(spec.low), to_value=int(spec.high))]
+        node.declare_parameter(spec.name, spec.default, descriptor)
+
+
+def validate(parameters: Sequence[Parameter[Any]]) -> SetParametersResult:
+    """Answer a request to set parameters: all are good, or the first bad one is named."""
+    for parameter in parameters:
+        try:
+            check(parameter.name, parameter.value)
+        except ParameterError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+    return SetParametersResult(successful=True)

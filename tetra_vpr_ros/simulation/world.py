@@ -1,0 +1,148 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A camera in the free Freedoom levels that come with ViZDoom.
+
+Nothing is downloaded and no display is needed. Doom's axes already follow
+REP-103 (x east, y north, angle counter-clockwise); 32 map units are one metre.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+import vizdoom
+
+UNITS_PER_METRE = 32.0
+
+
+class WorldError(RuntimeError):
+    """The simulated world cannot be opened, or the camera cannot stand there."""
+
+
+@dataclass(frozen=True)
+class Pose2D:
+    """Camera pose on the floor plan: metres and radians, counter-clockwise from x."""
+
+    x: float
+    y: float
+    yaw: float
+
+
+@dataclass(frozen=True)
+class Sector:
+    """One room of the level: heights in metres, lines ``[n, 4]`` (x1 y1 x2 y2) in metres."""
+
+    floor: float
+    ceiling: float
+    lines: NDArray[np.float64]
+    blocking: NDArray[np.bool_]
+
+
+class DoomWorld:
+    """
+    One level, rendered from any pose.
+
+    Args:
+        level: ``map01`` … ``map32`` (Freedoom 2) or ``e1m1`` … ``e4m9`` (Freedoom 1).
+        seed: of the game engine.
+
+    Raises:
+        WorldError: the level does not exist or the engine does not start.
+
+    """
+
+    def __init__(self, level: str = 'map01', seed: int = 1) -> None:
+        """Start the engine."""
+        wad = 'freedoom2.wad' if level.lower().startswith('map') else 'freedoom1.wad'
+        game = vizdoom.DoomGame()
+        game.set_doom_game_path(str(Path(vizdoom.__file__).parent / wad))
+        game.set_doom_map(level)
+        game.set_screen_resolution(vizdoom.ScreenResolution.RES_640X480)
+        game.set_screen_format(vizdoom.ScreenFormat.RGB24)
+        for switch in ('window_visible', 'render_hud', 'render_weapon', 'render_crosshair',
+                       'render_decals', 'render_particles', 'render_messages',
+                       'render_screen_flashes', 'render_effects_sprites', 'sound_enabled'):
+            getattr(game, f'set_{switch}')(False)
+        game.set_sectors_info_enabled(True)
+        # warp is a cheat; monsters would walk into the picture
+        game.add_game_args('-nomonsters +viz_nocheat 0')
+        game.set_available_buttons([vizdoom.Button.TURN_LEFT_RIGHT_DELTA])
+        game.set_available_game_variables([
+            vizdoom.GameVariable.POSITION_X, vizdoom.GameVariable.POSITION_Y,
+            vizdoom.GameVariable.ANGLE])
+        game.set_episode_timeout(0)
+        game.set_seed(seed)
+        # The engine drops its settings file into the working directory otherwise.
+        game.set_doom_config_path('/dev/null')
+        try:
+            game.init()
+        except vizdoom.ViZDoomErrorException as error:
+            raise WorldError(f'level {level!r} does not start: {error}') from error
+        self._game = game
+        for _ in range(20):  # the player takes no commands in the first tics
+            game.make_action([0.0], 1)
+        for command in ('god', 'notarget', 'noclip'):
+            game.send_game_command(command)
+        game.make_action([0.0], 1)
+        self.level = level
+        self.start = self.pose()
+
+    def pose(self) -> Pose2D:
+        """Return where the camera stands."""
+        x, y, angle = self._state().game_variables
+        return Pose2D(float(x) / UNITS_PER_METRE, float(y) / UNITS_PER_METRE,
+                      math.radians(float(angle)))
+
+    def sectors(self) -> list[Sector]:
+        """Return the level's floor plan."""
+        rooms = []
+        for sector in self._state().sectors:
+            lines = np.array([[line.x1, line.y1, line.x2, line.y2] for line in sector.lines],
+                             np.float64).reshape(-1, 4) / UNITS_PER_METRE
+            rooms.append(Sector(
+                sector.floor_height / UNITS_PER_METRE, sector.ceiling_height / UNITS_PER_METRE,
+                lines, np.array([line.is_blocking for line in sector.lines], bool)))
+        return rooms
+
+    def look(self, pose: Pose2D) -> tuple[NDArray[np.uint8], Pose2D]:
+        """
+        Render from a pose.
+
+        Returns:
+            RGB uint8 ``[480, 640, 3]`` and the pose that the engine really
+            took (it stands on whole map units, 1/32 m).
+
+        """
+        units = (round(pose.x * UNITS_PER_METRE), round(pose.y * UNITS_PER_METRE))
+        turn = math.degrees(self.pose().yaw - pose.yaw)  # positive turns right
+        self._game.send_game_command(f'warp {units[0]} {units[1]}')
+        self._game.make_action([(turn + 180.0) % 360.0 - 180.0], 1)
+        # The engine draws before it has settled on the new floor: one tic more.
+        self._game.make_action([0.0], 1)
+        return np.array(self._state().screen_buffer), self.pose()
+
+    def _state(self) -> vizdoom.GameState:
+        state = self._game.get_state()
+        if state is None:
+            raise WorldError(f'the engine ended level {self.level!r}')
+        return state
+
+    def close(self) -> None:
+        """Stop the engine."""
+        self._game.close()
+
+    def __enter__(self) -> DoomWorld:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        """Stop the engine."""
+        self.close()

@@ -1,0 +1,132 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Synthetic views of one image: other viewpoints and other light.
+
+Geometry is shared by teacher and student, light is the student's alone: the
+student learns to answer under night, glare or noise what the teacher says of
+the clean picture.
+"""
+
+from __future__ import annotations
+
+import cv2
+
+import numpy as np
+
+
+def geometric_view(image: np.ndarray, size: int, rng: np.random.Generator,
+                   strength: float = 0.25) -> np.ndarray:
+    """
+    Cut a random quadrilateral out of an image, as another viewpoint would.
+
+    Args:
+        image: uint8 ``[H, W, 3]``.
+        size: side of the square result.
+        rng: source of randomness.
+        strength: largest inward move of a corner, as a share of the side.
+
+    Returns:
+        uint8 ``[size, size, 3]``.
+
+    """
+    height, width = image.shape[:2]
+    base = rng.uniform(0, strength, 4)  # left, top, right, bottom of a crop
+    wobble = rng.uniform(0, strength * 0.4, (4, 2))  # and a tilt of every corner
+    left, top, right, bottom = base * 0.7
+    corners = np.array([
+        [left + wobble[0, 0], top + wobble[0, 1]],
+        [1 - right - wobble[1, 0], top + wobble[1, 1]],
+        [1 - right - wobble[2, 0], 1 - bottom - wobble[2, 1]],
+        [left + wobble[3, 0], 1 - bottom - wobble[3, 1]]], np.float32)
+    corners *= np.array([width, height], np.float32)
+    square = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
+    # Area-average first where the cut shrinks, or the warp would alias.
+    shrink = max(width, height) / (2.0 * size)
+    if shrink > 1:
+        image = cv2.resize(image, None, fx=1 / shrink, fy=1 / shrink,
+                           interpolation=cv2.INTER_AREA)
+        corners /= shrink
+    view = cv2.warpPerspective(
+        image, cv2.getPerspectiveTransform(corners, square), (size, size),
+        flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    return np.ascontiguousarray(view[:, ::-1]) if rng.random() < 0.5 else view
+
+
+def photometric_view(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """
+    Change light, weather and camera of an image, not its geometry.
+
+    One of: mild exposure and colour change, night (dark tone curve, colour
+    cast, lamps, noise), glare, grey, fog; then possibly blur, noise, JPEG and
+    an occluding box.
+
+    Args:
+        image: uint8 RGB ``[H, W, 3]``.
+        rng: source of randomness.
+
+    Returns:
+        uint8 ``[H, W, 3]``.
+
+    """
+    x = image.astype(np.float32) / 255.0
+    kind = rng.random()
+    if kind < 0.35:
+        x = _night(x, rng)
+    elif kind < 0.75:
+        x = np.clip(x * rng.uniform(0.6, 1.4) + rng.uniform(-0.1, 0.1), 0, 1)
+        x **= rng.uniform(0.6, 1.6)
+        x *= rng.uniform(0.85, 1.15, 3).astype(np.float32)
+    elif kind < 0.85:
+        x = _light_patch(x, rng, rng.uniform(0.5, 1.5))
+    if rng.random() < 0.1:
+        x = np.repeat(x.mean(2, keepdims=True), 3, axis=2)
+    if rng.random() < 0.08:  # fog: towards a flat grey, more at the top (farther away)
+        depth = np.linspace(1, 0.3, x.shape[0], dtype=np.float32)[:, None, None]
+        density = rng.uniform(0.2, 0.7) * depth
+        x = x * (1 - density) + rng.uniform(0.5, 0.9) * density
+    if rng.random() < 0.25:
+        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.5, 2.0))
+    if rng.random() < 0.35:
+        x = x + rng.normal(0, rng.uniform(0.01, 0.08), x.shape).astype(np.float32)
+    if rng.random() < 0.2:
+        _occlude(x, rng)
+    out = (np.clip(x, 0, 1) * 255).astype(np.uint8)
+    if rng.random() < 0.2:
+        _, data = cv2.imencode('.jpg', out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 80))])
+        out = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return out
+
+
+def _night(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Darken by a tone curve, tint, and add lamps and sensor noise."""
+    x = x ** rng.uniform(1.2, 2.5) * rng.uniform(0.15, 0.6)
+    if rng.random() < 0.5:  # the sky, bright by day, is black at night
+        sky = np.linspace(1, 0, x.shape[0], dtype=np.float32)[:, None, None]
+        x = x * (1 - rng.uniform(0.3, 0.9) * sky)
+    tint = np.array([1.0, rng.uniform(0.6, 1.0), rng.uniform(0.3, 1.0)], np.float32)
+    x = x * tint
+    for _ in range(int(rng.integers(0, 5))):
+        x = _light_patch(x, rng, rng.uniform(0.3, 1.2))
+    gain = rng.uniform(1.0, 2.5)
+    noise = rng.normal(0, rng.uniform(0.0, 0.05), x.shape).astype(np.float32)
+    return np.clip(x * gain + noise, 0, 1)
+
+
+def _light_patch(x: np.ndarray, rng: np.random.Generator, power: float) -> np.ndarray:
+    """Add the glow of a lamp, or of the sun, somewhere in the picture."""
+    height, width = x.shape[:2]
+    rows = np.arange(height, dtype=np.float32)[:, None] - rng.uniform(0, height)
+    cols = np.arange(width, dtype=np.float32)[None] - rng.uniform(0, width)
+    radius = rng.uniform(0.02, 0.25) * width
+    glow = np.exp(-(rows**2 + cols**2) / (2 * radius**2))[:, :, None]
+    colour = np.array([1.0, rng.uniform(0.7, 1.0), rng.uniform(0.4, 1.0)], np.float32)
+    return np.clip(x * (1 + power * 2 * glow) + 0.4 * power * glow * colour, 0, 1)
+
+
+def _occlude(x: np.ndarray, rng: np.random.Generator) -> None:
+    """Cover a box with a flat colour, in place, as a passer-by does."""
+    height, width = x.shape[:2]
+    h, w = (int(side * rng.uniform(0.1, 0.35)) for side in (height, width))
+    top, left = int(rng.integers(0, height - h)), int(rng.integers(0, width - w))
+    x[top:top + h, left:left + w] = rng.random(3)

@@ -1,0 +1,140 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The place encoder: an image in, a packed binary descriptor out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+
+import numpy as np
+from numpy.typing import NDArray
+
+import onnxruntime
+
+from tetra_vpr_ros.vision.decoding import Image
+from tetra_vpr_ros.vision.model_file import default_model_path, ModelError, parse_metadata
+
+Descriptor = NDArray[np.uint8]
+
+
+def resize_by_area(image: Image, height: int, width: int) -> Image:
+    """
+    Resize to the model's input by area averaging, not keeping the aspect.
+
+    The whole view is squashed into the input: what a wide lens sees at its
+    edges tells places apart, and a crop would lose it. Area averaging does not
+    alias, so that the same place at another resolution keeps its descriptor.
+
+    Args:
+        image: RGB uint8 ``[H, W, 3]``.
+        height: rows wanted.
+        width: columns wanted.
+
+    Returns:
+        RGB uint8 ``[height, width, 3]``.
+
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+class PlaceEncoder:
+    """
+    Ternary ViT in an onnxruntime session on the CPU.
+
+    Args:
+        model: ONNX file; None for the shipped model.
+        threads: of one inference; 0 lets onnxruntime choose.
+        spinning: let idle threads spin. Faster by a little, at the price of a
+            busy core: off by default, a robot has better use for it.
+
+    Raises:
+        ModelError: the file is missing, is no ONNX model, or lacks the
+            expected input, output or metadata.
+
+    Attributes:
+        info: identity of the model.
+
+    """
+
+    def __init__(self, model: Path | str | None = None, *, threads: int = 1,
+                 spinning: bool = False) -> None:
+        """Load the model."""
+        path = Path(model) if model else default_model_path()
+        if not path.is_file():
+            raise ModelError(f'no model file {path}: pass the path of an .onnx file')
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.add_session_config_entry('session.intra_op.allow_spinning', str(int(spinning)))
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=['CPUExecutionProvider'])
+        except Exception as error:  # onnxruntime has no common exception class
+            raise ModelError(f'{path} is not a model that onnxruntime '
+                             f'{onnxruntime.__version__} can load: {error}') from error
+        self.info = parse_metadata(path, self._session.get_modelmeta().custom_metadata_map)
+        self._check_interface()
+
+    def _check_interface(self) -> None:
+        info = self.info
+        inputs = {i.name: (i.type, i.shape) for i in self._session.get_inputs()}
+        outputs = {o.name: (o.type, o.shape) for o in self._session.get_outputs()}
+        kind, shape = inputs.get('image', ('', []))
+        if (len(inputs) != 1 or kind != 'tensor(uint8)'
+                or shape[1:] != [info.height, info.width, 3]):
+            raise ModelError(
+                f"{info.path} needs one input 'image' of uint8 [N, {info.height}, "
+                f'{info.width}, 3], it has {inputs}')
+        kind, shape = outputs.get('descriptor', ('', []))
+        if kind != 'tensor(uint8)' or shape[1:] != [info.bits // 8]:
+            raise ModelError(
+                f"{info.path} needs an output 'descriptor' of uint8 [N, {info.bits // 8}], "
+                f'it has {outputs}')
+
+    @property
+    def bits(self) -> int:
+        """Return the length of a descriptor in bits."""
+        return self.info.bits
+
+    def encode(self, image: Image) -> Descriptor:
+        """
+        Encode one image of any size.
+
+        Args:
+            image: RGB uint8 ``[H, W, 3]``.
+
+        Returns:
+            uint8 ``[bits / 8]``.
+
+        """
+        return self.encode_batch([image])[0]
+
+    def encode_batch(self, images: Sequence[Image]) -> Descriptor:
+        """
+        Encode images of any, also of different, sizes.
+
+        Args:
+            images: each RGB uint8 ``[H, W, 3]``.
+
+        Returns:
+            uint8 ``[len(images), bits / 8]``.
+
+        Raises:
+            ValueError: an image is not RGB uint8, or is empty.
+
+        """
+        for image in images:
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+                raise ValueError(
+                    f'an image must be RGB uint8 [H, W, 3], not {image.dtype} {image.shape}')
+        if not len(images):
+            return np.empty((0, self.bits // 8), np.uint8)
+        batch = np.stack([
+            resize_by_area(image, self.info.height, self.info.width) for image in images])
+        return np.asarray(self._session.run(['descriptor'], {'image': batch})[0], np.uint8)

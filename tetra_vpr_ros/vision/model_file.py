@@ -1,0 +1,109 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Where model files lie and what their metadata says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_MODEL = 'tetra_vits8_2048.onnx'
+DESCRIPTOR_FORMAT = 1
+"""Version of the descriptor's bit layout (bit i is bit ``i % 8`` of byte ``i // 8``)."""
+
+
+class ModelError(RuntimeError):
+    """A model file that is missing or is not a place encoder; the text names it."""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """
+    Identity of a model.
+
+    Attributes:
+        path: of the ONNX file.
+        fingerprint: SHA-256 of the file, hexadecimal.
+        name: of the model.
+        version: of the model.
+        bits: of a descriptor.
+        height: rows of the input.
+        width: columns of the input.
+        licence: of the weights.
+
+    """
+
+    path: Path
+    fingerprint: str
+    name: str
+    version: str
+    bits: int
+    height: int
+    width: int
+    licence: str
+
+
+def default_model_path() -> Path:
+    """
+    Return the model that the package ships.
+
+    Looks beside the package (a checkout, also through a symlinked install),
+    then in ``share/tetra_vpr_ros/models`` of every prefix above it (pip,
+    colcon, Debian).
+
+    Raises:
+        ModelError: no model is installed; the places searched are named.
+
+    """
+    here = Path(__file__).resolve()
+    places = [here.parents[2] / 'models']
+    places += [parent / 'share' / 'tetra_vpr_ros' / 'models' for parent in here.parents[2:]]
+    for place in places:
+        if (place / DEFAULT_MODEL).is_file():
+            return place / DEFAULT_MODEL
+    raise ModelError(
+        f'{DEFAULT_MODEL} is in none of {places[0]}, {places[1]} and the prefixes above: '
+        'install the package again, or pass a model file')
+
+
+def file_fingerprint(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def parse_metadata(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
+    """
+    Read a model's identity from its ONNX ``metadata_props``.
+
+    Raises:
+        ModelError: a key is missing or malformed, or the descriptor format is
+            another than this version's.
+
+    """
+    def need(key: str) -> str:
+        if key not in metadata:
+            raise ModelError(
+                f'{path} is no place encoder of this package: its metadata lacks {key!r}; '
+                'export it with tetra_vpr_ros.training')
+        return metadata[key]
+
+    try:
+        bits = int(need('bits'))
+        height, width = (int(side) for side in need('input_size').split('x'))
+        descriptor_format = int(need('descriptor_format'))
+    except ValueError as error:
+        raise ModelError(f'{path} has malformed metadata: {error}') from error
+    if descriptor_format != DESCRIPTOR_FORMAT:
+        raise ModelError(
+            f'{path} makes descriptors of format {descriptor_format}, this version reads '
+            f'{DESCRIPTOR_FORMAT}: use a model of the same release')
+    if bits <= 0 or bits % 8:
+        raise ModelError(f'{path} has {bits} bits: a multiple of 8 is needed')
+    return ModelInfo(path, file_fingerprint(path), need('name'), need('version'), bits,
+                     height, width, metadata.get('licence', 'unknown'))
