@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Install the package: with colcon, and with pip all the same."""
 
-import sys
 from glob import glob
+import sys
 
 from setuptools import find_packages, setup
 

@@ -7,19 +7,15 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import time
 from pathlib import Path
+import time
 
 import numpy as np
-
 import rclpy
 from rclpy.qos import qos_profile_sensor_data
-
 from sensor_msgs.msg import Image
-
 from tetra_vpr_ros.simulation.camera import CameraEffects
 from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D
-
 from tqdm import tqdm
 
 
@@ -31,7 +27,7 @@ def main() -> None:
     parser.add_argument('--level', required=True)
     parser.add_argument('--topic', default='/camera/image_raw')
     parser.add_argument('--rate', type=float, default=10.0)
-    parser.add_argument('--wait', type=float, default=30.0, help='seconds to wait for a subscriber')
+    parser.add_argument('--wait', type=float, default=30.0, help='for a subscriber, seconds')
     args = parser.parse_args()
     poses = [Pose2D(*row) for row in json.loads(args.poses.read_text())]
     effects = CameraEffects(exposure=0.75, gamma=1.1, blur=0.8, noise=0.02)

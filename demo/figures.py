@@ -9,15 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-
-import matplotlib
-matplotlib.use('Agg')  # no display is needed
-from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
-
+from matplotlib.figure import Figure
 import numpy as np
 from numpy.typing import NDArray
-
 from tetra_vpr_ros.simulation.floor_plan import FloorPlan
 
 Points = NDArray[np.float64]
@@ -42,18 +38,18 @@ def draw_trajectory(path: Path, plan: FloorPlan, mapping: Points, second: Points
     """
     Draw floor plan, both laps and the matches as lines, wrong ones red.
 
-    Args:
-        path: PNG to write.
-        plan: of the level.
-        mapping: ``[n, 2]`` positions of the mapping lap.
-        second: ``[m, 2]`` true positions of the second lap.
-        matches: accepted matches.
-        wrong_from: metres from which a match is wrong.
-        title: above the picture.
-
+    :param path: PNG to write.
+    :param plan: of the level.
+    :param mapping: ``[n, 2]`` positions of the mapping lap.
+    :param second: ``[m, 2]`` true positions of the second lap.
+    :param matches: accepted matches.
+    :param wrong_from: metres from which a match is wrong.
+    :param title: above the picture.
     """
-    figure, axes = plt.subplots(figsize=(11, 8))
-    axes.add_collection(LineCollection(plan.walls.reshape(-1, 2, 2), colors='0.75', lw=0.6))
+    figure = Figure(figsize=(11, 8))
+    FigureCanvasAgg(figure)  # no display is needed
+    axes = figure.add_subplot()
+    axes.add_collection(LineCollection(list(plan.walls.reshape(-1, 2, 2)), colors='0.75', lw=0.6))
     axes.plot(*mapping.T, color='tab:blue', lw=1.5, label='mapping lap')
     axes.plot(*second.T, color='tab:orange', lw=1.5, label='second lap (truth)')
     wrong = [m for m in matches if m.error > wrong_from]
@@ -71,7 +67,6 @@ def draw_trajectory(path: Path, plan: FloorPlan, mapping: Points, second: Points
     axes.legend(loc='best')
     figure.tight_layout()
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def draw_matches(path: Path, rows: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8], str]]

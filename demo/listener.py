@@ -8,11 +8,8 @@ from types import TracebackType
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-
 from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
-
 from lifecycle_msgs.srv import ChangeState
-
 import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -27,11 +24,9 @@ class Listener:
     """
     A node that drives the lifecycle of ``vpr_localize`` and listens to it.
 
-    Attributes:
-        matches: accepted poses by image stamp.
-        best: pose of the best candidate by image stamp.
-        latencies: milliseconds from image received to match published.
-
+    :ivar matches: accepted poses by image stamp.
+    :ivar best: pose of the best candidate by image stamp.
+    :ivar latencies: milliseconds from image received to match published.
     """
 
     def __init__(self) -> None:
@@ -46,7 +41,7 @@ class Listener:
             PoseWithCovarianceStamped, '/vpr/match', self._match, qos)
         self.node.create_subscription(PoseArray, '/vpr/candidates', self._candidates, qos)
         self.node.create_subscription(DiagnosticStatus, '/vpr/status', self._status, qos)
-        self._change = self.node.create_client(ChangeState, '/vpr_localize/change_state')
+        self._change: Any = self.node.create_client(ChangeState, '/vpr_localize/change_state')
 
     def _match(self, message: PoseWithCovarianceStamped) -> None:
         self.matches[stamp_ns(message)] = message

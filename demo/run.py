@@ -12,31 +12,27 @@ compared with the truth.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 import csv
 import json
 import os
+from pathlib import Path
 import random
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import cv2
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tetra_vpr_ros.mapping import PlaceMap
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import CameraEffects
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan, FloorPlan
 from tetra_vpr_ros.simulation.route import drive, plan_lap, second_lap
 from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D
-from tetra_vpr_ros.vision import PlaceEncoder
-
+from tetra_vpr_ros.vision import decode_compressed, PlaceEncoder
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,9 +66,8 @@ def environment() -> dict[str, str]:
 
 def localize_second_lap(map_file: Path, level: str, poses: list[Pose2D], out: Path) -> Any:
     """Run the localizer and the robot as processes; return what a listener heard."""
-    from lifecycle_msgs.msg import Transition
-
     from demo.listener import Listener
+    from lifecycle_msgs.msg import Transition
     (out / 'second_lap.json').write_text(json.dumps([[p.x, p.y, p.yaw] for p in poses]))
     localizer = subprocess.Popen(
         [sys.executable, '-m', 'tetra_vpr_ros.nodes.localize', '--ros-args',
@@ -116,7 +111,7 @@ def evaluate(listener: Any, map_file: Path, out: Path) -> tuple[dict[str, Any], 
                      (message.pose.pose.position.x, message.pose.pose.position.y))
                for stamp, message in sorted(listener.matches.items()) if stamp in truth]
     errors = np.array([match.error for match in matches])
-    with PlaceMap.open(map_file) as place_map:
+    with PlaceMap.open_file(map_file) as place_map:
         places, meta = len(place_map), place_map.meta()
     latency = np.array(listener.latencies or [np.nan])
     report = {
@@ -149,17 +144,15 @@ def draw(report: dict[str, Any], matches: list[Any], plan: FloorPlan,
               ] if matches else []
     chosen += sorted(matches, key=lambda match: -match.error)[:2]
     rows = []
-    with DoomWorld(level) as world, PlaceMap.open(map_file) as place_map:
+    with DoomWorld(level) as world, PlaceMap.open_file(map_file) as place_map:
         table = place_map.places()
         for match in chosen:
             at = int(np.argmin(np.hypot(*(driven - match.truth).T)))
             query = effects.apply(world.look(second[at])[0], rng)
             place = int(np.argmin(np.hypot(*(table.positions[:, :2] - match.estimate).T)))
             jpeg = place_map.thumbnail(int(table.ids[place]))
-            assert jpeg is not None
-            reference = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-            rows.append((query, np.asarray(cv2.cvtColor(reference, cv2.COLOR_BGR2RGB), np.uint8),
-                         f'error {match.error:.2f} m'))
+            assert jpeg is not None  # build_map stores them by default
+            rows.append((query, decode_compressed(jpeg), f'error {match.error:.2f} m'))
     draw_matches(out / 'matches.png', rows)
 
 

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+import re
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tetra_vpr_ros.mapping.hamming_index import HammingIndex
 from tetra_vpr_ros.vision import decode_compressed, ImageError, PlaceEncoder
 
@@ -24,9 +23,7 @@ def image_files(folder: Path) -> list[Path]:
     """
     List the images of a folder in natural order (2 before 10).
 
-    Raises:
-        DatasetError: the folder is missing or holds no image.
-
+    :raises DatasetError: the folder is missing or holds no image.
     """
     if not folder.is_dir():
         raise DatasetError(f'no such image folder: {folder}')
@@ -42,12 +39,8 @@ def encode_files(encoder: PlaceEncoder, files: list[Path], batch: int = 8
     """
     Encode image files.
 
-    Returns:
-        uint8 ``[len(files), bits / 8]``.
-
-    Raises:
-        DatasetError: a file does not decode; it is named.
-
+    :returns: uint8 ``[len(files), bits / 8]``.
+    :raises DatasetError: a file does not decode; it is named.
     """
     parts = []
     for start in range(0, len(files), batch):
@@ -66,29 +59,26 @@ def recall_at(k: int, database: NDArray[np.uint8], queries: NDArray[np.uint8],
     """
     Return recall@k: the share of queries with a true place among the k nearest.
 
-    Args:
-        k: neighbours looked at.
-        database: uint8 ``[n, bits / 8]``.
-        queries: uint8 ``[m, bits / 8]``.
-        truth: bool ``[m, n]``, True where query and place are the same; queries
-            without any true place do not count.
-
-    Raises:
-        ValueError: the truth does not fit, or no query has a true place.
-
+    :param k: neighbours looked at.
+    :param database: uint8 ``[n, bits / 8]``.
+    :param queries: uint8 ``[m, bits / 8]``.
+    :param truth: bool ``[m, n]``, True where query and place are the same; queries
+        without any true place do not count.
+    :raises ValueError: the truth does not fit, or no query has a true place.
     """
     if truth.shape != (len(queries), len(database)):
         raise ValueError(f'truth of shape {truth.shape} for {len(queries)} queries and '
                          f'{len(database)} places')
-    countable = truth.any(axis=1)
+    countable = np.asarray(truth.any(axis=1), np.bool_)
     if not countable.any():
         raise ValueError('no query has a true place')
     index = HammingIndex.build(np.arange(len(database)), database)
     _, ids = index.search(queries, k)
-    hits = np.take_along_axis(truth, ids, axis=1).any(axis=1)
-    return float(hits[countable].mean())
+    found = np.asarray(np.take_along_axis(truth, ids, axis=1).any(axis=1), np.bool_)
+    return float(found[countable].mean())
 
 
 def frames_truth(queries: int, database: int, tolerance: int) -> NDArray[np.bool_]:
     """Return the truth of aligned traverses: frame i is frame j when ``|i - j| <= tolerance``."""
-    return np.abs(np.arange(queries)[:, None] - np.arange(database)[None]) <= tolerance
+    apart = np.abs(np.arange(queries)[:, None] - np.arange(database)[None])
+    return np.asarray(apart <= tolerance)

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
 from scipy.spatial.transform import Rotation
-
 from tetra_vpr_ros.mapping.pose_track import Pose
 
 
@@ -22,17 +20,13 @@ def candidate_covariance(best: Pose, rivals: Sequence[Pose], spacing: float,
     The robot may stand anywhere between two keyframes and be turned by as much
     as the keyframe angle: however well the rivals agree, it is not known better.
 
-    Args:
-        best: the published pose.
-        rivals: poses of the candidates within a margin of the best, itself
-            included or not.
-        spacing: metres between keyframes.
-        angle: radians between keyframes.
-
-    Returns:
-        ``[6, 6]`` in REP-103 order (x y z, rotation about the fixed axes x y z),
+    :param best: the published pose.
+    :param rivals: poses of the candidates within a margin of the best, itself
+        included or not.
+    :param spacing: metres between keyframes.
+    :param angle: radians between keyframes.
+    :returns: ``[6, 6]`` in REP-103 order (x y z, rotation about the fixed axes x y z),
         symmetric positive definite.
-
     """
     floor = np.diag([max(spacing, 0.1) ** 2] * 3 + [max(angle, 0.02) ** 2] * 3)
     if not rivals:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tetra_vpr_ros.mapping.pose_track import Pose
 
 
@@ -26,17 +25,15 @@ class Estimate:
     """
     Where the robot is, how sure that is, and whether to believe it.
 
-    Attributes:
-        place_id: the best place; -1 when the map is empty.
-        pose: in the map frame; None when the map is empty.
-        covariance: 6x6, order x y z, rotation about x y z (REP-103), metres
-            and radians squared, symmetric positive definite.
-        distance: bits between query and best place.
-        confidence: 0..1, one minus the share of wrong best matches that come
-            as near as this one.
-        rejection: why the match is not accepted; empty when it is.
-        candidates: best first.
-
+    :ivar place_id: the best place; -1 when the map is empty.
+    :ivar pose: in the map frame; None when the map is empty.
+    :ivar covariance: 6x6, order x y z, rotation about x y z (REP-103), metres
+        and radians squared, symmetric positive definite.
+    :ivar distance: bits between query and best place.
+    :ivar confidence: 0..1, one minus the share of wrong best matches that come
+        as near as this one.
+    :ivar rejection: why the match is not accepted; empty when it is.
+    :ivar candidates: best first.
     """
 
     place_id: int

@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tetra_vpr_ros.localization.covariance import candidate_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.mapping.calibration import Calibration, place_spacing
@@ -21,13 +20,11 @@ class SingleFrameLocalizer:
     """
     Nearest place in the map, accepted by a calibrated distance.
 
-    Args:
-        place_map: an open map; it is read here and not needed afterwards.
-        false_match_rate: share of wrong best matches that may be accepted.
-        candidates: how many places are returned.
-        margin: candidates that are at most this share of all bits further away
-            than the best count into the covariance.
-
+    :param place_map: an open map; it is read here and not needed afterwards.
+    :param false_match_rate: share of wrong best matches that may be accepted.
+    :param candidates: how many places are returned.
+    :param margin: candidates that are at most this share of all bits further away
+        than the best count into the covariance.
     """
 
     def __init__(self, place_map: PlaceMap, false_match_rate: float = 0.01,
@@ -68,9 +65,7 @@ class SingleFrameLocalizer:
         """
         Find the place of a descriptor.
 
-        Args:
-            descriptor: uint8 ``[bits / 8]``.
-
+        :param descriptor: uint8 ``[bits / 8]``.
         """
         distances, ids = self.index.search(descriptor[None], self.k)
         candidates = tuple(Candidate(int(i), int(d), self.pose(int(i)))

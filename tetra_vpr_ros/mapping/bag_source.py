@@ -12,14 +12,12 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import get_typestore, Stores
-
 from tetra_vpr_ros.mapping.pose_track import (
     PoseTrack, track_from_fixes, TrackError, TransformBuffer)
-from tetra_vpr_ros.vision.decoding import decode_compressed, decode_raw, Image, ImageError
+from tetra_vpr_ros.vision.decoding import decode_compressed, decode_raw, Image
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 POSE_TYPES = ('nav_msgs/msg/Odometry', 'geometry_msgs/msg/PoseStamped',
@@ -44,9 +42,7 @@ class ImageMessage:
         """
         Decode to RGB uint8 ``[H, W, 3]``.
 
-        Raises:
-            ImageError: the message holds no valid picture.
-
+        :raises ImageError: the message holds no valid picture.
         """
         if not hasattr(self.message, 'encoding'):
             return decode_compressed(self.message.data)
@@ -58,12 +54,8 @@ class BagSource:
     """
     One bag, opened for reading.
 
-    Args:
-        path: rosbag2 folder or file, or ROS 1 bag.
-
-    Raises:
-        BagError: the bag is missing, damaged or of an unknown format.
-
+    :param path: rosbag2 folder or file, or ROS 1 bag.
+    :raises BagError: the bag is missing, damaged or of an unknown format.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -99,10 +91,8 @@ class BagSource:
         """
         Return the image topic to use.
 
-        Raises:
-            BagError: the wanted topic is missing or no image topic, or none was
-                named and there is not exactly one; the candidates are listed.
-
+        :raises BagError: the wanted topic is missing or no image topic, or none was
+            named and there is not exactly one; the candidates are listed.
         """
         return self._find(wanted, IMAGE_TYPES, 'image', '--image-topic')
 
@@ -142,16 +132,10 @@ class BagSource:
         """
         Read a pose topic.
 
-        Args:
-            topic: of one of `POSE_TYPES`.
-            origin: of the local frame of GPS fixes; None takes the first fix.
-
-        Returns:
-            the track, and the GPS origin for NavSatFix (else None).
-
-        Raises:
-            BagError: there is no usable pose.
-
+        :param topic: of one of `POSE_TYPES`.
+        :param origin: of the local frame of GPS fixes; None takes the first fix.
+        :returns: the track, and the GPS origin for NavSatFix (else None).
+        :raises BagError: there is no usable pose.
         """
         stamps: list[int] = []
         rows: list[tuple[float, ...]] = []
@@ -182,9 +166,7 @@ class BagSource:
         """
         Read the pose of one frame in another from ``/tf`` and ``/tf_static``.
 
-        Raises:
-            BagError: the frames are unknown or not connected; the known are listed.
-
+        :raises BagError: the frames are unknown or not connected; the known are listed.
         """
         try:
             return self._transforms().chain(parent, child, max_gap)
@@ -224,6 +206,3 @@ def _stamp(message: Any, received: int) -> int:
     """Return the header's stamp; the time of recording where a driver left it zero."""
     stamp = message.header.stamp
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec) or received
-
-
-__all__ = ['BagError', 'BagSource', 'ImageError', 'ImageMessage', 'IMAGE_TYPES', 'POSE_TYPES']

@@ -4,15 +4,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+import os
 from pathlib import Path
 
 import cv2
-
 import numpy as np
-
 from tetra_vpr_ros.mapping.bag_source import BagError, BagSource, ImageMessage
 from tetra_vpr_ros.mapping.calibration import calibrate, Calibration
 from tetra_vpr_ros.mapping.keyframes import KeyframeSelector
@@ -20,7 +18,6 @@ from tetra_vpr_ros.mapping.place_map import MapError, NewPlace, PlaceMap
 from tetra_vpr_ros.mapping.pose_track import Pose, PoseTrack
 from tetra_vpr_ros.vision.decoding import Image, ImageError
 from tetra_vpr_ros.vision.encoder import PlaceEncoder
-
 from tqdm import tqdm
 
 _BATCH = 8
@@ -32,26 +29,24 @@ class BuildOptions:
     """
     What a map is built from, and how.
 
-    Attributes:
-        bags: one traverse each.
-        map: the file to write.
-        image_topic: None finds it by type.
-        pose_topic: None finds it by type.
-        tf_frames: parent and child frame; poses then come from ``/tf``.
-        model: None for the shipped model.
-        keyframe_distance: metres between places.
-        keyframe_angle: degrees between places.
-        max_pose_gap: seconds between two poses that may be interpolated.
-        thumbnails: store a small picture of each place.
-        frame_id: of the poses; None takes the parent of ``tf_frames``, else ``map``.
-        resume: continue an interrupted build.
-        append: add traverses to an existing map.
-        threads: of the encoder; 0 for all cores.
-
+    :ivar bags: one traverse each.
+    :ivar output: the map file to write.
+    :ivar image_topic: None finds it by type.
+    :ivar pose_topic: None finds it by type.
+    :ivar tf_frames: parent and child frame; poses then come from ``/tf``.
+    :ivar model: None for the shipped model.
+    :ivar keyframe_distance: metres between places.
+    :ivar keyframe_angle: degrees between places.
+    :ivar max_pose_gap: seconds between two poses that may be interpolated.
+    :ivar thumbnails: store a small picture of each place.
+    :ivar frame_id: of the poses; None takes the parent of ``tf_frames``, else ``map``.
+    :ivar resume: continue an interrupted build.
+    :ivar append: add traverses to an existing map.
+    :ivar threads: of the encoder; 0 for all cores.
     """
 
     bags: tuple[Path, ...]
-    map: Path
+    output: Path
     image_topic: str | None = None
     pose_topic: str | None = None
     tf_frames: tuple[str, str] | None = None
@@ -106,15 +101,11 @@ def build_map(options: BuildOptions, progress: bool = True) -> BuildReport:
 
     Every bag is opened and its topics are resolved before the map is touched.
 
-    Args:
-        options: what to build.
-        progress: show a progress bar.
-
-    Raises:
-        BagError: a bag or topic cannot be used.
-        MapError: the map cannot be written or continued.
-        ModelError: the model cannot be used.
-
+    :param options: what to build.
+    :param progress: show a progress bar.
+    :raises BagError: a bag or topic cannot be used.
+    :raises MapError: the map cannot be written or continued.
+    :raises ModelError: the model cannot be used.
     """
     encoder = PlaceEncoder(options.model, threads=options.threads or os.cpu_count() or 1)
     for path in options.bags:
@@ -139,26 +130,26 @@ def _open_map(options: BuildOptions, encoder: PlaceEncoder) -> PlaceMap:
     recipe = {'keyframe_distance': options.keyframe_distance,
               'keyframe_angle': options.keyframe_angle,
               'max_pose_gap': options.max_pose_gap}
-    if not (options.resume or options.append) or (options.resume and not options.map.exists()):
+    if not (options.resume or options.append) or (options.resume and not options.output.exists()):
         default_frame = options.tf_frames[0] if options.tf_frames else 'map'
         place_map = PlaceMap.create(
-            options.map, encoder.info, options.frame_id or default_frame)
+            options.output, encoder.info, options.frame_id or default_frame)
         place_map.set_meta(build=recipe)
         return place_map
-    place_map = PlaceMap.open(options.map, writable=True)
+    place_map = PlaceMap.open_file(options.output, writable=True)
     try:
         place_map.require_model(encoder.info)
         stored = place_map.meta().get('build', recipe)
         if options.resume and stored != recipe:
-            raise MapError(f'{options.map} was begun with {stored}, not {recipe}: '
+            raise MapError(f'{options.output} was begun with {stored}, not {recipe}: '
                            'resume with the same values')
         if options.frame_id and options.frame_id != place_map.frame_id:
-            raise MapError(f'{options.map} has poses in frame {place_map.frame_id!r}, '
+            raise MapError(f'{options.output} has poses in frame {place_map.frame_id!r}, '
                            f'not {options.frame_id!r}')
         if not options.resume:
             unfinished = [s.source for s in place_map.sessions() if not s.complete]
             if unfinished:
-                raise MapError(f'{options.map} has an unfinished traverse {unfinished[0]}: '
+                raise MapError(f'{options.output} has an unfinished traverse {unfinished[0]}: '
                                'finish it with --resume before you append')
             place_map.set_meta(build=recipe)
     except BaseException:
@@ -178,7 +169,7 @@ def _add_bag(place_map: PlaceMap, path: Path, encoder: PlaceEncoder, options: Bu
                 raise MapError(f'{place_map.path} already holds {source}')
             return
         track = _track(place_map, bag, options)
-        session_id = session.id if session else place_map.begin_session(source)
+        session_id = session.number if session else place_map.begin_session(source)
         last = place_map.last_place(session_id)
         bar = tqdm(bag.images(topic), total=bag.image_count(topic), unit='frame',
                    desc=f'mapping {path.name}', disable=not progress)

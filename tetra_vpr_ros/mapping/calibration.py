@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-
 from tetra_vpr_ros.mapping.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.place_map import PlaceTable
 
@@ -32,14 +31,12 @@ class Calibration:
     """
     Distances of wrong matches in a map.
 
-    Attributes:
-        samples: places that were asked.
-        far: metres from which a match counts as wrong.
-        quantiles: shares, ascending.
-        nearest_wrong: distance in bits of the nearest wrong place, at each quantile.
-        pair_mean: mean distance of any two places that are far apart, bits.
-        spacing: median distance of consecutive places, metres.
-
+    :ivar samples: places that were asked.
+    :ivar far: metres from which a match counts as wrong.
+    :ivar quantiles: shares, ascending.
+    :ivar nearest_wrong: distance in bits of the nearest wrong place, at each quantile.
+    :ivar pair_mean: mean distance of any two places that are far apart, bits.
+    :ivar spacing: median distance of consecutive places, metres.
     """
 
     samples: int
@@ -53,11 +50,9 @@ class Calibration:
         """
         Return the largest distance (bits) to accept for a false-match rate.
 
-        Args:
-            false_match_rate: 0..1, the share of queries at unknown places that
-                may be accepted. With fewer than ``1 / rate`` samples the
-                smallest wrong distance seen bounds the threshold.
-
+        :param false_match_rate: 0..1, the share of queries at unknown places that
+            may be accepted. With fewer than ``1 / rate`` samples the
+            smallest wrong distance seen bounds the threshold.
         """
         value = np.interp(false_match_rate, self.quantiles, self.nearest_wrong)
         return int(np.ceil(value)) - 1
@@ -78,15 +73,11 @@ def calibrate(table: PlaceTable, sample: int = _SAMPLE, seed: int = 0) -> Calibr
     """
     Measure the distances of wrong matches in a map.
 
-    Args:
-        table: the map's places.
-        sample: how many places are asked, at most.
-        seed: of the sample.
-
-    Returns:
-        the calibration, or None where no two places are far apart: such a map
+    :param table: the map's places.
+    :param sample: how many places are asked, at most.
+    :param seed: of the sample.
+    :returns: the calibration, or None where no two places are far apart: such a map
         cannot tell what a wrong match looks like.
-
     """
     count = len(table)
     if count < 2:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import faiss
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,16 +13,14 @@ Distances = NDArray[np.int32]
 
 # Extra neighbours asked for, so that ties at the k-th are usually all in the answer.
 _TIE_MARGIN = 16
-_BIT_COUNT = np.array([bin(value).count('1') for value in range(256)], np.uint16)
+_BIT_COUNT = np.array([value.bit_count() for value in range(256)], np.uint16)
 
 
 class HammingIndex:
     """
     Exhaustive search; equal distances are ordered by place id.
 
-    Args:
-        bits: length of a descriptor, a multiple of 8.
-
+    :param bits: length of a descriptor, a multiple of 8.
     """
 
     def __init__(self, bits: int) -> None:
@@ -43,10 +40,8 @@ class HammingIndex:
         """
         Index a whole map.
 
-        Args:
-            ids: int64 ``[n]``.
-            descriptors: uint8 ``[n, bits / 8]``.
-
+        :param ids: int64 ``[n]``.
+        :param descriptors: uint8 ``[n, bits / 8]``.
         """
         index = cls(descriptors.shape[1] * 8)
         index.add(ids, descriptors)
@@ -56,9 +51,7 @@ class HammingIndex:
         """
         Add places.
 
-        Raises:
-            ValueError: shapes or types do not fit, or an id comes twice.
-
+        :raises ValueError: shapes or types do not fit, or an id comes twice.
         """
         ids = np.asarray(ids, np.int64)
         self._check(descriptors)
@@ -74,13 +67,9 @@ class HammingIndex:
         """
         Find the k nearest places of each query.
 
-        Args:
-            queries: uint8 ``[q, bits / 8]``.
-            k: how many; fewer come back from a smaller map.
-
-        Returns:
-            distances int32 ``[q, k]`` in bits, ascending, and ids int64 ``[q, k]``.
-
+        :param queries: uint8 ``[q, bits / 8]``.
+        :param k: how many; fewer come back from a smaller map.
+        :returns: distances int32 ``[q, k]`` in bits, ascending, and ids int64 ``[q, k]``.
         """
         self._check(queries)
         k = min(k, len(self))
@@ -104,13 +93,9 @@ class HammingIndex:
         """
         Find all places at most ``radius`` bits away.
 
-        Args:
-            query: uint8 ``[bits / 8]``.
-            radius: bits, inclusive.
-
-        Returns:
-            distances int32 ``[m]``, ascending, and ids int64 ``[m]``.
-
+        :param query: uint8 ``[bits / 8]``.
+        :param radius: bits, inclusive.
+        :returns: distances int32 ``[m]``, ascending, and ids int64 ``[m]``.
         """
         queries = query[None]
         self._check(queries)
@@ -134,13 +119,9 @@ def hamming_distances(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.
     """
     Return all distances between two sets.
 
-    Args:
-        a: uint8 ``[n, bytes]``.
-        b: uint8 ``[m, bytes]``.
-
-    Returns:
-        int32 ``[n, m]``.
-
+    :param a: uint8 ``[n, bytes]``.
+    :param b: uint8 ``[m, bytes]``.
+    :returns: int32 ``[n, m]``.
     """
     out = np.empty((len(a), len(b)), np.int32)
     for row, descriptor in enumerate(a):  # row by row: [n, m, bytes] would not fit

@@ -13,11 +13,9 @@ class KeyframeSelector:
     """
     Take a frame whenever the robot has moved or turned far enough.
 
-    Args:
-        distance: metres since the last place.
-        angle: degrees since the last place.
-        last: the last place of a traverse that is continued.
-
+    :param distance: metres since the last place.
+    :param angle: degrees since the last place.
+    :param last: the last place of a traverse that is continued.
     """
 
     def __init__(self, distance: float = 0.5, angle: float = 15.0,

@@ -10,20 +10,19 @@ single file.
 
 from __future__ import annotations
 
-import json
-import sqlite3
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+import json
 from pathlib import Path
+import sqlite3
+import struct
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tetra_vpr_ros.mapping.pose_track import Pose
 from tetra_vpr_ros.vision.model_file import ModelInfo
 
@@ -71,7 +70,7 @@ class NewPlace:
 class Session:
     """One traverse of a map."""
 
-    id: int
+    number: int
     source: str
     start_ns: int | None
     end_ns: int | None
@@ -83,15 +82,13 @@ class PlaceTable:
     """
     All places of a map as arrays, ordered by id.
 
-    Attributes:
-        ids: int64 ``[n]``.
-        sessions: int64 ``[n]``.
-        stamps: nanoseconds, int64 ``[n]``.
-        positions: metres, float64 ``[n, 3]``.
-        quaternions: x y z w, float64 ``[n, 4]``.
-        geodetic: latitude, longitude, altitude, float64 ``[n, 3]``; NaN where unknown.
-        descriptors: uint8 ``[n, bits / 8]``.
-
+    :ivar ids: int64 ``[n]``.
+    :ivar sessions: int64 ``[n]``.
+    :ivar stamps: nanoseconds, int64 ``[n]``.
+    :ivar positions: metres, float64 ``[n, 3]``.
+    :ivar quaternions: x y z w, float64 ``[n, 4]``.
+    :ivar geodetic: latitude, longitude, altitude, float64 ``[n, 3]``; NaN where unknown.
+    :ivar descriptors: uint8 ``[n, bits / 8]``.
     """
 
     ids: NDArray[np.int64]
@@ -111,7 +108,7 @@ class PlaceMap:
     """
     An open map file.
 
-    Use `create` or `open`; usable as a context manager.
+    Use `create` or `open_file`; usable as a context manager.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -124,9 +121,7 @@ class PlaceMap:
         """
         Create an empty map.
 
-        Raises:
-            MapError: the file exists or cannot be created.
-
+        :raises MapError: the file exists or cannot be created.
         """
         path = Path(path)
         if path.exists():
@@ -151,14 +146,12 @@ class PlaceMap:
         return new
 
     @classmethod
-    def open(cls, path: Path | str, *, writable: bool = False) -> PlaceMap:
+    def open_file(cls, path: Path | str, *, writable: bool = False) -> PlaceMap:
         """
         Open an existing map, read-only unless told otherwise.
 
-        Raises:
-            MapError: the file is missing, no map, truncated, damaged or of
-                another format version.
-
+        :raises MapError: the file is missing, no map, truncated, damaged or of
+            another format version.
         """
         path = Path(path)
         if not path.is_file():
@@ -211,9 +204,7 @@ class PlaceMap:
         """
         Refuse another model's descriptors.
 
-        Raises:
-            ModelMismatchError: the map was built with another model; both are named.
-
+        :raises ModelMismatchError: the map was built with another model; both are named.
         """
         meta = self.meta()
         if meta['model_fingerprint'] != model.fingerprint:
@@ -226,7 +217,8 @@ class PlaceMap:
     def sessions(self) -> list[Session]:
         """Return all traverses."""
         rows = self._read('SELECT id, source, start_ns, end_ns, complete FROM session ORDER BY id')
-        return [Session(*row[:4], complete=bool(row[4])) for row in rows]
+        return [Session(number, source, start, end, bool(complete))
+                for number, source, start, end, complete in rows]
 
     def begin_session(self, source: str) -> int:
         """Start a traverse and return its id."""
@@ -243,13 +235,9 @@ class PlaceMap:
         """
         Store places in one transaction: all of them or none.
 
-        Returns:
-            their ids, ascending.
-
-        Raises:
-            ValueError: a descriptor has another length than the map's, or a
-                pose is not finite or not a unit quaternion.
-
+        :returns: their ids, ascending.
+        :raises ValueError: a descriptor has another length than the map's, or a
+            pose is not finite or not a unit quaternion.
         """
         if not places:
             return []
@@ -267,7 +255,7 @@ class PlaceMap:
             last = self._db.execute('SELECT coalesce(max(id), 0) FROM place').fetchone()[0]
             ids = list(range(last + 1, last + 1 + len(places)))
             self._db.executemany(
-                f"INSERT INTO place VALUES ({', '.join('?' * 14)})",
+                'INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
                 [(place_id, session, place.stamp_ns,
                   *(float(v) for v in place.pose.position),
                   *(float(v) for v in place.pose.quaternion),
@@ -299,9 +287,7 @@ class PlaceMap:
         """
         Load all places.
 
-        Raises:
-            MapError: the file is damaged, or a descriptor has a wrong length.
-
+        :raises MapError: the file is damaged, or a descriptor has a wrong length.
         """
         count, size = len(self), self.bits // 8
         numbers = np.empty((count, 3), np.int64)

@@ -4,15 +4,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+import math
 
 import numpy as np
 from numpy.typing import NDArray
-
 from pyproj import Transformer
-
 from scipy.spatial.transform import Rotation, Slerp
 
 
@@ -25,11 +23,9 @@ class Pose:
     """
     Pose of ``base_link`` in the map frame (REP-103, REP-105).
 
-    Attributes:
-        position: metres, float64 ``[3]``.
-        quaternion: unit x y z w, float64 ``[4]``.
-        geodetic: latitude and longitude (degrees) and altitude (metres), if known.
-
+    :ivar position: metres, float64 ``[3]``.
+    :ivar quaternion: unit x y z w, float64 ``[4]``.
+    :ivar geodetic: latitude and longitude (degrees) and altitude (metres), if known.
     """
 
     position: NDArray[np.float64]
@@ -50,15 +46,11 @@ class PoseTrack:
     """
     Poses in the order of their stamps, interpolated in between.
 
-    Args:
-        stamps: nanoseconds, int64 ``[n]``, any order; of equal stamps the last wins.
-        positions: ``[n, 3]`` metres.
-        quaternions: ``[n, 4]`` x y z w; normalised here.
-        geodetic: ``[n, 3]`` latitude, longitude, altitude, or None.
-
-    Raises:
-        TrackError: no pose, a number that is not finite, or a zero quaternion.
-
+    :param stamps: nanoseconds, int64 ``[n]``, any order; of equal stamps the last wins.
+    :param positions: ``[n, 3]`` metres.
+    :param quaternions: ``[n, 4]`` x y z w; normalised here.
+    :param geodetic: ``[n, 3]`` latitude, longitude, altitude, or None.
+    :raises TrackError: no pose, a number that is not finite, or a zero quaternion.
     """
 
     def __init__(self, stamps: Sequence[int] | NDArray[np.int64],
@@ -96,14 +88,10 @@ class PoseTrack:
         """
         Interpolate: linear in position, spherical in rotation.
 
-        Args:
-            stamp: nanoseconds.
-            max_gap: nanoseconds; between two poses further apart nothing is
-                guessed. Never extrapolates.
-
-        Returns:
-            the pose, or None where the track has none.
-
+        :param stamp: nanoseconds.
+        :param max_gap: nanoseconds; between two poses further apart nothing is
+            guessed. Never extrapolates.
+        :returns: the pose, or None where the track has none.
         """
         after = int(np.searchsorted(self.stamps, stamp))
         if after < len(self.stamps) and self.stamps[after] == stamp:
@@ -166,10 +154,8 @@ class TransformBuffer:
         The track has a pose at each stamp of the chain's moving edges at which
         all of its edges can be interpolated.
 
-        Raises:
-            TrackError: a frame is unknown or the two are not connected; the
-                known frames are listed.
-
+        :raises TrackError: a frame is unknown or the two are not connected; the
+            known frames are listed.
         """
         path = self._path(source.lstrip('/'), target.lstrip('/'))
         tracks: dict[tuple[str, str], PoseTrack] = {}
@@ -246,17 +232,11 @@ def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
     A fix has no heading: the direction of travel stands for it, held while the
     robot moves less than a metre.
 
-    Args:
-        stamps: nanoseconds, ``[n]``.
-        geodetic: latitude, longitude (degrees, WGS84) and altitude (metres), ``[n, 3]``.
-        origin: of the local frame; None takes the first fix.
-
-    Returns:
-        the track and the origin.
-
-    Raises:
-        TrackError: there is no fix.
-
+    :param stamps: nanoseconds, ``[n]``.
+    :param geodetic: latitude, longitude (degrees, WGS84) and altitude (metres), ``[n, 3]``.
+    :param origin: of the local frame; None takes the first fix.
+    :returns: the track and the origin.
+    :raises TrackError: there is no fix.
     """
     if not len(stamps):
         raise TrackError('there is no GPS fix')

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError
@@ -18,7 +18,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='build_map', description=__doc__,
         epilog='Each option can also be a parameter of the node: '
-        "--ros-args -p bag:=[run1] -p map:=home.vpr -p keyframe_distance:=1.0")
+        '--ros-args -p bag:=[run1] -p map:=home.vpr -p keyframe_distance:=1.0')
     add = parser.add_argument
     add('--bag', type=Path, nargs='+', required=True, metavar='PATH',
         help='bags, one traverse each: rosbag2 folder, .mcap, .db3 or ROS 1 .bag')
@@ -48,9 +48,7 @@ def options_from_arguments(arguments: list[str]) -> BuildOptions:
     """
     Parse a command line.
 
-    Raises:
-        SystemExit: an option is wrong; argparse has said which.
-
+    :raises SystemExit: an option is wrong; argparse has said which.
     """
     parser = _parser()
     args = parser.parse_args(arguments)
@@ -58,7 +56,7 @@ def options_from_arguments(arguments: list[str]) -> BuildOptions:
         if not getattr(args, name) >= 0:
             parser.error(f"--{name.replace('_', '-')} must not be negative")
     return BuildOptions(
-        bags=tuple(args.bag), map=args.map, image_topic=args.image_topic,
+        bags=tuple(args.bag), output=args.map, image_topic=args.image_topic,
         pose_topic=args.pose_topic, tf_frames=tuple(args.tf_frames) if args.tf_frames else None,
         model=args.model, keyframe_distance=args.keyframe_distance,
         keyframe_angle=args.keyframe_angle, max_pose_gap=args.max_pose_gap,
@@ -101,7 +99,7 @@ def _strip_ros_arguments(arguments: list[str]) -> list[str]:
     return arguments_from_parameters(values) + remove_ros_args(arguments)
 
 
-def _interrupt(signum: int, frame: object) -> None:
+def _interrupt(_signum: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -109,9 +107,7 @@ def main(args: list[str] | None = None) -> int:
     """
     Build a map from the command line.
 
-    Returns:
-        0 when done, 1 on an error, 130 when interrupted (continue with --resume).
-
+    :returns: 0 when done, 1 on an error, 130 when interrupted (continue with --resume).
     """
     arguments = _strip_ros_arguments(list(sys.argv[1:] if args is None else args))
     options = options_from_arguments(arguments)
@@ -125,7 +121,7 @@ def main(args: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('build_map: interrupted before the first place', file=sys.stderr)
         return 130
-    print(report.summary(options.map))
+    print(report.summary(options.output))
     return 130 if report.interrupted else 0
 
 

@@ -8,27 +8,18 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-import cv2
-
 from builtin_interfaces.msg import Time
-
+import cv2
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-
 from geometry_msgs.msg import Pose as PoseMessage
 from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
-
 import numpy as np
 from numpy.typing import NDArray
-
 from sensor_msgs.msg import CompressedImage, Image
-
 from std_msgs.msg import ColorRGBA, Header
-
 from tetra_vpr_ros.localization.estimate import Estimate
 from tetra_vpr_ros.mapping.pose_track import Pose
-from tetra_vpr_ros.vision.decoding import (
-    check_raw, decode_compressed, decode_raw, ImageError)
-
+from tetra_vpr_ros.vision.decoding import check_raw, decode_compressed, decode_raw, ImageError
 from visualization_msgs.msg import Marker, MarkerArray
 
 
@@ -50,9 +41,7 @@ def image_from_message(message: Image | CompressedImage) -> NDArray[np.uint8]:
     the same pixels. The checks come first in both cases: cv_bridge trusts what
     a message says of itself.
 
-    Raises:
-        ImageError: the message holds no valid picture; the text says why.
-
+    :raises ImageError: the message holds no valid picture; the text says why.
     """
     if isinstance(message, CompressedImage):
         return decode_compressed(message.data)
@@ -135,12 +124,10 @@ def match_picture(query: NDArray[np.uint8], reference: bytes | None, text: str,
     """
     Show the query beside the matched reference, as a JPEG message.
 
-    Args:
-        query: RGB uint8 ``[H, W, 3]``.
-        reference: JPEG of the place, or None when the map has no thumbnails.
-        text: written below.
-        stamp: of the query.
-
+    :param query: RGB uint8 ``[H, W, 3]``.
+    :param reference: JPEG of the place, or None when the map has no thumbnails.
+    :param text: written below.
+    :param stamp: of the query.
     """
     height = 240
 
@@ -151,7 +138,8 @@ def match_picture(query: NDArray[np.uint8], reference: bytes | None, text: str,
     left = fit(query)
     right = (np.full_like(left, 40) if reference is None else fit(decode_compressed(reference)))
     picture = np.hstack([left, right])
-    picture = cv2.copyMakeBorder(picture, 0, 24, 0, 0, cv2.BORDER_CONSTANT)
+    picture = np.asarray(
+        cv2.copyMakeBorder(picture, 0, 24, 0, 0, cv2.BORDER_CONSTANT), np.uint8)
     cv2.putText(picture, text, (6, height + 17), cv2.FONT_HERSHEY_SIMPLEX, 0.45,
                 (255, 255, 255), 1, cv2.LINE_AA)
     _, data = cv2.imencode('.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+import threading
 from typing import Generic, TypeVar
 
 Frame = TypeVar('Frame')
@@ -18,9 +18,7 @@ class LatestFrameWorker(Generic[Frame]):
     The executor only puts messages into the slot, so that services, timers and
     lifecycle transitions are answered while an inference runs.
 
-    Args:
-        work: called in the thread with each frame that was not replaced.
-
+    :param work: called in the thread with each frame that was not replaced.
     """
 
     def __init__(self, work: Callable[[Frame], None]) -> None:

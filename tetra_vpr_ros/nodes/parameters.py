@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+import math
 from typing import Any
 
 from rcl_interfaces.msg import (
     FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
-
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -21,16 +20,14 @@ class Spec:
     """
     One parameter.
 
-    Attributes:
-        name: of the parameter.
-        default: gives the type, too.
-        description: one sentence, with the unit.
-        low: smallest value, for numbers.
-        high: largest value, for numbers.
-        choices: allowed values, for strings.
-        when: ``configure`` when a change takes effect at the next configure,
-            ``activate`` at the next activate, ``now`` at once.
-
+    :ivar name: of the parameter.
+    :ivar default: gives the type, too.
+    :ivar description: one sentence, with the unit.
+    :ivar low: smallest value, for numbers.
+    :ivar high: largest value, for numbers.
+    :ivar choices: allowed values, for strings.
+    :ivar when: ``configure`` when a change takes effect at the next configure,
+        ``activate`` at the next activate, ``now`` at once.
     """
 
     name: str
@@ -77,9 +74,7 @@ def check(name: str, value: Any) -> None:
     """
     Check one value against its specification.
 
-    Raises:
-        ParameterError: the value is not allowed; what is allowed is said.
-
+    :raises ParameterError: the value is not allowed; what is allowed is said.
     """
     spec = next((s for s in PARAMETERS if s.name == name), None)
     if spec is None:  # QoS overrides and use_sim_time are not ours

@@ -4,19 +4,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
+import math
 from pathlib import Path
 from typing import Any
 
 import cv2
-
 import numpy as np
 from numpy.typing import NDArray
-
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
-
 from tetra_vpr_ros.simulation.world import Pose2D
 
 IMAGE_TOPIC = '/camera/image_raw/compressed'
@@ -28,15 +25,11 @@ def write_bag(path: Path, frames: Iterable[tuple[int, Pose2D, NDArray[np.uint8]]
     """
     Write a bag.
 
-    Args:
-        path: folder to create; must not exist.
-        frames: stamp (nanoseconds), pose and RGB uint8 ``[H, W, 3]`` of each.
-        mcap: MCAP storage instead of sqlite3.
-        quality: of the JPEG images.
-
-    Returns:
-        number of frames.
-
+    :param path: folder to create; must not exist.
+    :param frames: stamp (nanoseconds), pose and RGB uint8 ``[H, W, 3]`` of each.
+    :param mcap: MCAP storage instead of sqlite3.
+    :param quality: of the JPEG images.
+    :returns: number of frames.
     """
     store = get_typestore(Stores.ROS2_JAZZY)
     t = store.types

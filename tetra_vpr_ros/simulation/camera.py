@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import cv2
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +24,7 @@ class CameraEffects:
         """Return the picture as this camera takes it, uint8 ``[H, W, 3]``."""
         x = (image.astype(np.float32) / 255.0) ** self.gamma * self.exposure
         if self.blur > 0:
-            x = cv2.GaussianBlur(x, (0, 0), self.blur)
+            x = np.asarray(cv2.GaussianBlur(x, (0, 0), self.blur), np.float32)
         if self.noise > 0:
             x = x + rng.standard_normal(x.shape, np.float32) * self.noise
         return np.asarray(np.clip(x * 255.0, 0, 255), np.uint8)

@@ -8,12 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
-
 import numpy as np
 from numpy.typing import NDArray
-
 from scipy import ndimage
-
 from tetra_vpr_ros.simulation.world import Pose2D, Sector
 
 HEADROOM = 56 / 32  # the player is 56 units high
@@ -25,13 +22,11 @@ class FloorPlan:
     """
     Raster of a level.
 
-    Attributes:
-        origin: x and y of the centre of cell (0, 0), metres.
-        cell: side of a cell, metres.
-        free: bool ``[rows, cols]``, reachable from the start without a jump.
-        clearance: float32 ``[rows, cols]``, metres to the next obstacle.
-        walls: float64 ``[n, 4]``, x1 y1 x2 y2 of blocking lines, metres.
-
+    :ivar origin: x and y of the centre of cell (0, 0), metres.
+    :ivar cell: side of a cell, metres.
+    :ivar free: bool ``[rows, cols]``, reachable from the start without a jump.
+    :ivar clearance: float32 ``[rows, cols]``, metres to the next obstacle.
+    :ivar walls: float64 ``[n, 4]``, x1 y1 x2 y2 of blocking lines, metres.
     """
 
     origin: tuple[float, float]
@@ -88,11 +83,9 @@ def build_floor_plan(sectors: Sequence[Sector], start: Pose2D, cell: float = 0.2
     crosses it; neighbours are connected when the step between them can be
     climbed in both directions; what the start does not reach is not free.
 
-    Args:
-        sectors: of the level.
-        start: a pose in free space.
-        cell: raster size, metres.
-
+    :param sectors: of the level.
+    :param start: a pose in free space.
+    :param cell: raster size, metres.
     """
     lines = np.concatenate([sector.lines for sector in sectors])
     blocking = np.concatenate([sector.blocking for sector in sectors])

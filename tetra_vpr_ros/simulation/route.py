@@ -8,10 +8,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-
 from scipy import ndimage, sparse
 from scipy.sparse import csgraph
-
 from tetra_vpr_ros.simulation.floor_plan import FloorPlan
 from tetra_vpr_ros.simulation.world import Pose2D, WorldError
 
@@ -26,7 +24,7 @@ def _grid_graph(plan: FloorPlan) -> tuple[sparse.csr_matrix, NDArray[np.int64]]:
     cost = 1.0 + 2.0 * np.exp(-plan.clearance[tuple(cells.T)] / 0.5)
     sources, targets, weights = [], [], []
     for dr, dc in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        moved = cells + [dr, dc]
+        moved = cells + np.array([dr, dc])
         inside = ((moved >= 0) & (moved < plan.free.shape)).all(1)
         neighbour = np.full(len(cells), -1)
         neighbour[inside] = index[tuple(moved[inside].T)]
@@ -48,16 +46,10 @@ def plan_lap(plan: FloorPlan, stops: int = 12) -> Path2D:
     by a greedy tour improved with 2-opt, and joined by shortest paths that
     keep away from walls.
 
-    Args:
-        plan: the level.
-        stops: places to visit.
-
-    Returns:
-        Path of about one cell between points, first point repeated at the end.
-
-    Raises:
-        WorldError: there is too little free space.
-
+    :param plan: the level.
+    :param stops: places to visit.
+    :returns: Path of about one cell between points, first point repeated at the end.
+    :raises WorldError: there is too little free space.
     """
     graph, cells = _grid_graph(plan)
     if len(cells) < 100:
@@ -119,13 +111,11 @@ def drive(path: Path2D, step: float, start: float = 0.0, look_ahead: float = 0.8
     """
     Drive along a closed path.
 
-    Args:
-        path: ``[n, 2]``, closed.
-        step: metres between poses.
-        start: where on the path to begin, as a share of its length.
-        look_ahead: the heading points at the path this far ahead, metres, and
-            turns at most 12 degrees a step, as a robot does.
-
+    :param path: ``[n, 2]``, closed.
+    :param step: metres between poses.
+    :param start: where on the path to begin, as a share of its length.
+    :param look_ahead: the heading points at the path this far ahead, metres, and
+        turns at most 12 degrees a step, as a robot does.
     """
     lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
     total = float(lengths[-1])
@@ -149,14 +139,12 @@ def second_lap(plan: FloorPlan, poses: list[Pose2D], rng: np.random.Generator,
     """
     Shift a lap sideways and turn it, smoothly, within free space.
 
-    Args:
-        plan: the level; where the offset would hit a wall the other side is
-            taken, or a smaller offset.
-        poses: of a lap.
-        rng: source of randomness.
-        lateral: smallest and largest sideways offset, metres.
-        heading_deg: heading offsets are uniform within plus and minus this.
-
+    :param plan: the level; where the offset would hit a wall the other side is
+        taken, or a smaller offset.
+    :param poses: of a lap.
+    :param rng: source of randomness.
+    :param lateral: smallest and largest sideways offset, metres.
+    :param heading_deg: heading offsets are uniform within plus and minus this.
     """
     count = len(poses)
     knots = max(4, count // 60)

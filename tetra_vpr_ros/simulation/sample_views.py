@@ -13,12 +13,9 @@ import math
 from pathlib import Path
 
 import cv2
-
 import numpy as np
-
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
 from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D, WorldError
-
 from tqdm import tqdm
 
 # The demo and the tests drive these; no training picture may come from them.
@@ -36,9 +33,7 @@ def sample_level(level: str, count: int, out: Path, seed: int = 0) -> int:
     """
     Render a level from random free poses as ``<level>__<n>.jpg``.
 
-    Returns:
-        how many pictures were written: 0 where there is no free space.
-
+    :returns: how many pictures were written: 0 where there is no free space.
     """
     rng = np.random.default_rng((seed, *level.encode()))
     with DoomWorld(level) as world:

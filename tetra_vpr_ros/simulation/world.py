@@ -9,14 +9,13 @@ REP-103 (x east, y north, angle counter-clockwise); 32 map units are one metre.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+import math
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-
 import vizdoom
 
 UNITS_PER_METRE = 32.0
@@ -49,13 +48,9 @@ class DoomWorld:
     """
     One level, rendered from any pose.
 
-    Args:
-        level: ``map01`` … ``map32`` (Freedoom 2) or ``e1m1`` … ``e4m9`` (Freedoom 1).
-        seed: of the game engine.
-
-    Raises:
-        WorldError: the level does not exist or the engine does not start.
-
+    :param level: ``map01`` … ``map32`` (Freedoom 2) or ``e1m1`` … ``e4m9`` (Freedoom 1).
+    :param seed: of the game engine.
+    :raises WorldError: the level does not exist or the engine does not start.
     """
 
     def __init__(self, level: str = 'map01', seed: int = 1) -> None:
@@ -96,7 +91,10 @@ class DoomWorld:
 
     def pose(self) -> Pose2D:
         """Return where the camera stands."""
-        x, y, angle = self._state().game_variables
+        variables = self._state().game_variables
+        if variables is None:
+            raise WorldError(f'level {self.level!r} has no player')
+        x, y, angle = variables
         return Pose2D(float(x) / UNITS_PER_METRE, float(y) / UNITS_PER_METRE,
                       math.radians(float(angle)))
 
@@ -115,10 +113,8 @@ class DoomWorld:
         """
         Render from a pose.
 
-        Returns:
-            RGB uint8 ``[480, 640, 3]`` and the pose that the engine really
+        :returns: RGB uint8 ``[480, 640, 3]`` and the pose that the engine really
             took (it stands on whole map units, 1/32 m).
-
         """
         units = (round(pose.x * UNITS_PER_METRE), round(pose.y * UNITS_PER_METRE))
         turn = math.degrees(self.pose().yaw - pose.yaw)  # positive turns right

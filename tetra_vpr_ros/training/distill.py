@@ -16,33 +16,28 @@ the same command resumes.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 import csv
+from dataclasses import asdict, dataclass, field
 import math
 import os
+from pathlib import Path
 import queue
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import cv2
-
 import numpy as np
-
 from safetensors.torch import load_file
-
-from tetra_vpr_ros.training.network import NetworkConfig, PlaceNetwork, binarize
+from tetra_vpr_ros.training.network import binarize, NetworkConfig, PlaceNetwork
 from tetra_vpr_ros.training.pool import PoolImage
 from tetra_vpr_ros.training.rounding import round_network
 from tetra_vpr_ros.training.targets import DescriptorTarget, fit_heads, fit_target
 from tetra_vpr_ros.training.teacher_cache import TeacherCache
 from tetra_vpr_ros.training.views import photometric_view
 from tetra_vpr_ros.training.vit import load_timm_trunk
-
 import torch
 from torch.nn import functional as F
-
 from tqdm import tqdm
 
 
@@ -120,13 +115,11 @@ def distillation_loss(network: PlaceNetwork, tokens: torch.Tensor, teacher: torc
     """
     Compute the terms of the loss.
 
-    Args:
-        network: the student, for its heads.
-        tokens: its patch tokens, ``[B, n, C]``.
-        teacher: teacher tokens, ``[B, n, teacher_dims]``.
-        target: the teacher's descriptor.
-        q: weight of the binary term against the float one.
-
+    :param network: the student, for its heads.
+    :param tokens: its patch tokens, ``[B, n, C]``.
+    :param teacher: teacher tokens, ``[B, n, teacher_dims]``.
+    :param target: the teacher's descriptor.
+    :param q: weight of the binary term against the float one.
     """
     regressed = network.to_teacher(tokens)
     token = (1 - F.cosine_similarity(regressed, teacher, dim=-1)).mean()
@@ -175,9 +168,7 @@ def validate(network: PlaceNetwork, cache: TeacherCache, rows: np.ndarray,
     """
     Recall@1 on held-out pictures: a clean view finds its own cut, in other light.
 
-    Returns:
-        ``float`` (cosine) and ``binary`` (Hamming) recall, 0..1.
-
+    :returns: ``float`` (cosine) and ``binary`` (Hamming) recall, 0..1.
     """
     size = network.config.vit.image_size
     rng = np.random.default_rng(seed)
@@ -207,16 +198,12 @@ def distill(config: DistillConfig, cache: TeacherCache, trunk: Path, run: Path,
     """
     Train, or continue to train, a student.
 
-    Args:
-        config: of the run.
-        cache: teacher outputs.
-        trunk: pretrained ViT, safetensors with timm's key names.
-        run: folder of the checkpoint ``last.pt`` and the log ``log.csv``.
-        fast: compile the network and compute in bfloat16.
-
-    Raises:
-        FloatingPointError: the loss is not finite; the step is named.
-
+    :param config: of the run.
+    :param cache: teacher outputs.
+    :param trunk: pretrained ViT, safetensors with timm's key names.
+    :param run: folder of the checkpoint ``last.pt`` and the log ``log.csv``.
+    :param fast: compile the network and compute in bfloat16.
+    :raises FloatingPointError: the loss is not finite; the step is named.
     """
     run.mkdir(parents=True, exist_ok=True)
     held_out = np.array([PoolImage(Path(), name).held_out for name in cache.names])

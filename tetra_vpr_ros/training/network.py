@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tetra_vpr_ros.training.vit import TernaryViT, ViTConfig
-
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -87,7 +86,7 @@ class PlaceNetwork(nn.Module):
         return (self.project(cells) + self.threshold).flatten(1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Map uint8 RGB ``[B, H, W, 3]`` to the embedding ``[B, bits]``; its signs are the bits."""
+        """Map uint8 RGB ``[B, H, W, 3]`` to the embedding ``[B, bits]``."""
         return self.embed(self.tokens(image))
 
 

@@ -15,15 +15,9 @@ def pack_ternary(codes: NDArray[np.int8]) -> NDArray[np.uint8]:
     Code ``c`` of row ``4 i + j`` is stored as ``c + 1`` in bits ``2 j`` and
     ``2 j + 1`` of row ``i``.
 
-    Args:
-        codes: int8 ``[n, m]`` of -1, 0, +1; n a multiple of 4.
-
-    Returns:
-        uint8 ``[n / 4, m]``.
-
-    Raises:
-        ValueError: another value or shape.
-
+    :param codes: int8 ``[n, m]`` of -1, 0, +1; n a multiple of 4.
+    :returns: uint8 ``[n / 4, m]``.
+    :raises ValueError: another value or shape.
     """
     if codes.ndim != 2 or codes.shape[0] % 4:
         raise ValueError(f'codes must be [n, m] with n a multiple of 4, not {codes.shape}')
@@ -37,12 +31,8 @@ def unpack_ternary(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
     """
     Invert `pack_ternary`.
 
-    Args:
-        packed: uint8 ``[n, m]``.
-
-    Returns:
-        int8 ``[4 n, m]``.
-
+    :param packed: uint8 ``[n, m]``.
+    :returns: int8 ``[4 n, m]``.
     """
     shifts = np.array([0, 2, 4, 6], np.uint8)[None, :, None]
     quads = (packed[:, None] >> shifts) & 3

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+import hashlib
+import logging
 from pathlib import Path
 
 import cv2
-
 import numpy as np
 
 _LOG = logging.getLogger(__name__)
@@ -40,12 +39,8 @@ def find_images(folders: Sequence[Path]) -> list[PoolImage]:
     """
     List the images below each folder, sorted by name.
 
-    Args:
-        folders: searched recursively; names are ``<folder>/<relative path>``.
-
-    Raises:
-        FileNotFoundError: a folder is missing or holds no image; it is named.
-
+    :param folders: searched recursively; names are ``<folder>/<relative path>``.
+    :raises FileNotFoundError: a folder is missing or holds no image; it is named.
     """
     found: list[PoolImage] = []
     for folder in folders:

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tetra_vpr_ros.training.ternary import TernaryLinear, ternary_codes
+from tetra_vpr_ros.training.ternary import ternary_codes, TernaryLinear
 from tetra_vpr_ros.training.vit import TernaryViT
-
 import torch
-
 from tqdm import tqdm
 
 
@@ -24,13 +22,9 @@ def best_channel_scale(weight: torch.Tensor, importance: torch.Tensor) -> torch.
     """
     Search the scale per output channel with the least weighted rounding error.
 
-    Args:
-        weight: ``[out, in]``.
-        importance: mean square of each input, ``[in]``.
-
-    Returns:
-        ``[out, 1]``.
-
+    :param weight: ``[out, in]``.
+    :param importance: mean square of each input, ``[in]``.
+    :returns: ``[out, 1]``.
     """
     absmean = weight.abs().mean(dim=1, keepdim=True).clamp_min(1e-8)
     best = absmean.clone()
@@ -48,11 +42,9 @@ def round_layer(layer: TernaryLinear, gram: torch.Tensor, damping: float = 0.01)
     """
     Round one layer in place, keeping what GPTQ compensated in the latent weight.
 
-    Args:
-        layer: with ``scale_mode='learned'``.
-        gram: ``X^T X / n`` of the layer's inputs, ``[in, in]``.
-        damping: share of the mean diagonal added to the diagonal.
-
+    :param layer: with ``scale_mode='learned'``.
+    :param gram: ``X^T X / n`` of the layer's inputs, ``[in, in]``.
+    :param damping: share of the mean diagonal added to the diagonal.
     """
     weight = layer.weight.data.clone()
     size = weight.shape[1]
@@ -84,11 +76,9 @@ def round_network(model: TernaryViT, images: torch.Tensor, batch: int = 16) -> N
     """
     Round every ternary layer, first to last, each on the inputs it will see.
 
-    Args:
-        model: with a pretrained float trunk in its latent weights.
-        images: normalised calibration images ``[n, 3, H, W]``; about 100 suffice.
-        batch: images per forward pass.
-
+    :param model: with a pretrained float trunk in its latent weights.
+    :param images: normalised calibration images ``[n, 3, H, W]``; about 100 suffice.
+    :param batch: images per forward pass.
     """
     hidden = [model.embed(part) for part in images.split(batch)]
     for block in tqdm(model.blocks, desc='ternary rounding', unit='block'):

@@ -7,10 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
-from tetra_vpr_ros.training.network import PlaceNetwork, grid_pooling
+from tetra_vpr_ros.training.network import grid_pooling, PlaceNetwork
 from tetra_vpr_ros.training.teacher_cache import TeacherCache
-
 import torch
 
 
@@ -23,11 +21,9 @@ class DescriptorTarget:
     principal axes, half whitened (divided by the fourth root of the variance)
     and rotated at random, which spreads the variance evenly over the bits.
 
-    Attributes:
-        pool: ``[cells*cells, tokens]``.
-        mean: ``[cells*cells, teacher_dims]``.
-        matrix: ``[teacher_dims, bits / cells**2]``.
-
+    :ivar pool: ``[cells*cells, tokens]``.
+    :ivar mean: ``[cells*cells, teacher_dims]``.
+    :ivar matrix: ``[teacher_dims, bits / cells**2]``.
     """
 
     pool: torch.Tensor
@@ -44,14 +40,12 @@ def fit_target(cache: TeacherCache, rows: np.ndarray, cells: int, bits: int,
     """
     Fit centring, whitening and rotation on cached teacher tokens.
 
-    Args:
-        cache: of the training pool.
-        rows: images to fit on (never the held-out ones).
-        cells: side of the grid.
-        bits: of the whole descriptor.
-        whitening: 0 keeps the variances, 1 makes them all equal.
-        seed: of the rotation.
-
+    :param cache: of the training pool.
+    :param rows: images to fit on (never the held-out ones).
+    :param cells: side of the grid.
+    :param bits: of the whole descriptor.
+    :param whitening: 0 keeps the variances, 1 makes them all equal.
+    :param seed: of the rotation.
     """
     grid = int(round(cache.tokens.shape[2] ** 0.5))
     pool = grid_pooling(grid, cells)
@@ -76,14 +70,12 @@ def fit_heads(network: PlaceNetwork, images: torch.Tensor, tokens: torch.Tensor,
     """
     Set both heads to the ridge regression from the student's tokens.
 
-    Args:
-        network: whose backbone is already rounded.
-        images: uint8 ``[n, H, W, 3]``.
-        tokens: teacher tokens of the same images, ``[n, tokens, teacher_dims]``.
-        target: what the descriptor head regresses.
-        ridge: relative to the mean diagonal.
-        batch: images per forward pass.
-
+    :param network: whose backbone is already rounded.
+    :param images: uint8 ``[n, H, W, 3]``.
+    :param tokens: teacher tokens of the same images, ``[n, tokens, teacher_dims]``.
+    :param target: what the descriptor head regresses.
+    :param ridge: relative to the mean diagonal.
+    :param batch: images per forward pass.
     """
     student = torch.cat([network.tokens(part) for part in images.split(batch)])
 

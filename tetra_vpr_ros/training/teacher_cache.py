@@ -10,22 +10,18 @@ chunk by chunk and continues where it stopped.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+import json
+import os
 from pathlib import Path
 
 import cv2
-
 import numpy as np
-
 from tetra_vpr_ros.training.pool import PoolImage, read_rgb
 from tetra_vpr_ros.training.teachers import ResNet50Trunk
 from tetra_vpr_ros.training.views import geometric_view
-
 import torch
-
 from tqdm import tqdm
 
 
@@ -43,12 +39,10 @@ class TeacherCache:
     """
     Memory-mapped pictures and teacher tokens of a pool.
 
-    Attributes:
-        views: uint8 ``[images, views, size, size, 3]``; view 0 is the whole picture.
-        tokens: fp16 ``[images, views, grid*grid, dims]``, standardised by the PCA.
-        valid: bool ``[images]``: False where the file did not decode.
-        names: image names.
-
+    :ivar views: uint8 ``[images, views, size, size, 3]``; view 0 is the whole picture.
+    :ivar tokens: fp16 ``[images, views, grid*grid, dims]``, standardised by the PCA.
+    :ivar valid: bool ``[images]``: False where the file did not decode.
+    :ivar names: image names.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -104,17 +98,13 @@ def build_cache(folder: Path, images: Sequence[PoolImage], teacher: ResNet50Trun
     """
     Fill, or continue to fill, a cache.
 
-    Args:
-        folder: where the cache lies; created when missing.
-        images: the pool, in an order that does not change.
-        teacher: network in inference mode.
-        spec: what is cached.
-        pca_of: a cache whose PCA is used instead of a new one.
-        chunk: images per step; each step is one commit.
-
-    Raises:
-        ValueError: the folder holds a cache of other images or another spec.
-
+    :param folder: where the cache lies; created when missing.
+    :param images: the pool, in an order that does not change.
+    :param teacher: network in inference mode.
+    :param spec: what is cached.
+    :param pca_of: a cache whose PCA is used instead of a new one.
+    :param chunk: images per step; each step is one commit.
+    :raises ValueError: the folder holds a cache of other images or another spec.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state_file = folder / 'cache.json'

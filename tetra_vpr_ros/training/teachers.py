@@ -7,7 +7,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from safetensors.torch import load_file
-
 import torch
 from torch import nn
 from torch.nn import functional as F

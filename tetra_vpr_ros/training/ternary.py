@@ -26,13 +26,9 @@ def absmean_scale(weight: torch.Tensor, per_channel: bool) -> torch.Tensor:
     """
     Return the absmean scale of BitNet b1.58 and TeTRA (eq. 2).
 
-    Args:
-        weight: ``[out, in]``.
-        per_channel: one scale per output channel instead of one for the tensor.
-
-    Returns:
-        ``[out, 1]`` when per channel, else ``[1, 1]``.
-
+    :param weight: ``[out, in]``.
+    :param per_channel: one scale per output channel instead of one for the tensor.
+    :returns: ``[out, 1]`` when per channel, else ``[1, 1]``.
     """
     if per_channel:
         return weight.abs().mean(dim=1, keepdim=True).clamp_min(_EPS)
@@ -48,12 +44,8 @@ def quantize_activation(x: torch.Tensor) -> torch.Tensor:
     """
     Round activations to int8 per token by their absolute maximum.
 
-    Args:
-        x: ``[..., channels]``.
-
-    Returns:
-        ``x`` on the grid ``max|x| / 127`` of its token, same shape.
-
+    :param x: ``[..., channels]``.
+    :returns: ``x`` on the grid ``max|x| / 127`` of its token, same shape.
     """
     scale = x.abs().amax(dim=-1, keepdim=True).clamp_min(1e-5) / 127.0
     return (x / scale).round() * scale
@@ -63,14 +55,12 @@ class TernaryLinear(nn.Module):
     """
     Linear layer whose weights are ternary and whose inputs are int8.
 
-    Args:
-        in_features: size of the last axis of the input.
-        out_features: size of the last axis of the output.
-        scale_mode: ``tensor`` (absmean of the tensor, as in the paper),
-            ``channel`` (absmean of each output channel) or ``learned`` (a
-            trained scale per output channel, which error-compensated rounding
-            sets first).
-
+    :param in_features: size of the last axis of the input.
+    :param out_features: size of the last axis of the output.
+    :param scale_mode: ``tensor`` (absmean of the tensor, as in the paper),
+        ``channel`` (absmean of each output channel) or ``learned`` (a
+        trained scale per output channel, which error-compensated rounding
+        sets first).
     """
 
     def __init__(self, in_features: int, out_features: int,

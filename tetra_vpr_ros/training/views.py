@@ -11,7 +11,6 @@ the clean picture.
 from __future__ import annotations
 
 import cv2
-
 import numpy as np
 
 
@@ -20,15 +19,11 @@ def geometric_view(image: np.ndarray, size: int, rng: np.random.Generator,
     """
     Cut a random quadrilateral out of an image, as another viewpoint would.
 
-    Args:
-        image: uint8 ``[H, W, 3]``.
-        size: side of the square result.
-        rng: source of randomness.
-        strength: largest inward move of a corner, as a share of the side.
-
-    Returns:
-        uint8 ``[size, size, 3]``.
-
+    :param image: uint8 ``[H, W, 3]``.
+    :param size: side of the square result.
+    :param rng: source of randomness.
+    :param strength: largest inward move of a corner, as a share of the side.
+    :returns: uint8 ``[size, size, 3]``.
     """
     height, width = image.shape[:2]
     base = rng.uniform(0, strength, 4)  # left, top, right, bottom of a crop
@@ -61,13 +56,9 @@ def photometric_view(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     cast, lamps, noise), glare, grey, fog; then possibly blur, noise, JPEG and
     an occluding box.
 
-    Args:
-        image: uint8 RGB ``[H, W, 3]``.
-        rng: source of randomness.
-
-    Returns:
-        uint8 ``[H, W, 3]``.
-
+    :param image: uint8 RGB ``[H, W, 3]``.
+    :param rng: source of randomness.
+    :returns: uint8 ``[H, W, 3]``.
     """
     x = image.astype(np.float32) / 255.0
     kind = rng.random()

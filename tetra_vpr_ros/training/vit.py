@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tetra_vpr_ros.training.ternary import ScaleMode, TernaryLinear
-
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -82,9 +81,7 @@ class TernaryViT(nn.Module):
     """
     Vision Transformer: image to class and patch tokens.
 
-    Args:
-        config: shape of the network.
-
+    :param config: shape of the network.
     """
 
     def __init__(self, config: ViTConfig) -> None:
@@ -115,13 +112,9 @@ def resample_position_embedding(embedding: torch.Tensor, grid: int) -> torch.Ten
     """
     Resample a position embedding with class token to another grid.
 
-    Args:
-        embedding: ``[1, 1 + g*g, C]``.
-        grid: tokens along one side of the new grid.
-
-    Returns:
-        ``[1, 1 + grid*grid, C]``.
-
+    :param embedding: ``[1, 1 + g*g, C]``.
+    :param grid: tokens along one side of the new grid.
+    :returns: ``[1, 1 + grid*grid, C]``.
     """
     cls_part, patch_part = embedding[:, :1].float(), embedding[:, 1:].float()
     side = int(round(patch_part.shape[1] ** 0.5))
@@ -139,14 +132,10 @@ def load_timm_trunk(model: TernaryViT, state: dict[str, torch.Tensor]) -> None:
     LayerScale is folded into the projection before it: a scale per output
     channel is exactly what a ternary layer has anyway.
 
-    Args:
-        model: a network of the same width, heads and patch size, at most as deep.
-        state: timm state dict (``blocks.N.attn.qkv.weight``, …).
-
-    Raises:
-        KeyError: a tensor is missing; the message names it.
-        ValueError: a tensor has another shape; the message names it.
-
+    :param model: a network of the same width, heads and patch size, at most as deep.
+    :param state: timm state dict (``blocks.N.attn.qkv.weight``, …).
+    :raises KeyError: a tensor is missing; the message names it.
+    :raises ValueError: a tensor has another shape; the message names it.
     """
     def copy(parameter: torch.Tensor, key: str, gamma_key: str | None = None) -> None:
         if key not in state:

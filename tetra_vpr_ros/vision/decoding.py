@@ -13,7 +13,6 @@ import struct
 from typing import Any
 
 import cv2
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,21 +54,15 @@ def decode_raw(height: int, width: int, encoding: str, step: int, data: Any,
     """
     Decode the fields of a ``sensor_msgs/Image``.
 
-    Args:
-        height: rows.
-        width: columns.
-        encoding: one of `SUPPORTED_ENCODINGS`.
-        step: bytes of a row, padding included.
-        data: at least ``height * step`` bytes (anything with a buffer).
-        is_bigendian: byte order of 16-bit encodings.
-
-    Returns:
-        RGB uint8 ``[height, width, 3]``.
-
-    Raises:
-        ImageError: the image is empty, too large, of an unknown encoding, or
-            its size does not fit its data.
-
+    :param height: rows.
+    :param width: columns.
+    :param encoding: one of `SUPPORTED_ENCODINGS`.
+    :param step: bytes of a row, padding included.
+    :param data: at least ``height * step`` bytes (anything with a buffer).
+    :param is_bigendian: byte order of 16-bit encodings.
+    :returns: RGB uint8 ``[height, width, 3]``.
+    :raises ImageError: the image is empty, too large, of an unknown encoding, or
+        its size does not fit its data.
     """
     check_raw(height, width, encoding, step, memoryview(data).nbytes)
     depth, channels, conversion = _ENCODINGS[encoding]
@@ -90,16 +83,12 @@ def check_raw(height: int, width: int, encoding: str, step: int, size: int) -> N
     """
     Check that the fields of a ``sensor_msgs/Image`` fit together.
 
-    Args:
-        height: rows.
-        width: columns.
-        encoding: of the pixels.
-        step: bytes of a row.
-        size: bytes of data.
-
-    Raises:
-        ImageError: as `decode_raw`.
-
+    :param height: rows.
+    :param width: columns.
+    :param encoding: of the pixels.
+    :param step: bytes of a row.
+    :param size: bytes of data.
+    :raises ImageError: as `decode_raw`.
     """
     if encoding not in _ENCODINGS:
         raise ImageError(
@@ -125,15 +114,9 @@ def decode_compressed(data: Any) -> Image:
     """
     Decode the bytes of a ``sensor_msgs/CompressedImage`` (JPEG or PNG).
 
-    Args:
-        data: the compressed picture.
-
-    Returns:
-        RGB uint8 ``[H, W, 3]``.
-
-    Raises:
-        ImageError: the data is empty, truncated, of another format or too large.
-
+    :param data: the compressed picture.
+    :returns: RGB uint8 ``[H, W, 3]``.
+    :raises ImageError: the data is empty, truncated, of another format or too large.
     """
     buffer = np.frombuffer(data, np.uint8)
     if not buffer.size:
@@ -163,9 +146,7 @@ def compressed_size(data: bytes) -> tuple[int, int] | None:
 
     A few hundred bytes of PNG can announce gigabytes of pixels.
 
-    Returns:
-        height and width, or None when the bytes are neither format.
-
+    :returns: height and width, or None when the bytes are neither format.
     """
     if data[:8] == b'\x89PNG\r\n\x1a\n' and len(data) >= 24:
         width, height = struct.unpack('>II', data[16:24])

@@ -8,12 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-
 import numpy as np
 from numpy.typing import NDArray
-
 import onnxruntime
-
 from tetra_vpr_ros.vision.decoding import Image
 from tetra_vpr_ros.vision.model_file import default_model_path, ModelError, parse_metadata
 
@@ -28,14 +25,10 @@ def resize_by_area(image: Image, height: int, width: int) -> Image:
     edges tells places apart, and a crop would lose it. Area averaging does not
     alias, so that the same place at another resolution keeps its descriptor.
 
-    Args:
-        image: RGB uint8 ``[H, W, 3]``.
-        height: rows wanted.
-        width: columns wanted.
-
-    Returns:
-        RGB uint8 ``[height, width, 3]``.
-
+    :param image: RGB uint8 ``[H, W, 3]``.
+    :param height: rows wanted.
+    :param width: columns wanted.
+    :returns: RGB uint8 ``[height, width, 3]``.
     """
     if image.shape[:2] == (height, width):
         return image
@@ -46,19 +39,13 @@ class PlaceEncoder:
     """
     Ternary ViT in an onnxruntime session on the CPU.
 
-    Args:
-        model: ONNX file; None for the shipped model.
-        threads: of one inference; 0 lets onnxruntime choose.
-        spinning: let idle threads spin. Faster by a little, at the price of a
-            busy core: off by default, a robot has better use for it.
-
-    Raises:
-        ModelError: the file is missing, is no ONNX model, or lacks the
-            expected input, output or metadata.
-
-    Attributes:
-        info: identity of the model.
-
+    :param model: ONNX file; None for the shipped model.
+    :param threads: of one inference; 0 lets onnxruntime choose.
+    :param spinning: let idle threads spin. Faster by a little, at the price of a
+        busy core: off by default, a robot has better use for it.
+    :raises ModelError: the file is missing, is no ONNX model, or lacks the
+        expected input, output or metadata.
+    :ivar info: identity of the model.
     """
 
     def __init__(self, model: Path | str | None = None, *, threads: int = 1,
@@ -106,12 +93,8 @@ class PlaceEncoder:
         """
         Encode one image of any size.
 
-        Args:
-            image: RGB uint8 ``[H, W, 3]``.
-
-        Returns:
-            uint8 ``[bits / 8]``.
-
+        :param image: RGB uint8 ``[H, W, 3]``.
+        :returns: uint8 ``[bits / 8]``.
         """
         return self.encode_batch([image])[0]
 
@@ -119,15 +102,9 @@ class PlaceEncoder:
         """
         Encode images of any, also of different, sizes.
 
-        Args:
-            images: each RGB uint8 ``[H, W, 3]``.
-
-        Returns:
-            uint8 ``[len(images), bits / 8]``.
-
-        Raises:
-            ValueError: an image is not RGB uint8, or is empty.
-
+        :param images: each RGB uint8 ``[H, W, 3]``.
+        :returns: uint8 ``[len(images), bits / 8]``.
+        :raises ValueError: an image is not RGB uint8, or is empty.
         """
         for image in images:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:

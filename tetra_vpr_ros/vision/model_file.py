@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+import hashlib
 from pathlib import Path
 
 DEFAULT_MODEL = 'tetra_vits8_2048.onnx'
@@ -23,16 +23,14 @@ class ModelInfo:
     """
     Identity of a model.
 
-    Attributes:
-        path: of the ONNX file.
-        fingerprint: SHA-256 of the file, hexadecimal.
-        name: of the model.
-        version: of the model.
-        bits: of a descriptor.
-        height: rows of the input.
-        width: columns of the input.
-        licence: of the weights.
-
+    :ivar path: of the ONNX file.
+    :ivar fingerprint: SHA-256 of the file, hexadecimal.
+    :ivar name: of the model.
+    :ivar version: of the model.
+    :ivar bits: of a descriptor.
+    :ivar height: rows of the input.
+    :ivar width: columns of the input.
+    :ivar licence: of the weights.
     """
 
     path: Path
@@ -53,9 +51,7 @@ def default_model_path() -> Path:
     then in ``share/tetra_vpr_ros/models`` of every prefix above it (pip,
     colcon, Debian).
 
-    Raises:
-        ModelError: no model is installed; the places searched are named.
-
+    :raises ModelError: no model is installed; the places searched are named.
     """
     here = Path(__file__).resolve()
     places = [here.parents[2] / 'models']
@@ -81,10 +77,8 @@ def parse_metadata(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
     """
     Read a model's identity from its ONNX ``metadata_props``.
 
-    Raises:
-        ModelError: a key is missing or malformed, or the descriptor format is
-            another than this version's.
-
+    :raises ModelError: a key is missing or malformed, or the descriptor format is
+        another than this version's.
     """
     def need(key: str) -> str:
         if key not in metadata:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# 'make demo' and 'make test' set up everything they need in .venv and run.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The training tests need PyTorch. TORCH= (empty) leaves it out, and they are skipped.
+TORCH ?= torch==2.13.0
+LEVEL ?= e1m1
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.demo
+	$(BIN)/python -m demo.run --level $(LEVEL) --out demo_output
+
+test: $(VENV)/.test lint
+	rm -f .coverage .coverage.*
+	COVERAGE_PROCESS_START=$(CURDIR)/setup.cfg $(BIN)/python -m pytest \
+		--cov --cov-config=setup.cfg --cov-report= --junitxml=$(VENV)/junit.xml
+	$(BIN)/coverage combine -q --keep 2>/dev/null || true
+	$(BIN)/coverage report --rcfile=setup.cfg --fail-under=90
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ament_flake8 --linelength 99 tetra_vpr_ros demo launch test setup.py
+	$(BIN)/ament_pep257 tetra_vpr_ros demo launch setup.py
+	$(BIN)/mypy
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or newer is needed: make PYTHON=/path/to/python3.10"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "Python's venv is missing: sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade pip 'setuptools>=61,<80' wheel
+
+$(VENV)/.demo: $(BIN)/python setup.py requirements-ros.txt
+	$(BIN)/python -m pip install -q -e '.[demo]' -r requirements-ros.txt
+	touch $@
+
+$(VENV)/.test: $(VENV)/.demo requirements-test.txt
+	$(if $(TORCH),$(BIN)/python -m pip install -q $(TORCH))
+	$(BIN)/python -m pip install -q -e '.[test]' -r requirements-test.txt \
+		$(if $(TORCH),-e '.[training]')
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo_output build install log *.egg-info .coverage .coverage.*

@@ -1,0 +1,106 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that the localizer publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import cv2
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage
+from tetra_vpr_ros.localization import Estimate
+from tetra_vpr_ros.mapping.place_map import PlaceMap
+from tetra_vpr_ros.nodes import conversions
+from visualization_msgs.msg import MarkerArray
+
+_RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+_LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
+                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
+_BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+LOCALIZED, SEARCHING = 'localized', 'searching'
+UNKNOWN_PLACE, NO_IMAGES = 'unknown place', 'no images'
+_LEVELS = {LOCALIZED: 0, SEARCHING: 1, UNKNOWN_PLACE: 1, NO_IMAGES: 3}  # OK, WARN, STALE
+
+Values = Iterable[tuple[str, object]]
+
+
+class Outputs:
+    """
+    The publishers of the node.
+
+    :param node: they belong to; they publish while it is active.
+    :param frame_id: frame of the poses.
+    :ivar state: the last status, one of `LOCALIZED`, `SEARCHING`, `UNKNOWN_PLACE`, `NO_IMAGES`.
+    """
+
+    def __init__(self, node: LifecycleNode, frame_id: str) -> None:
+        """Create the publishers."""
+        self._node = node
+        self.frame_id = frame_id
+        self.state = SEARCHING
+        make = node.create_lifecycle_publisher
+        self._match = make(PoseWithCovarianceStamped, 'vpr/match', _RELIABLE)
+        self._candidates = make(PoseArray, 'vpr/candidates', _RELIABLE)
+        self._status = make(DiagnosticStatus, 'vpr/status', _LATCHED)
+        self._picture = make(CompressedImage, 'vpr/match_image/compressed', _BEST_EFFORT)
+        # Two publishers: each keeps its own last message for late subscribers.
+        self._places = make(MarkerArray, 'vpr/markers', _LATCHED)
+        self._marker = make(MarkerArray, 'vpr/markers', _LATCHED)
+        self._diagnostics = make(DiagnosticArray, '/diagnostics', _RELIABLE)
+
+    def destroy(self) -> None:
+        """Take the publishers from the graph."""
+        for publisher in (self._match, self._candidates, self._status, self._picture,
+                          self._places, self._marker, self._diagnostics):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def match(self, estimate: Estimate, stamp: Any) -> None:
+        """Publish the pose; only for accepted estimates."""
+        self._match.publish(conversions.match_message(estimate, self.frame_id, stamp))
+
+    def details(self, estimate: Estimate, stamp: Any) -> None:
+        """Publish candidates and marker of any estimate."""
+        self._candidates.publish(
+            conversions.candidates_message(estimate, self.frame_id, stamp))
+        self._marker.publish(conversions.match_marker(estimate, self.frame_id, stamp))
+
+    def places(self, positions: NDArray[np.float64], limit: int) -> None:
+        """Publish the places of the map, for late subscribers too."""
+        self._places.publish(conversions.places_marker(positions, self.frame_id, limit))
+
+    def status(self, state: str, detail: str, values: Values = ()) -> None:
+        """Publish the status, for late subscribers too."""
+        self.state = state
+        self._status.publish(conversions.status_message(
+            _LEVELS[state], self._node.get_fully_qualified_name(), state,
+            (('detail', detail), *values)))
+
+    def picture(self, image: NDArray[np.uint8], estimate: Estimate, place_map: PlaceMap,
+                stamp: Any) -> None:
+        """Publish query beside reference; costs nothing while nobody listens."""
+        if not self._picture.get_subscription_count():
+            return
+        text = (f'place {estimate.place_id}  {estimate.distance}/{place_map.bits} '
+                f"{'accepted' if estimate.accepted else 'rejected'}")
+        try:
+            self._picture.publish(conversions.match_picture(
+                image, place_map.thumbnail(estimate.place_id), text, stamp))
+        except cv2.error as error:  # a frame of one row cannot be drawn
+            self._node.get_logger().warning(f'no match picture: {error}',
+                                            throttle_duration_sec=5.0)
+
+    def diagnostics(self, values: Values) -> None:
+        """Publish the health of the node."""
+        message = DiagnosticArray()
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        message.status = [conversions.status_message(
+            _LEVELS[self.state], f'{self._node.get_name()}: localization', self.state, values)]
+        self._diagnostics.publish(message)
