@@ -339,14 +339,14 @@ class PlaceMap:
     def _transaction(self) -> Iterator[None]:
         try:
             self._db.execute('BEGIN IMMEDIATE')
+            try:
+                yield
+            except BaseException:
+                self._db.execute('ROLLBACK')
+                raise
+            self._db.execute('COMMIT')
         except sqlite3.Error as error:
             raise MapError(f'{self.path} cannot be written: {error}') from error
-        try:
-            yield
-        except BaseException:
-            self._db.execute('ROLLBACK')
-            raise
-        self._db.execute('COMMIT')
 
     def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         try:

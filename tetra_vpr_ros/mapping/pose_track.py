@@ -262,5 +262,5 @@ def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
                 yaw[order[first:count]] = heading
                 moved = True
         yaw[i] = heading
-    quaternions = Rotation.from_euler('z', yaw).as_quat()
+    quaternions = Rotation.from_euler('z', yaw[:, None]).as_quat()
     return PoseTrack(stamps, positions, quaternions, geodetic), origin

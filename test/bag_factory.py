@@ -1,0 +1,106 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Small bags of any message type, for tests."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from rosbags.rosbag1 import Writer as Writer1
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import get_typestore, Stores
+from scipy.spatial.transform import Rotation
+
+
+class BagFactory:
+    """Writes messages of plain values to a ROS 1 or ROS 2 bag."""
+
+    def __init__(self, path, storage='mcap'):
+        self.ros1 = storage == 'ros1'
+        self.store = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.ROS2_JAZZY)
+        self.t = self.store.types
+        if self.ros1:
+            self.writer = Writer1(path)
+        else:
+            plugin = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}[storage]
+            self.writer = Writer(path, version=9, storage_plugin=plugin)
+        self.connections = {}
+
+    def __enter__(self):
+        self.writer.open()
+        return self
+
+    def __exit__(self, *_):
+        self.writer.close()
+
+    def write(self, topic, kind, stamp, message):
+        if topic not in self.connections:
+            self.connections[topic] = self.writer.add_connection(
+                topic, kind, typestore=self.store)
+        serialize = self.store.serialize_ros1 if self.ros1 else self.store.serialize_cdr
+        self.writer.write(self.connections[topic], stamp, bytes(serialize(message, kind)))
+
+    def header(self, stamp, frame='map'):
+        time = self.t['builtin_interfaces/msg/Time'](sec=stamp // 10**9, nanosec=stamp % 10**9)
+        extra = {'seq': 0} if self.ros1 else {}
+        return self.t['std_msgs/msg/Header'](stamp=time, frame_id=frame, **extra)
+
+    def pose(self, x, y=0.0, yaw=0.0):
+        q = Rotation.from_euler('z', [[yaw]]).as_quat()[0]
+        return self.t['geometry_msgs/msg/Pose'](
+            position=self.t['geometry_msgs/msg/Point'](x=x, y=y, z=0.0),
+            orientation=self.t['geometry_msgs/msg/Quaternion'](x=q[0], y=q[1], z=q[2], w=q[3]))
+
+    def odometry(self, stamp, x, y=0.0, yaw=0.0, topic='/odom'):
+        zero = self.t['geometry_msgs/msg/Vector3'](x=0.0, y=0.0, z=0.0)
+        self.write(topic, 'nav_msgs/msg/Odometry', stamp, self.t['nav_msgs/msg/Odometry'](
+            header=self.header(stamp, 'odom'), child_frame_id='base_link',
+            pose=self.t['geometry_msgs/msg/PoseWithCovariance'](
+                pose=self.pose(x, y, yaw), covariance=np.zeros(36)),
+            twist=self.t['geometry_msgs/msg/TwistWithCovariance'](
+                twist=self.t['geometry_msgs/msg/Twist'](linear=zero, angular=zero),
+                covariance=np.zeros(36))))
+
+    def pose_stamped(self, stamp, x, topic='/pose'):
+        self.write(topic, 'geometry_msgs/msg/PoseStamped', stamp,
+                   self.t['geometry_msgs/msg/PoseStamped'](
+                       header=self.header(stamp), pose=self.pose(x)))
+
+    def pose_with_covariance(self, stamp, x, topic='/amcl_pose'):
+        kind = 'geometry_msgs/msg/PoseWithCovarianceStamped'
+        self.write(topic, kind, stamp, self.t[kind](
+            header=self.header(stamp), pose=self.t['geometry_msgs/msg/PoseWithCovariance'](
+                pose=self.pose(x), covariance=np.zeros(36))))
+
+    def fix(self, stamp, latitude, longitude, altitude=0.0, status=0, topic='/fix'):
+        kind = 'sensor_msgs/msg/NavSatFix'
+        self.write(topic, kind, stamp, self.t[kind](
+            header=self.header(stamp), status=self.t['sensor_msgs/msg/NavSatStatus'](
+                status=status, service=1),
+            latitude=latitude, longitude=longitude, altitude=altitude,
+            position_covariance=np.zeros(9), position_covariance_type=0))
+
+    def transform(self, stamp, parent, child, x, topic='/tf'):
+        pose = self.pose(x)
+        p = pose.position
+        self.write(topic, 'tf2_msgs/msg/TFMessage', stamp, self.t['tf2_msgs/msg/TFMessage'](
+            transforms=[self.t['geometry_msgs/msg/TransformStamped'](
+                header=self.header(stamp, parent), child_frame_id=child,
+                transform=self.t['geometry_msgs/msg/Transform'](
+                    translation=self.t['geometry_msgs/msg/Vector3'](x=p.x, y=p.y, z=p.z),
+                    rotation=pose.orientation))]))
+
+    def jpeg(self, stamp, image, topic='/camera/compressed', header_stamp=None, data=None):
+        if data is None:
+            data = cv2.imencode('.jpg', image[:, :, ::-1])[1].tobytes()
+        kind = 'sensor_msgs/msg/CompressedImage'
+        self.write(topic, kind, stamp, self.t[kind](
+            header=self.header(stamp if header_stamp is None else header_stamp),
+            format='jpeg', data=np.frombuffer(data, np.uint8)))
+
+    def image(self, stamp, image, topic='/camera/image_raw', encoding='rgb8'):
+        kind = 'sensor_msgs/msg/Image'
+        self.write(topic, kind, stamp, self.t[kind](
+            header=self.header(stamp), height=image.shape[0], width=image.shape[1],
+            encoding=encoding, is_bigendian=0, step=image.strides[0],
+            data=np.ascontiguousarray(image).reshape(-1).view(np.uint8)))

@@ -1,0 +1,68 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Worlds, bags and maps that several tests use; made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tetra_vpr_ros.mapping import build_map, BuildOptions
+from tetra_vpr_ros.simulation.bag import write_bag
+from tetra_vpr_ros.vision import PlaceEncoder
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT.parent / 'shared' / 'data'
+LEVEL = 'e1m1'
+START_NS = 1_700_000_000_000_000_000
+
+
+@pytest.fixture(scope='session')
+def encoder() -> PlaceEncoder:
+    """Return the shipped model."""
+    return PlaceEncoder(threads=2)
+
+
+@pytest.fixture(scope='session')
+def drive():
+    """Return (stamp, pose, image) of the first 40 m of a lap, a frame each 0.2 m."""
+    pytest.importorskip('vizdoom', reason='the simulated world needs vizdoom')
+    from tetra_vpr_ros.simulation import route
+    from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
+    from tetra_vpr_ros.simulation.world import DoomWorld
+    with DoomWorld(LEVEL) as world:
+        plan = build_floor_plan(world.sectors(), world.start)
+        poses = route.drive(route.plan_lap(plan), 0.2)[:200]
+        frames = []
+        for i, pose in enumerate(poses):
+            image, stood = world.look(pose)
+            frames.append((START_NS + i * 100_000_000, stood, image))
+    return frames
+
+
+@pytest.fixture(scope='session')
+def bag(drive, tmp_path_factory) -> Path:
+    """Return an MCAP bag of the drive."""
+    path = tmp_path_factory.mktemp('bags') / 'drive'
+    write_bag(path, drive)
+    return path
+
+
+@pytest.fixture(scope='session')
+def map_file(bag, tmp_path_factory) -> Path:
+    """Return a map of the drive."""
+    path = tmp_path_factory.mktemp('maps') / 'drive.vpr'
+    build_map(BuildOptions(bags=(bag,), output=path), progress=False)
+    return path
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Return a source of randomness that is the same in every run."""
+    return np.random.default_rng(7)
+
+
+def random_descriptors(rng: np.random.Generator, count: int, bits: int = 256) -> np.ndarray:
+    """Return uint8 ``[count, bits / 8]``."""
+    return rng.integers(0, 256, (count, bits // 8), dtype=np.uint8)

@@ -1,0 +1,61 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+from conftest import random_descriptors
+import numpy as np
+import pytest
+from tetra_vpr_ros.mapping import calibrate, Calibration
+from tetra_vpr_ros.mapping.calibration import place_spacing
+from tetra_vpr_ros.mapping.hamming_index import hamming_distances
+from tetra_vpr_ros.mapping.place_map import PlaceTable
+
+
+def line(descriptors, spacing=1.0):
+    """Return places along a line."""
+    count = len(descriptors)
+    positions = np.zeros((count, 3))
+    positions[:, 0] = np.arange(count) * spacing
+    return PlaceTable(np.arange(count), np.ones(count, np.int64), np.arange(count), positions,
+                      np.tile([0, 0, 0, 1.0], (count, 1)), np.full((count, 3), np.nan),
+                      descriptors)
+
+
+def test_threshold_follows_the_nearest_wrong_places(rng):
+    table = line(random_descriptors(rng, 300))
+    calibration = calibrate(table)
+    distances = hamming_distances(table.descriptors, table.descriptors)
+    apart = np.abs(np.arange(300)[:, None] - np.arange(300)) > 5
+    nearest = np.where(apart, distances, 999).min(1)
+    assert calibration.samples == 300
+    assert calibration.pair_mean == pytest.approx(distances[apart].mean())
+    assert calibration.spacing == 1.0
+    for rate in (0.01, 0.05, 0.2):
+        accepted = (nearest <= calibration.threshold(rate)).mean()
+        assert accepted <= rate
+    assert calibration.threshold(0.0) == nearest.min() - 1
+    assert calibration.threshold(0.01) <= calibration.threshold(0.2)
+
+
+def test_a_requested_rate_holds_for_queries_of_unknown_places(rng):
+    table = line(random_descriptors(rng, 500))
+    calibration = calibrate(table)
+    queries = random_descriptors(rng, 2000)
+    best = hamming_distances(queries, table.descriptors).min(1)
+    assert (best <= calibration.threshold(0.05)).mean() < 0.08
+
+
+def test_large_maps_are_sampled_and_the_sample_is_always_the_same(rng):
+    table = line(random_descriptors(rng, 400))
+    first, second = calibrate(table, sample=100), calibrate(table, sample=100)
+    assert first == second
+    assert first.samples == 100
+
+
+def test_a_map_without_distant_places_has_no_calibration(rng):
+    assert calibrate(line(random_descriptors(rng, 5), spacing=0.1)) is None
+    assert calibrate(line(random_descriptors(rng, 1))) is None
+    assert place_spacing(line(random_descriptors(rng, 1))) == 0.0
+
+
+def test_it_survives_the_map_file(rng):
+    calibration = calibrate(line(random_descriptors(rng, 50)))
+    assert Calibration.from_meta(calibration.to_meta()) == calibration

@@ -1,0 +1,202 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+import shutil
+import sqlite3
+
+from conftest import random_descriptors
+import numpy as np
+import pytest
+from tetra_vpr_ros.mapping import MapError, ModelMismatchError, NewPlace, PlaceMap, Pose
+from tetra_vpr_ros.vision import ModelInfo
+
+MODEL = ModelInfo(Path('a.onnx'), 'a' * 64, 'model-a', '1', 256, 8, 8, 'none')
+OTHER = ModelInfo(Path('b.onnx'), 'b' * 64, 'model-b', '1', 256, 8, 8, 'none')
+
+
+def places(rng, count, thumbnail=None, geodetic=None):
+    return [NewPlace(1000 + i, Pose(np.array([i, 2.0, 0.0]), np.array([0, 0, 0, 1.0]), geodetic),
+                     descriptor, thumbnail)
+            for i, descriptor in enumerate(random_descriptors(rng, count))]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / 'home.vpr'
+
+
+@pytest.fixture
+def filled(path, rng):
+    with PlaceMap.create(path, MODEL, 'odom') as new:
+        session = new.begin_session('bag1')
+        new.add_places(session, places(rng, 5, b'jpeg', (47.0, 8.0, 400.0)))
+        new.add_places(session, places(rng, 3))
+        new.finish_session(session)
+    return path
+
+
+def test_what_is_stored_comes_back(path, rng):
+    stored = places(rng, 4, b'jpeg', (47.0, 8.0, 400.0)) + places(rng, 2)
+    with PlaceMap.create(path, MODEL, 'odom') as new:
+        session = new.begin_session('bag1')
+        assert new.add_places(session, stored) == [1, 2, 3, 4, 5, 6]
+        assert new.add_places(session, []) == []
+    with PlaceMap.open_file(path) as opened:
+        table = opened.places()
+        assert len(opened) == len(table) == 6
+        assert np.array_equal(table.descriptors, [p.descriptor for p in stored])
+        assert np.array_equal(table.positions, [p.pose.position for p in stored])
+        assert np.array_equal(table.quaternions, [p.pose.quaternion for p in stored])
+        assert np.array_equal(table.stamps, [p.stamp_ns for p in stored])
+        assert np.array_equal(table.geodetic[0], [47, 8, 400])
+        assert np.isnan(table.geodetic[4:]).all()
+        assert opened.thumbnail(1) == b'jpeg'
+        assert opened.thumbnail(6) is None
+        meta = opened.meta()
+        assert meta['model_fingerprint'] == MODEL.fingerprint
+        assert (meta['bits'], opened.bits, opened.frame_id) == (256, 256, 'odom')
+        session = opened.sessions()[0]
+        assert (session.source, session.start_ns, session.end_ns) == ('bag1', 1000, 1001)
+        assert not session.complete
+
+
+def test_a_closed_map_is_one_plain_file(filled):
+    assert [p.name for p in filled.parent.iterdir()] == ['home.vpr']
+    assert sqlite3.connect(filled).execute('PRAGMA journal_mode').fetchone()[0] == 'delete'
+
+
+def test_reopening_to_write_continues(filled, rng):
+    with PlaceMap.open_file(filled, writable=True) as opened:
+        last = opened.last_place(1)
+        assert last[0] == 1002
+        assert np.array_equal(last[1].position, [2, 2, 0])
+        second = opened.begin_session('bag2')
+        assert opened.last_place(second) is None
+        assert opened.add_places(second, places(rng, 1)) == [9]
+
+
+def test_read_only_by_default(filled, rng):
+    before = filled.read_bytes()
+    with PlaceMap.open_file(filled) as opened, pytest.raises(MapError, match='cannot be written'):
+        opened.add_places(1, places(rng, 1))
+    assert filled.read_bytes() == before
+
+
+def test_a_read_only_folder_does_not_matter_to_the_node(filled):
+    filled.chmod(0o444)
+    with PlaceMap.open_file(filled) as opened:
+        assert len(opened.places()) == 8
+
+
+def test_a_batch_is_stored_whole_or_not_at_all(filled, rng):
+    batch = places(rng, 3)
+    bad = [
+        NewPlace(1, batch[0].pose, np.zeros(16, np.uint8)),
+        NewPlace(1, Pose(np.array([np.nan, 0, 0]), np.array([0, 0, 0, 1.0])), batch[0].descriptor),
+        NewPlace(1, Pose(np.zeros(3), np.array([0, 0, 0, 2.0])), batch[0].descriptor)]
+    with PlaceMap.open_file(filled, writable=True) as opened:
+        for place in bad:
+            with pytest.raises(ValueError, match='descriptor|pose'):
+                opened.add_places(1, [*batch, place])
+        assert len(opened) == 8
+        with pytest.raises(RuntimeError), opened._transaction():
+            opened._db.execute('DELETE FROM place')
+            raise RuntimeError
+        assert len(opened) == 8
+
+
+def test_an_existing_file_is_not_overwritten(filled):
+    before = filled.read_bytes()
+    with pytest.raises(MapError, match=r'home\.vpr exists'):
+        PlaceMap.create(filled, MODEL)
+    assert filled.read_bytes() == before
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(MapError, match='no folder .*nowhere'):
+        PlaceMap.create(tmp_path / 'nowhere' / 'a.vpr', MODEL)
+
+
+def test_another_model_is_refused_and_both_are_named(filled):
+    with PlaceMap.open_file(filled) as opened:
+        opened.require_model(MODEL)
+        with pytest.raises(ModelMismatchError, match='model-a .*model-b'):
+            opened.require_model(OTHER)
+
+
+def test_missing_file(path):
+    with pytest.raises(MapError, match='no map file'):
+        PlaceMap.open_file(path)
+
+
+@pytest.mark.parametrize('content', [b'', b'short', b'#!/bin/sh\n' * 1000])
+def test_a_file_that_is_no_database(path, content):
+    path.write_bytes(content)
+    with pytest.raises(MapError, match=r'home\.vpr is not a map file'):
+        PlaceMap.open_file(path)
+
+
+def test_a_database_of_something_else(path):
+    db = sqlite3.connect(path)
+    db.execute('CREATE TABLE bag (id INTEGER)')
+    db.commit()
+    db.close()
+    with pytest.raises(MapError, match='no map of this package'):
+        PlaceMap.open_file(path)
+
+
+def test_another_format_version(filled):
+    db = sqlite3.connect(filled)
+    db.execute('PRAGMA user_version=99')
+    db.close()
+    with pytest.raises(MapError, match='map format 99'):
+        PlaceMap.open_file(filled)
+
+
+def test_a_truncated_file_at_any_length(filled, tmp_path):
+    whole = filled.read_bytes()
+    cut = tmp_path / 'cut.vpr'
+    for keep in range(0, len(whole), len(whole) // 17):
+        cut.write_bytes(whole[:keep])
+        with pytest.raises(MapError, match='truncated|not a map file'):
+            PlaceMap.open_file(cut)
+
+
+def test_a_damaged_page_is_told_when_it_is_read(filled, rng):
+    data = bytearray(filled.read_bytes())
+    for start in range(4096, len(data), 4096):  # all pages but the first
+        data[start:start + 200] = rng.bytes(200)
+    filled.write_bytes(data)
+    with pytest.raises(MapError, match=r'home\.vpr (is damaged|cannot be opened)'), \
+            PlaceMap.open_file(filled) as opened:
+        opened.places()
+
+
+def test_a_descriptor_of_the_wrong_length_is_told(filled):
+    db = sqlite3.connect(filled)
+    db.execute("UPDATE place SET descriptor = x'00' WHERE id = 3")
+    db.commit()
+    db.close()
+    with PlaceMap.open_file(filled) as opened, pytest.raises(MapError, match='place 3'):
+        opened.places()
+
+
+def test_a_map_left_open_by_a_killed_build_opens_with_what_was_committed(path, rng, tmp_path):
+    building = PlaceMap.create(path, MODEL)
+    session = building.begin_session('bag')
+    building.add_places(session, places(rng, 6))
+    left = tmp_path / 'left'
+    left.mkdir()
+    for name in ('home.vpr', 'home.vpr-wal', 'home.vpr-shm'):  # what a kill leaves on the disk
+        shutil.copy(path.with_name(name), left / name)
+    building.close()
+    with PlaceMap.open_file(left / 'home.vpr') as opened:
+        assert len(opened.places()) == 6
+
+
+def test_reading_while_another_process_appends(filled, rng):
+    with PlaceMap.open_file(filled, writable=True) as writer:
+        with PlaceMap.open_file(filled) as reader:
+            writer.add_places(1, places(rng, 2))
+            assert len(reader.places()) == 10
+        assert len(writer.places()) == 10

@@ -1,0 +1,111 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+import cv2
+import numpy as np
+import onnx
+import pytest
+from tetra_vpr_ros.vision import default_model_path, model_file, ModelError, PlaceEncoder
+
+
+def bits_apart(a, b):
+    return int(np.unpackbits(a ^ b).sum())
+
+
+def test_shipped_model(encoder):
+    path = default_model_path()
+    assert path.stat().st_size <= 10e6
+    info = encoder.info
+    assert encoder.bits == info.bits <= 2048
+    assert len(info.fingerprint) == 64
+    assert info.name
+    assert 'research' in info.licence
+
+
+def test_shapes_and_packing(encoder, drive):
+    images = [frame[2] for frame in drive[:3]]
+    batch = encoder.encode_batch(images)
+    assert batch.dtype == np.uint8
+    assert batch.shape == (3, encoder.bits // 8)
+    assert encoder.encode_batch([]).shape == (0, encoder.bits // 8)
+    assert 0.3 < np.unpackbits(batch).mean() < 0.7  # bits carry information
+
+
+def test_batch_equals_single_and_any_number_of_threads(encoder, drive):
+    images = [frame[2] for frame in drive[:40:10]]
+    batch = encoder.encode_batch(images)
+    for threads in (1, 2):
+        other = PlaceEncoder(threads=threads)
+        for image, descriptor in zip(images, batch):
+            assert bits_apart(other.encode(image), descriptor) <= encoder.bits * 0.005
+
+
+def test_size_and_aspect_matter_little_and_place_matters_much(encoder, drive):
+    image = drive[0][2]
+    here = encoder.encode(image)
+    for size in ((320, 240), (1280, 960), (640, 360)):
+        resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        assert bits_apart(encoder.encode(resized), here) < encoder.bits * 0.12
+    assert bits_apart(encoder.encode(drive[100][2]), here) > encoder.bits * 0.2
+
+
+@pytest.mark.parametrize('bad', [
+    np.zeros((10, 10), np.uint8), np.zeros((10, 10, 3), np.float32),
+    np.zeros((0, 10, 3), np.uint8), np.zeros((10, 10, 4), np.uint8)])
+def test_arrays_that_are_no_rgb_images_are_refused(encoder, bad):
+    with pytest.raises(ValueError, match='RGB uint8'):
+        encoder.encode(bad)
+
+
+def test_missing_and_foreign_files_are_refused(tmp_path):
+    with pytest.raises(ModelError, match='nowhere.onnx'):
+        PlaceEncoder(tmp_path / 'nowhere.onnx')
+    text = tmp_path / 'text.onnx'
+    text.write_text('not a model')
+    with pytest.raises(ModelError, match='text.onnx'):
+        PlaceEncoder(text)
+
+
+def tiny_model(path, *, name='image', kind=onnx.TensorProto.UINT8, shape=('N', 8, 8, 3),
+               output='descriptor', drop=None, **metadata):
+    """Write a small model that looks like a place encoder, but for what is asked."""
+    helper = onnx.helper
+    nodes = [helper.make_node('Flatten', [name], ['flat'], axis=1),
+             helper.make_node('Slice', ['flat', 'from', 'to', 'axis'], [output])]
+    constants = [onnx.numpy_helper.from_array(np.array([value]), label)
+                 for label, value in (('from', 0), ('to', 32), ('axis', 1))]
+    graph = helper.make_graph(
+        nodes, 'tiny', [helper.make_tensor_value_info(name, kind, shape)],
+        [helper.make_tensor_value_info(output, kind, ['N', 32])], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
+    properties = {'name': 'tiny', 'version': '1', 'bits': '256', 'input_size': '8x8',
+                  'descriptor_format': '1', **metadata}
+    properties.pop(drop, None)
+    helper.set_model_props(model, properties)
+    onnx.save(model, str(path))
+    return path
+
+
+def test_a_model_with_the_interface_is_accepted(tmp_path):
+    encoder = PlaceEncoder(tiny_model(tmp_path / 'tiny.onnx'))
+    image = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    assert np.array_equal(encoder.encode(image), np.arange(32))
+    assert encoder.info.licence == 'unknown'
+
+
+@pytest.mark.parametrize('change, says', [
+    ({'name': 'picture'}, "one input 'image'"), ({'kind': onnx.TensorProto.FLOAT}, 'uint8'),
+    ({'shape': ('N', 8, 9, 3)}, r'\[N, 8, 8, 3\]'), ({'output': 'vector'}, "'descriptor'"),
+    ({'drop': 'bits'}, "lacks 'bits'"), ({'drop': 'name'}, "lacks 'name'"),
+    ({'bits': '512'}, r'\[N, 64\]'), ({'bits': 'many'}, 'malformed'), ({'bits': '12'}, '12 bits'),
+    ({'input_size': '8'}, 'malformed'), ({'descriptor_format': '2'}, 'format 2')])
+def test_a_model_of_another_interface_is_refused_with_the_difference(tmp_path, change, says):
+    path = tiny_model(tmp_path / 'other.onnx', **change)
+    with pytest.raises(ModelError, match=says) as caught:
+        PlaceEncoder(path)
+    assert 'other.onnx' in str(caught.value)
+
+
+def test_default_model_missing(monkeypatch):
+    monkeypatch.setattr(model_file, 'DEFAULT_MODEL', 'none.onnx')
+    with pytest.raises(ModelError, match=r'none\.onnx'):
+        default_model_path()
