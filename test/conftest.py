@@ -12,8 +12,6 @@ from tetra_vpr_ros.mapping import build_map, BuildOptions
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.vision import PlaceEncoder
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT.parent / 'shared' / 'data'
 LEVEL = 'e1m1'
 START_NS = 1_700_000_000_000_000_000
 
@@ -61,8 +59,3 @@ def map_file(bag, tmp_path_factory) -> Path:
 def rng() -> np.random.Generator:
     """Return a source of randomness that is the same in every run."""
     return np.random.default_rng(7)
-
-
-def random_descriptors(rng: np.random.Generator, count: int, bits: int = 256) -> np.ndarray:
-    """Return uint8 ``[count, bits / 8]``."""
-    return rng.integers(0, 256, (count, bits // 8), dtype=np.uint8)

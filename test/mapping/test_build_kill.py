@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from conftest import ROOT
+from sample_data import ROOT
 from test_build import contents
 from tetra_vpr_ros.mapping import PlaceMap
 

@@ -1,6 +1,6 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-from conftest import random_descriptors
+from sample_data import random_descriptors
 from hypothesis import given, settings, strategies
 import numpy as np
 import pytest

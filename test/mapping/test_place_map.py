@@ -4,7 +4,7 @@ from pathlib import Path
 import shutil
 import sqlite3
 
-from conftest import random_descriptors
+from sample_data import random_descriptors
 import numpy as np
 import pytest
 from tetra_vpr_ros.mapping import MapError, ModelMismatchError, NewPlace, PlaceMap, Pose

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-import math
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -72,7 +71,7 @@ class ParameterError(ValueError):
 
 def check(name: str, value: Any) -> None:
     """
-    Check one value against its specification.
+    Check one value; types and ranges are checked by rclpy before.
 
     :raises ParameterError: the value is not allowed; what is allowed is said.
     """
@@ -81,9 +80,6 @@ def check(name: str, value: Any) -> None:
         return
     if spec.choices and value not in spec.choices:
         raise ParameterError(f"{name} must be one of {', '.join(spec.choices)}, not {value!r}")
-    if spec.low is not None and spec.high is not None and not (
-            math.isfinite(value) and spec.low <= value <= spec.high):
-        raise ParameterError(f'{name} must be from {spec.low:g} to {spec.high:g}, not {value!r}')
     if name == 'image_topics' and (not value or not all(value)):
         raise ParameterError('image_topics must name at least one topic, and no empty one')
 

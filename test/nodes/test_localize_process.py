@@ -1,0 +1,189 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The localizer as a process: lifecycle, a played bag, parameters and outputs."""
+
+import subprocess
+import sys
+
+from sample_data import ROOT
+import cv2
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
+import numpy as np
+import pytest
+from sensor_msgs.msg import CompressedImage
+from tetra_vpr_ros.mapping import PlaceMap
+from visualization_msgs.msg import Marker, MarkerArray
+
+pytestmark = pytest.mark.ros
+
+
+def play(bag, topic, transport, rate=8.0, every=2):
+    return subprocess.Popen(
+        [sys.executable, 'test/nodes/play_bag.py', str(bag), topic, transport, str(rate),
+         str(every)], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        env={**__import__('os').environ, 'PYTHONPATH': str(ROOT)})
+
+
+def test_lifecycle_transitions_in_every_order(start, probe, map_file):
+    localizer = start(map=map_file)
+    assert probe.state() == 'unconfigured'
+    for _ in range(2):
+        assert probe.change('configure')
+        assert probe.state() == 'inactive'
+        for _ in range(2):
+            assert probe.change('activate')
+            assert probe.state() == 'active'
+            assert probe.change('deactivate')
+        assert probe.change('cleanup')
+    assert probe.change('configure')
+    assert probe.change('activate')
+    assert probe.change('active_shutdown')
+    assert probe.state() == 'finalized'
+    assert localizer.alive
+    assert localizer.log.count('places of') == 3
+
+
+@pytest.mark.parametrize('transport', ['raw', 'compressed'])
+def test_a_played_bag_is_localized(start, probe, map_file, bag, drive, transport):
+    topic = '/camera/image_raw' + ('/compressed' if transport == 'compressed' else '')
+    localizer = start(map=map_file, autostart=True, image_transport=transport,
+                      image_topics='[/camera/image_raw]', false_match_rate=0.05)
+    probe.listen('/vpr/match', PoseWithCovarianceStamped)
+    probe.listen('/vpr/candidates', PoseArray)
+    probe.listen('/vpr/status', DiagnosticStatus, latched=True)
+    player = play(bag, topic, transport)
+    assert probe.spin(lambda: player.poll() is not None, 60)
+    sent = int(player.communicate()[0])
+    probe.spin(seconds=1.0)
+    truth = {stamp: pose for stamp, pose, _ in drive}
+    candidates, matches = probe.received['/vpr/candidates'], probe.received['/vpr/match']
+    assert sent == 100
+    assert len(candidates) > 0.6 * sent, localizer.log  # the rest were dropped for newer ones
+    assert len(matches) > 0.5 * len(candidates)
+    errors = []
+    for match in matches:
+        pose = truth[match.header.stamp.sec * 10**9 + match.header.stamp.nanosec]
+        p, q = match.pose.pose.position, match.pose.pose.orientation
+        errors.append(np.hypot(p.x - pose.x, p.y - pose.y))
+        assert match.header.frame_id == 'map'
+        assert np.isclose(q.x**2 + q.y**2 + q.z**2 + q.w**2, 1)
+        covariance = np.reshape(match.pose.covariance, (6, 6))
+        assert (np.linalg.eigvalsh(covariance) > 0).all()
+    assert np.median(errors) < 0.5
+    assert np.mean(np.array(errors) > 3) < 0.05
+    assert all(0 < len(message.poses) <= 10 for message in candidates)
+    state, values = probe.values()
+    assert state in ('localized', 'unknown place', 'no images')
+    assert any(status.message == 'localized' for status in probe.received['/vpr/status'])
+
+
+def test_configure_fails_with_the_reason_and_can_be_repeated(start, probe, map_file, tmp_path):
+    foreign = tmp_path / 'foreign.vpr'
+    foreign.write_bytes(map_file.read_bytes())
+    with PlaceMap.open_file(foreign, writable=True) as opened:
+        opened.set_meta(model_fingerprint='f' * 64, model_name='another-model')
+    (tmp_path / 'text.vpr').write_text('no map')
+    (tmp_path / 'text.onnx').write_text('no model')
+    localizer = start()
+    cases = [('', '', "the parameter 'map' is empty"),
+             (tmp_path / 'nowhere.vpr', '', 'no map file'),
+             (tmp_path / 'text.vpr', '', 'not a map file'),
+             (foreign, '', 'another-model'),
+             (map_file, tmp_path / 'none.onnx', 'no model file'),
+             (map_file, tmp_path / 'text.onnx', 'text.onnx is not a model')]
+    for number, (path, model, says) in enumerate(cases, 1):
+        assert probe.set_parameter('map', str(path)).successful
+        assert probe.set_parameter('model', str(model)).successful
+        assert not probe.change('configure')
+        assert probe.state() == 'unconfigured'
+        assert probe.spin(lambda number=number: localizer.log.count('cannot configure')
+                          == number, 5)
+        assert says in localizer.log.splitlines()[-1]
+    assert probe.set_parameter('model', '').successful
+    assert probe.change('configure')
+    assert probe.change('activate')
+
+
+def test_parameters_are_described_checked_and_take_effect_while_running(
+        start, probe, map_file, bag):
+    from rcl_interfaces.srv import DescribeParameters
+    from tetra_vpr_ros.nodes.parameters import PARAMETERS
+    localizer = start(map=map_file, autostart=True, image_topics='[/cam]')
+    names = [spec.name for spec in PARAMETERS]
+    described = probe.call('describe_parameters', DescribeParameters.Request(names=names))
+    for spec, descriptor in zip(PARAMETERS, described.descriptors):
+        assert descriptor.description == spec.description
+        assert bool(descriptor.floating_point_range or descriptor.integer_range) == (
+            spec.low is not None)
+    for name, value, says in [('false_match_rate', 1.5, 'range'), ('candidates', 0, 'range'),
+                              ('image_transport', 'theora', 'raw, compressed'),
+                              ('image_topics', [''], 'at least one topic'),
+                              ('threads', 'two', 'type'), ('autostart', True, 'read'),
+                              ('false_match_rate', float('nan'), 'range')]:
+        result = probe.set_parameter(name, value)
+        assert not result.successful, name
+        assert says.lower() in result.reason.lower()
+    probe.listen('/vpr/candidates', PoseArray)
+    assert probe.set_parameter('candidates', 3).successful
+    player = play(bag, '/cam', 'raw', every=50)
+    assert probe.spin(lambda: len(probe.received['/vpr/candidates']) >= 2, 40), localizer.log
+    assert len(probe.received['/vpr/candidates'][-1].poses) == 3
+    player.wait(30)
+
+
+def test_a_bad_parameter_at_the_start_is_named(start, map_file):
+    localizer = start(map=map_file, candidates=100000)
+    assert localizer.process.wait(30) != 0
+    assert 'candidates' in localizer.log
+
+
+def test_everything_else_that_is_published(start, probe, map_file, bag):
+    localizer = start(map=map_file, autostart=True, image_topics='[/cam]', no_image_timeout=1.0,
+                      max_marker_places=20)
+    probe.listen('/vpr/status', DiagnosticStatus, latched=True)
+    probe.listen('/vpr/markers', MarkerArray, latched=True)
+    probe.listen('/diagnostics', DiagnosticArray)
+    assert probe.spin(lambda: probe.received['/vpr/markers'] and probe.received['/vpr/status'])
+    places = probe.received['/vpr/markers'][0].markers[0]
+    assert places.type == Marker.SPHERE_LIST
+    assert 0 < len(places.points) <= 20
+    assert places.header.frame_id == 'map'
+    assert probe.spin(lambda: probe.values()[0] == 'no images')
+    player = play(bag, '/cam', 'raw', every=4)
+    assert probe.spin(lambda: any(s.message == 'localized'
+                                  for s in probe.received['/vpr/status']), 40), localizer.log
+    probe.listen('/vpr/match_image/compressed', CompressedImage, best_effort=True)
+    assert probe.spin(lambda: probe.received['/vpr/match_image/compressed'], 20)
+    picture = cv2.imdecode(np.frombuffer(
+        probe.received['/vpr/match_image/compressed'][0].data, np.uint8), 1)
+    assert picture.shape == (264, 640, 3)  # two 320x240 pictures and a line of text
+    player.wait(60)
+    assert probe.spin(lambda: probe.values()[0] == 'no images')
+    state, values = probe.values('/diagnostics')
+    assert int(values['frames processed']) > 10
+    assert int(values['frames refused']) == 0
+    assert float(values['latency p50 ms']) > 0
+    assert values['map'] == str(map_file)
+    arrows = [m for array in probe.received['/vpr/markers'] for m in array.markers
+              if m.type == Marker.ARROW]
+    assert arrows
+
+    late = probe.node.create_subscription  # somebody who comes later still sees both markers
+    from rclpy.qos import DurabilityPolicy, QoSProfile
+    seen = []
+    late(MarkerArray, '/vpr/markers', seen.append,
+         QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+    assert probe.spin(lambda: len(seen) >= 2, 10)
+    assert {message.markers[0].ns for message in seen} == {'places', 'match'}
+
+    assert probe.change('deactivate')
+    assert probe.spin(lambda: probe.values()[1]['detail'] == 'the node is not active', 5)
+
+
+def test_interrupt_ends_the_process_cleanly(start, probe, map_file):
+    localizer = start(map=map_file, autostart=True)
+    assert probe.state() == 'active'
+    localizer.stop()
+    assert localizer.process.returncode == 0
+    assert 'Traceback' not in localizer.log
