@@ -41,7 +41,8 @@ setup(
     extras_require={
         'training': ['torch>=2.3', 'safetensors>=0.4', 'onnx>=1.16', 'PyYAML>=6'],
         'demo': ['vizdoom>=1.2.4', 'matplotlib>=3.5'],
-        'test': ['pytest<9', 'pytest-cov', 'pytest-timeout', 'hypothesis', 'mypy', 'ruff', 'onnx>=1.16'],
+        'test': ['pytest<9', 'pytest-cov', 'pytest-timeout', 'hypothesis', 'mypy', 'ruff',
+                 'onnx>=1.16', 'PyYAML>=6'],
     },
     zip_safe=True,
     maintainer='tetra_vpr_ros contributors',

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,14 @@ from tetra_vpr_ros.vision import PlaceEncoder
 
 LEVEL = 'e1m1'
 START_NS = 1_700_000_000_000_000_000
+
+
+def pytest_report_header(config):
+    """Say which tests cannot run here, and why."""
+    needs = (('rclpy', 'test/nodes'), ('torch', 'test/training'), ('vizdoom', 'test/simulation'),
+             ('launch_ros', 'the launch test'), ('cv_bridge', 'the cv_bridge comparison'))
+    return [f'{module} is not installed: {tests} will not run'
+            for module, tests in needs if find_spec(module) is None]
 
 
 @pytest.fixture(scope='session')

@@ -1,9 +1,9 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-from sample_data import DATA, random_descriptors
 import cv2
 import numpy as np
 import pytest
+from sample_data import DATA, random_descriptors
 from tetra_vpr_ros.evaluation.recall import (
     DatasetError, encode_files, frames_truth, image_files, recall_at)
 
@@ -70,7 +70,7 @@ def test_the_shipped_model_on_the_second_indoor_lap(encoder):
     if not folder.is_dir():
         pytest.skip('../shared/data/benchmarks/rtabmap_lap is not here')
     truth = cv2.imread(str(folder / 'samples_GT.bmp'), cv2.IMREAD_GRAYSCALE) > 0
-    descriptors = encode_files(encoder, [f for f in image_files(folder)])
+    descriptors = encode_files(encoder, image_files(folder))
     recall = recall_at(1, descriptors[:40], descriptors[40:], truth[40:, :40])
     print(f'RTAB-Map lap: recall@1 {recall:.3f}')
     assert recall > 0.8

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from pathlib import Path
 
-from sample_data import random_descriptors
 import numpy as np
 import pytest
+from sample_data import random_descriptors
 from tetra_vpr_ros.localization import SingleFrameLocalizer
 from tetra_vpr_ros.mapping import calibrate, NewPlace, PlaceMap, Pose
 from tetra_vpr_ros.vision import ModelInfo

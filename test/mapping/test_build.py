@@ -7,9 +7,10 @@ from bag_factory import BagFactory
 import cv2
 import numpy as np
 import pytest
-from tetra_vpr_ros.mapping import (
-    BagError, build_map, BuildOptions, Calibration, MapError, ModelMismatchError, PlaceMap)
+from tetra_vpr_ros.mapping import BagError
 from tetra_vpr_ros.mapping import build as build_module
+from tetra_vpr_ros.mapping import (
+    build_map, BuildOptions, Calibration, MapError, ModelMismatchError, PlaceMap)
 from tetra_vpr_ros.simulation.bag import write_bag
 
 S = 1_000_000_000
@@ -136,7 +137,7 @@ def interrupt_after(monkeypatch):
 
         monkeypatch.setattr(build_module, '_store', storing)
 
-    yield arm
+    return arm
 
 
 @pytest.mark.parametrize('batches', [0, 1, 4])

@@ -1,8 +1,8 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-from sample_data import random_descriptors
 import numpy as np
 import pytest
+from sample_data import random_descriptors
 from tetra_vpr_ros.mapping import calibrate, Calibration
 from tetra_vpr_ros.mapping.calibration import place_spacing
 from tetra_vpr_ros.mapping.hamming_index import hamming_distances

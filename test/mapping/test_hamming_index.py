@@ -1,9 +1,9 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-from sample_data import random_descriptors
 from hypothesis import given, settings, strategies
 import numpy as np
 import pytest
+from sample_data import random_descriptors
 from tetra_vpr_ros.mapping.hamming_index import hamming_distances, HammingIndex
 
 

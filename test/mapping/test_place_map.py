@@ -4,9 +4,9 @@ from pathlib import Path
 import shutil
 import sqlite3
 
-from sample_data import random_descriptors
 import numpy as np
 import pytest
+from sample_data import random_descriptors
 from tetra_vpr_ros.mapping import MapError, ModelMismatchError, NewPlace, PlaceMap, Pose
 from tetra_vpr_ros.vision import ModelInfo
 

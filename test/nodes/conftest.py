@@ -12,15 +12,18 @@ import subprocess
 import sys
 import time
 
-from sample_data import ROOT
 import pytest
+from sample_data import ROOT
 
 os.environ.update({
     'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
     'ROS_DOMAIN_ID': str(random.randint(1, 100)),
     'FASTDDS_DEFAULT_PROFILES_FILE': str(ROOT / 'config' / 'fastdds_localhost.xml')})
 
-rclpy = pytest.importorskip('rclpy', reason='needs ROS 2')
+try:
+    import rclpy
+except ImportError:  # the reason is in the report's header
+    collect_ignore_glob = ['test_*.py']
 
 
 class Probe:
@@ -75,8 +78,8 @@ class Probe:
         return self.call('get_state', GetState.Request()).current_state.label
 
     def set_parameter(self, name, value):
-        from rclpy.parameter import Parameter
         from rcl_interfaces.srv import SetParameters
+        from rclpy.parameter import Parameter
         request = SetParameters.Request(
             parameters=[Parameter(name, value=value).to_parameter_msg()])
         return self.call('set_parameters', request).results[0]

@@ -55,7 +55,7 @@ KINDS = ('empty', 'encoding', 'step', 'short', 'huge', 'overflow', 'zero stamp',
 def test_a_thousand_malformed_messages(start, probe, map_file, rng):
     localizer = start(map=map_file, autostart=True, image_topics='[/cam]')
     packed = start(map=map_file, autostart=True, image_topics='[/cam]',
-                   image_transport='compressed', **{'frame_id': 'floor2'})
+                   image_transport='compressed', frame_id='floor2')
     # two nodes of one name would be confused: the second is only sent compressed images
     publisher = probe.node.create_publisher(Image, '/cam', QoSProfile(depth=50))
     compressed = probe.node.create_publisher(

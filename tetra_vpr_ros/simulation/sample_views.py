@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
-from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D, WorldError
+from tetra_vpr_ros.simulation.world import DoomWorld, LEVELS, Pose2D, WorldError
 from tqdm import tqdm
 
 # The demo and the tests drive these; no training picture may come from them.
@@ -24,9 +24,7 @@ DEMO_LEVELS = frozenset({'map01', 'map02', 'map11', 'e1m1', 'e1m2'})
 
 def training_levels() -> list[str]:
     """Return the names of all levels but the demo's."""
-    names = [f'map{n:02d}' for n in range(1, 33)]
-    names += [f'e{episode}m{n}' for episode in range(1, 5) for n in range(1, 10)]
-    return [name for name in names if name not in DEMO_LEVELS]
+    return [name for name in LEVELS if name not in DEMO_LEVELS]
 
 
 def sample_level(level: str, count: int, out: Path, seed: int = 0) -> int:

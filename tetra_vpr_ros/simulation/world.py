@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 import vizdoom
 
 UNITS_PER_METRE = 32.0
+LEVELS = (*(f'map{n:02d}' for n in range(1, 33)),
+          *(f'e{episode}m{n}' for episode in range(1, 5) for n in range(1, 10)))
+"""Levels of Freedoom 2 and of Freedoom 1."""
 
 
 class WorldError(RuntimeError):
@@ -48,14 +51,18 @@ class DoomWorld:
     """
     One level, rendered from any pose.
 
-    :param level: ``map01`` … ``map32`` (Freedoom 2) or ``e1m1`` … ``e4m9`` (Freedoom 1).
+    :param level: one of `LEVELS`.
     :param seed: of the game engine.
     :raises WorldError: the level does not exist or the engine does not start.
     """
 
     def __init__(self, level: str = 'map01', seed: int = 1) -> None:
         """Start the engine."""
-        wad = 'freedoom2.wad' if level.lower().startswith('map') else 'freedoom1.wad'
+        level = level.lower()
+        if level not in LEVELS:  # the engine would silently open another
+            raise WorldError(f'there is no level {level!r}: name one of map01 … map32 or '
+                             'e1m1 … e4m9')
+        wad = 'freedoom2.wad' if level.startswith('map') else 'freedoom1.wad'
         game = vizdoom.DoomGame()
         game.set_doom_game_path(str(Path(vizdoom.__file__).parent / wad))
         game.set_doom_map(level)

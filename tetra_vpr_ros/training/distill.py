@@ -212,7 +212,7 @@ def distill(config: DistillConfig, cache: TeacherCache, trunk: Path, run: Path,
     target = fit_target(cache, train_rows, config.network.cells, config.network.bits,
                         seed=config.seed)
     checkpoint = run / 'last.pt'
-    state = torch.load(checkpoint, weights_only=False) if checkpoint.exists() else None
+    state = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else None
     if state is None:
         network = initialise(config, cache, train_rows, trunk, target)
     else:

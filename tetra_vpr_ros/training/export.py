@@ -194,7 +194,7 @@ def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str]) -> onnx.Model
 
 def load_checkpoint(path: Path) -> PlaceNetwork:
     """Restore a network from a checkpoint of `distill`."""
-    state = torch.load(path, weights_only=False, map_location='cpu')
+    state = torch.load(path, weights_only=True, map_location='cpu')
     stored = dict(state['config']['network'])
     network = PlaceNetwork(NetworkConfig(**{**stored, 'vit': ViTConfig(**stored['vit'])}))
     network.load_state_dict(state['network'])

@@ -46,15 +46,19 @@ def fit_target(cache: TeacherCache, rows: np.ndarray, cells: int, bits: int,
     :param bits: of the whole descriptor.
     :param whitening: 0 keeps the variances, 1 makes them all equal.
     :param seed: of the rotation.
+    :raises ValueError: the teacher has too few dimensions for that many bits.
     """
+    dims = bits // cells**2
+    if dims > cache.tokens.shape[3]:
+        raise ValueError(f'{bits} bits need {dims} teacher dimensions a cell, the cache has '
+                         f'{cache.tokens.shape[3]}')
     grid = int(round(cache.tokens.shape[2] ** 0.5))
     pool = grid_pooling(grid, cells)
     pooled = torch.stack([
-        pool @ torch.from_numpy(np.asarray(cache.tokens[i, 0])).float() for i in rows])
+        pool @ torch.from_numpy(cache.tokens[i, 0].astype(np.float32)) for i in rows])
     mean = pooled.mean(0)
     centred = (pooled - mean).flatten(0, 1)
     values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
-    dims = bits // cells**2
     values, vectors = values.flip(0)[:dims], vectors.flip(1)[:, :dims]
     rotation, _ = torch.linalg.qr(
         torch.randn(dims, dims, generator=torch.Generator().manual_seed(seed)))

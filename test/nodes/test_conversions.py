@@ -1,0 +1,105 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+from builtin_interfaces.msg import Time
+import cv2
+import numpy as np
+import pytest
+from sensor_msgs.msg import CompressedImage, Image
+from tetra_vpr_ros.localization import Candidate, Estimate
+from tetra_vpr_ros.mapping import Pose
+from tetra_vpr_ros.nodes import conversions
+from tetra_vpr_ros.vision import decode_raw, ImageError
+from visualization_msgs.msg import Marker
+
+POSE = Pose(np.array([1.0, 2.0, 3.0]), np.array([0, 0, 0.6, 0.8]))
+
+
+def estimate(pose=POSE, rejection=''):
+    candidates = () if pose is None else (Candidate(3, 100, pose), Candidate(4, 120, pose))
+    return Estimate(3, pose, np.diag(np.arange(1.0, 7)), 100, 0.9, rejection, candidates)
+
+
+def raw(encoding, height=32, width=40, seed=1):
+    channels = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono16': 2, 'yuv422': 2,
+                'yuv422_yuy2': 2}.get(encoding, 1)
+    step = width * channels + 8
+    message = Image(height=height, width=width, encoding=encoding, step=step)
+    message.data = np.random.default_rng(seed).integers(
+        0, 256, height * step, dtype=np.uint8).tobytes()
+    return message
+
+
+ENCODINGS = ['rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8', 'mono16', 'bayer_rggb8', 'bayer_bggr8',
+             'bayer_gbrg8', 'bayer_grbg8', 'yuv422', 'yuv422_yuy2']
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_cv_bridge_and_the_own_decoder_give_the_same_pixels(encoding):
+    cv_bridge = pytest.importorskip('cv_bridge', reason='cv_bridge is not installed')
+    m = raw(encoding)
+    own = decode_raw(m.height, m.width, m.encoding, m.step, m.data)
+    assert np.array_equal(own, cv_bridge.CvBridge().imgmsg_to_cv2(m, 'rgb8'))
+    assert np.array_equal(own, conversions.image_from_message(m))
+
+
+def test_an_installed_cv_bridge_is_used_after_the_checks(monkeypatch):
+    class Bridge:
+
+        def imgmsg_to_cv2(self, message, encoding):
+            if message.encoding == 'mono8':
+                raise RuntimeError('bridge is out')
+            return np.full((message.height, message.width, 3), 7, np.uint8)
+
+    monkeypatch.setattr(conversions, '_cv_bridge', Bridge)
+    assert conversions.image_from_message(raw('rgb8')).max() == 7
+    bad = raw('rgb8')
+    bad.step = 1
+    with pytest.raises(ImageError, match='step 1'):
+        conversions.image_from_message(bad)
+    with pytest.raises(ImageError, match='cv_bridge: bridge is out'):
+        conversions.image_from_message(raw('mono8'))
+
+
+def test_messages_without_cv_bridge(monkeypatch, drive):
+    monkeypatch.setattr(conversions, '_cv_bridge', lambda: None)
+    m = raw('bgr8')
+    assert np.array_equal(conversions.image_from_message(m),
+                          decode_raw(m.height, m.width, m.encoding, m.step, m.data))
+    picture = drive[0][2]
+    data = cv2.imencode('.png', picture[:, :, ::-1])[1].tobytes()
+    assert np.array_equal(
+        conversions.image_from_message(CompressedImage(format='png', data=data)), picture)
+
+
+def test_match_and_candidates():
+    stamp = Time(sec=5, nanosec=6)
+    message = conversions.match_message(estimate(), 'map', stamp)
+    assert (message.header.frame_id, message.header.stamp) == ('map', stamp)
+    p, q = message.pose.pose.position, message.pose.pose.orientation
+    assert (p.x, p.y, p.z) == (1, 2, 3)
+    assert np.isclose(q.x**2 + q.y**2 + q.z**2 + q.w**2, 1)
+    assert np.array_equal(np.reshape(message.pose.covariance, (6, 6)), estimate().covariance)
+    assert (np.array(message.pose.covariance) >= 0).all()
+    array = conversions.candidates_message(estimate(), 'map', stamp)
+    assert len(array.poses) == 2
+
+
+def test_markers():
+    stamp = Time(sec=5)
+    positions = np.arange(300.0).reshape(100, 3)
+    marker = conversions.places_marker(positions, 'map', 10).markers[0]
+    assert len(marker.points) == 10
+    assert (marker.points[0].x, marker.points[-1].x) == (0, 297)
+    assert conversions.places_marker(positions, 'map', 0).markers[0].action == Marker.DELETE
+    green = conversions.match_marker(estimate(), 'map', stamp).markers[0]
+    red = conversions.match_marker(estimate(rejection='far'), 'map', stamp).markers[0]
+    assert green.color.g > green.color.r
+    assert red.color.r > red.color.g
+    gone = conversions.match_marker(estimate(pose=None), 'map', stamp).markers[0]
+    assert gone.action == Marker.DELETE
+
+
+def test_match_picture_without_a_thumbnail(drive):
+    message = conversions.match_picture(drive[0][2], None, 'place 3', Time(sec=5))
+    picture = cv2.imdecode(np.frombuffer(message.data, np.uint8), 1)
+    assert picture.shape == (264, 640, 3)

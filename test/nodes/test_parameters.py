@@ -1,0 +1,34 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+import re
+
+import pytest
+from sample_data import ROOT
+from tetra_vpr_ros.nodes.parameters import check, ParameterError, PARAMETERS
+import yaml
+
+
+def test_the_parameters_file_mirrors_the_node():
+    text = (ROOT / 'config' / 'localize.yaml').read_text()
+    stored = yaml.safe_load(text)['/**']['ros__parameters']
+    assert stored == {spec.name: spec.default for spec in PARAMETERS}
+    assert list(stored) == [spec.name for spec in PARAMETERS]
+
+
+def test_the_readme_lists_every_parameter_with_its_default():
+    readme = (ROOT / 'README.md').read_text()
+    for spec in PARAMETERS:
+        row = re.search(rf'^\| `{spec.name}` \| `?([^|`]*)`? \|', readme, re.MULTILINE)
+        assert row, spec.name
+        default = str(spec.default).lower() if isinstance(spec.default, bool) else spec.default
+        assert row.group(1).strip() in (str(default), f'{default!r}', '""'), spec.name
+
+
+def test_strings_are_checked():
+    check('image_transport', 'compressed')
+    check('use_sim_time', True)  # not ours
+    with pytest.raises(ParameterError, match='raw, compressed'):
+        check('image_transport', 'h264')
+    for topics in ([], ['']):
+        with pytest.raises(ParameterError, match='at least one topic'):
+            check('image_topics', topics)
