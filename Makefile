@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # The training tests need PyTorch. TORCH= (empty) leaves it out, and they are skipped.
 TORCH ?= torch==2.13.0
-LEVEL ?= e1m1
+LEVEL ?= map11
 
 .PHONY: demo test lint clean
 
@@ -14,11 +14,8 @@ demo: $(VENV)/.demo
 	$(BIN)/python -m demo.run --level $(LEVEL) --out demo_output
 
 test: $(VENV)/.test lint
-	rm -f .coverage .coverage.*
 	COVERAGE_PROCESS_START=$(CURDIR)/setup.cfg $(BIN)/python -m pytest \
-		--cov --cov-config=setup.cfg --cov-report= --junitxml=$(VENV)/junit.xml
-	$(BIN)/coverage combine -q --keep 2>/dev/null || true
-	$(BIN)/coverage report --rcfile=setup.cfg --fail-under=90
+		--cov --cov-config=setup.cfg --cov-report=term --cov-fail-under=90
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -159,7 +159,7 @@ def draw(report: dict[str, Any], matches: list[Any], plan: FloorPlan,
 def main() -> None:
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--level', default='e1m1', help='Freedoom level (default: %(default)s)')
+    parser.add_argument('--level', default='map11', help='Freedoom level (default: %(default)s)')
     parser.add_argument('--out', type=Path, default=Path('demo_output'))
     parser.add_argument('--seed', type=int, default=1, help='of the second lap')
     parser.add_argument('--frames', type=int, default=0, help='of the second lap; 0 for all')

@@ -19,28 +19,37 @@ def line(descriptors, spacing=1.0):
                       descriptors)
 
 
-def test_threshold_follows_the_nearest_wrong_places(rng):
+def test_threshold_and_chance_follow_the_places_that_are_far_apart(rng):
     table = line(random_descriptors(rng, 300))
     calibration = calibrate(table)
     distances = hamming_distances(table.descriptors, table.descriptors)
     apart = np.abs(np.arange(300)[:, None] - np.arange(300)) > 5
     nearest = np.where(apart, distances, 999).min(1)
     assert calibration.samples == 300
-    assert calibration.pair_mean == pytest.approx(distances[apart].mean())
+    assert sum(calibration.pairs) == apart.sum()
     assert calibration.spacing == 1.0
-    for rate in (0.01, 0.05, 0.2):
-        accepted = (nearest <= calibration.threshold(rate)).mean()
-        assert accepted <= rate
+    for rate in (0.0001, 0.001, 0.01, 0.2):
+        threshold = calibration.threshold(rate)
+        assert (distances[apart] <= threshold).mean() <= rate
+        assert (distances[apart] <= threshold + 1).mean() > rate
     assert calibration.threshold(0.0) == nearest.min() - 1
-    assert calibration.threshold(0.01) <= calibration.threshold(0.2)
+    assert calibration.threshold(1.0) == 256
+    for distance in (nearest.min(), int(np.median(nearest)), nearest.max()):
+        assert calibration.chance(distance) == pytest.approx(
+            (nearest <= distance).mean(), abs=0.005)
+    assert calibration.chance(0) == 0.0
+    assert 0 < calibration.chance(int(nearest.min()) - 1) < 1 / 300
+    assert calibration.chance(256) == 1.0
 
 
-def test_a_requested_rate_holds_for_queries_of_unknown_places(rng):
+def test_chance_holds_for_queries_of_unknown_places(rng):
     table = line(random_descriptors(rng, 500))
     calibration = calibrate(table)
     queries = random_descriptors(rng, 2000)
     best = hamming_distances(queries, table.descriptors).min(1)
-    assert (best <= calibration.threshold(0.05)).mean() < 0.08
+    for distance in np.quantile(best, [0.05, 0.3, 0.7]).astype(int):
+        assert calibration.chance(distance) == pytest.approx(
+            (best <= distance).mean(), abs=0.06)
 
 
 def test_large_maps_are_sampled_and_the_sample_is_always_the_same(rng):

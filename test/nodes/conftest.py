@@ -103,8 +103,9 @@ def probe():
 class Localizer:
     """The node as a process; its log is kept."""
 
-    def __init__(self, log, **parameters):
-        command = [sys.executable, '-m', 'tetra_vpr_ros.nodes.localize', '--ros-args']
+    def __init__(self, log, namespace='/', **parameters):
+        command = [sys.executable, '-m', 'tetra_vpr_ros.nodes.localize', '--ros-args',
+                   '-r', f'__ns:={namespace}']
         for name, value in parameters.items():
             command += ['-p', f'{name}:={value}']
         self.log_file = log

@@ -48,7 +48,7 @@ def test_lifecycle_transitions_in_every_order(start, probe, map_file):
 def test_a_played_bag_is_localized(start, probe, map_file, bag, drive, transport):
     topic = '/camera/image_raw' + ('/compressed' if transport == 'compressed' else '')
     localizer = start(map=map_file, autostart=True, image_transport=transport,
-                      image_topics='[/camera/image_raw]', false_match_rate=0.05)
+                      image_topics='[/camera/image_raw]')
     probe.listen('/vpr/match', PoseWithCovarianceStamped)
     probe.listen('/vpr/candidates', PoseArray)
     probe.listen('/vpr/status', DiagnosticStatus, latched=True)
@@ -179,6 +179,19 @@ def test_everything_else_that_is_published(start, probe, map_file, bag):
 
     assert probe.change('deactivate')
     assert probe.spin(lambda: probe.values()[1]['detail'] == 'the node is not active', 5)
+
+
+def test_quality_of_service_and_namespace_can_be_overridden(start, probe, map_file):
+    from rclpy.qos import ReliabilityPolicy
+    localizer = start(map=map_file, autostart=True, image_topics='[cam]',
+                      **{'qos_overrides./robot1/cam.subscription.reliability': 'reliable',
+                         'namespace': '/robot1'})
+    found = probe.node.get_subscriptions_info_by_topic
+    assert probe.spin(lambda: found('/robot1/cam')), localizer.log
+    assert found('/robot1/cam')[0].qos_profile.reliability == ReliabilityPolicy.RELIABLE
+    names = [name for name, _ in probe.node.get_topic_names_and_types()]
+    assert '/robot1/vpr/match' in names
+    assert '/diagnostics' in names
 
 
 def test_interrupt_ends_the_process_cleanly(start, probe, map_file):

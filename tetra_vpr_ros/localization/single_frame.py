@@ -21,13 +21,14 @@ class SingleFrameLocalizer:
     Nearest place in the map, accepted by a calibrated distance.
 
     :param place_map: an open map; it is read here and not needed afterwards.
-    :param false_match_rate: share of wrong best matches that may be accepted.
+    :param false_match_rate: share of the pairs of different places that may be as near
+        as an accepted match.
     :param candidates: how many places are returned.
     :param margin: candidates that are at most this share of all bits further away
         than the best count into the covariance.
     """
 
-    def __init__(self, place_map: PlaceMap, false_match_rate: float = 0.01,
+    def __init__(self, place_map: PlaceMap, false_match_rate: float = 0.001,
                  candidates: int = 10, margin: float = 0.02) -> None:
         """Load all places and index them."""
         meta = place_map.meta()
@@ -81,14 +82,9 @@ class SingleFrameLocalizer:
                         candidates)
 
     def _confidence(self, distance: int) -> float:
-        c = self.calibration
-        if c is None:
+        if self.calibration is None:
             return 0.0
-        # Below the smallest wrong distance seen the share falls to zero with the distance.
-        distances = np.array([0.0, *c.nearest_wrong])
-        floor = 1.0 / (c.samples + 1)
-        shares = np.array([0.0, *np.maximum(c.quantiles, floor)])
-        return float(1.0 - np.interp(distance, distances, shares))
+        return 1.0 - self.calibration.chance(distance)
 
     def _rejection(self, distance: int) -> str:
         threshold = self.threshold

@@ -88,10 +88,11 @@ class BuildReport:
             lines.append('not calibrated: no two places are more than 5 m apart, so the map '
                          'cannot tell right from wrong matches')
         else:
+            threshold = self.calibration.threshold(0.001)
             lines.append(
-                f'calibrated on {self.calibration.samples} places: matches up to '
-                f'{self.calibration.threshold(0.01)} bits are accepted at a false-match '
-                'rate of 1 %')
+                f'calibrated on {self.calibration.samples} places: at a false-match rate of '
+                f'0.001 matches up to {threshold} bits are accepted, which '
+                f'{self.calibration.chance(threshold):.1%} of the frames off the map would pass')
         return '\n'.join(lines)
 
 

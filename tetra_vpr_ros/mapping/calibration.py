@@ -1,13 +1,15 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 """
-How far apart are descriptors of different places? Answered by the map itself.
+How near do descriptors of different places come? Answered by the map itself.
 
-A query at an unknown place is compared with every place of the map, and its
-nearest one is wrong by definition. The map's own places play that query: the
-distance to the nearest place further than ``FAR`` metres away is what a wrong
-best match looks like in this map. A threshold below the r-quantile of these
-distances accepts about a share r of wrong best matches.
+Places further than ``FAR`` metres apart are different places. Two distributions
+of their distances are kept:
+
+* of all such pairs: its quantile at a requested false-match rate is the
+  distance up to which a match is accepted;
+* of each place to the nearest such place, which is what the best match of a
+  robot off the map looks like: it turns a distance into a confidence.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ FAR = 5.0
 """Places further apart than this (metres) are different places."""
 
 _SAMPLE = 1000
-_QUANTILES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
@@ -33,29 +34,38 @@ class Calibration:
 
     :ivar samples: places that were asked.
     :ivar far: metres from which a match counts as wrong.
-    :ivar quantiles: shares, ascending.
-    :ivar nearest_wrong: distance in bits of the nearest wrong place, at each quantile.
-    :ivar pair_mean: mean distance of any two places that are far apart, bits.
+    :ivar pairs: how many pairs of different places are 0, 1, 2 … bits apart.
+    :ivar nearest: how many places have their nearest different place 0, 1, 2 … bits away.
     :ivar spacing: median distance of consecutive places, metres.
     """
 
     samples: int
     far: float
-    quantiles: tuple[float, ...]
-    nearest_wrong: tuple[float, ...]
-    pair_mean: float
+    pairs: tuple[int, ...]
+    nearest: tuple[int, ...]
     spacing: float
 
     def threshold(self, false_match_rate: float) -> int:
         """
-        Return the largest distance (bits) to accept for a false-match rate.
+        Return the largest distance (bits) to accept; -1 when even 0 bits are too many.
 
-        :param false_match_rate: 0..1, the share of queries at unknown places that
-            may be accepted. With fewer than ``1 / rate`` samples the
-            smallest wrong distance seen bounds the threshold.
+        :param false_match_rate: share of the pairs of different places, 0..1,
+            that may be as near as an accepted match.
         """
-        value = np.interp(false_match_rate, self.quantiles, self.nearest_wrong)
-        return int(np.ceil(value)) - 1
+        share = np.cumsum(self.pairs) / sum(self.pairs)
+        return int(np.searchsorted(share, false_match_rate, side='right')) - 1
+
+    def chance(self, distance: int) -> float:
+        """
+        Return the share of wrong best matches, 0..1, that come as near as this.
+
+        Beyond what the samples resolve the share falls to zero with the distance.
+        """
+        counts = np.cumsum(self.nearest)
+        smallest = int(np.flatnonzero(self.nearest)[0])
+        nearer = int(counts[min(max(distance, 0), len(counts) - 1)])
+        rest = min(1.0, distance / max(smallest, 1))
+        return (nearer + rest) / (self.samples + 1)
 
     def to_meta(self) -> dict[str, Any]:
         """Return what is stored in the map."""
@@ -64,42 +74,37 @@ class Calibration:
     @classmethod
     def from_meta(cls, stored: dict[str, Any]) -> Calibration:
         """Restore what `to_meta` returned."""
-        return cls(int(stored['samples']), float(stored['far']), tuple(stored['quantiles']),
-                   tuple(stored['nearest_wrong']), float(stored['pair_mean']),
-                   float(stored['spacing']))
+        return cls(int(stored['samples']), float(stored['far']), tuple(stored['pairs']),
+                   tuple(stored['nearest']), float(stored['spacing']))
 
 
 def calibrate(table: PlaceTable, sample: int = _SAMPLE, seed: int = 0) -> Calibration | None:
     """
-    Measure the distances of wrong matches in a map.
+    Measure the distances of different places in a map.
 
     :param table: the map's places.
-    :param sample: how many places are asked, at most.
+    :param sample: how many places are asked, at most; each is compared with all.
     :param seed: of the sample.
     :returns: the calibration, or None where no two places are far apart: such a map
         cannot tell what a wrong match looks like.
     """
-    count = len(table)
+    count, size = len(table), table.descriptors.shape[1] * 8 + 1
     if count < 2:
         return None
     picks = (np.arange(count) if count <= sample else
              np.sort(np.random.default_rng(seed).choice(count, sample, replace=False)))
-    nearest, total, pairs = [], 0.0, 0
+    pairs, nearest = np.zeros(size, np.int64), np.zeros(size, np.int64)
     for chunk in np.array_split(picks, max(1, len(picks) // 16)):
         bits = hamming_distances(table.descriptors[chunk], table.descriptors)
         apart = np.linalg.norm(
             table.positions[chunk, None] - table.positions[None], axis=2) > FAR
-        total += float(bits[apart].sum())
-        pairs += int(apart.sum())
-        wrong = np.where(apart, bits, np.iinfo(np.int32).max).min(axis=1)
-        nearest.append(wrong[apart.any(axis=1)])
-    distances = np.concatenate(nearest)
-    if not len(distances):
+        pairs += np.bincount(bits[apart], minlength=size)
+        wrong = np.where(apart, bits, size).min(axis=1)[apart.any(axis=1)]
+        nearest += np.bincount(wrong, minlength=size)
+    if not pairs.any():
         return None
-    return Calibration(
-        samples=len(distances), far=FAR, quantiles=_QUANTILES,
-        nearest_wrong=tuple(float(q) for q in np.quantile(distances, _QUANTILES)),
-        pair_mean=total / pairs, spacing=place_spacing(table))
+    return Calibration(samples=int(nearest.sum()), far=FAR, pairs=tuple(pairs.tolist()),
+                       nearest=tuple(nearest.tolist()), spacing=place_spacing(table))
 
 
 def place_spacing(table: PlaceTable) -> float:
