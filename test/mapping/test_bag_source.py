@@ -25,12 +25,12 @@ def test_folders_of_both_storages_and_ros1(tmp_path, picture, storage, name):
     with BagSource(path) as source:
         assert source.find_image_topic() == '/camera/compressed'
         assert source.find_pose_topic() == '/odom'
-        assert source.image_count('/camera/compressed') == 3
+        assert source.message_count('/camera/compressed') == 3
         messages = list(source.images('/camera/compressed'))
         assert [m.stamp_ns for m in messages] == [T, T + S, T + 2 * S]
         assert np.abs(messages[0].decode().astype(int) - picture).mean() < 8
-        track, origin = source.pose_track('/odom')
-        assert origin is None
+        track = source.pose_track('/odom')
+        assert track.origin is None
         assert np.allclose(track.at(T + S // 2, S).position, [0.5, 0, 0])
 
 
@@ -52,7 +52,7 @@ def test_every_pose_type(tmp_path, write, topic):
         for i in range(3):
             getattr(bag, write)(T + i * S, 2.0 * i)
     with BagSource(tmp_path / 'run') as source:
-        track, _ = source.pose_track(source.find_pose_topic())
+        track = source.pose_track(source.find_pose_topic())
         assert np.allclose(track.positions[:, 0], [0, 2, 4])
 
 
@@ -62,8 +62,8 @@ def test_gps_poses_leave_out_messages_without_a_fix(tmp_path):
         bag.fix(T + S, 47.0, 8.0, 400.0)
         bag.fix(T + 2 * S, 47.0001, 8.0, 400.0)
     with BagSource(tmp_path / 'run') as source:
-        track, origin = source.pose_track('/fix')
-    assert origin == (47.0, 8.0, 400.0)
+        track = source.pose_track('/fix')
+    assert track.origin == (47.0, 8.0, 400.0)
     assert np.allclose(track.positions, [[0, 0, 0], [0, 11.12, 0]], atol=0.01)
 
 

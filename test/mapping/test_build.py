@@ -173,7 +173,8 @@ def test_resume_without_a_map_begins_one(bag, map_file, tmp_path):
 def test_bags_are_checked_before_the_map_is_begun(bag, tmp_path):
     path = tmp_path / 'm.vpr'
     for bags, extra in (((bag, tmp_path / 'nowhere'), {}), ((bag,), {'pose_topic': '/no'}),
-                        ((bag,), {'image_topic': '/no'})):
+                        ((bag,), {'image_topic': '/no'}),
+                        ((bag,), {'tf_frames': ('map', 'wheel')})):
         with pytest.raises(BagError):
             build_map(BuildOptions(bags=bags, output=path, **extra), progress=False)
     assert not path.exists()

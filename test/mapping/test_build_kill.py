@@ -30,7 +30,9 @@ def test_killed_builds_resume_to_the_same_map(bag, map_file, tmp_path):
     assert contents(path) == contents(map_file)
     path.unlink()
     cut_short, partial = 0, set()
-    for _ in range(12):
+    for _ in range(60):
+        if cut_short >= 10 and len(partial) >= 3:
+            break
         if complete(path):
             assert contents(path) == contents(map_file)
             for file in tmp_path.glob('m.vpr*'):
@@ -47,7 +49,7 @@ def test_killed_builds_resume_to_the_same_map(bag, map_file, tmp_path):
                 partial.add(len(table))
                 assert len(table) == len(opened)
     assert cut_short >= 10, 'the kills must hit a running build'
-    assert len(partial) >= 3, 'the kills must come at different moments'
+    assert len(partial) >= 3, 'and at different moments'
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     assert contents(path) == contents(map_file)
 

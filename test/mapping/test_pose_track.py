@@ -94,15 +94,15 @@ def test_gps_fixes_become_local_metres_with_the_heading_of_travel():
     # One degree of latitude is about 111 km; drive east, then north.
     fixes = np.array([[47.0, 8.0, 400.0], [47.0, 8.0001, 400], [47.0, 8.0002, 400],
                       [47.0001, 8.0002, 401], [47.0002, 8.0002, np.nan]])
-    track, origin = track_from_fixes([i * S for i in range(5)], fixes)
-    assert origin == (47.0, 8.0, 400.0)
+    track = track_from_fixes([i * S for i in range(5)], fixes)
+    assert track.origin == (47.0, 8.0, 400.0)
     assert np.allclose(track.positions[0], 0, atol=1e-6)
     assert np.allclose(track.positions[2], [15.2, 0, 0], atol=0.1)
     assert np.allclose(track.positions[3], [15.2, 11.1, 1], atol=0.1)
     headings = Rotation.from_quat(track.quaternions).as_euler('zyx', degrees=True)[:, 0]
     assert np.allclose(headings, [0, 0, 0, 90, 90], atol=0.5)
     assert track.at(S // 2, S).geodetic == pytest.approx((47.0, 8.00005, 400.0))
-    again, _ = track_from_fixes([0], fixes[:1], origin=(47.0, 7.9999, 400.0))
+    again = track_from_fixes([0], fixes[:1], origin=(47.0, 7.9999, 400.0))
     assert again.positions[0, 0] == pytest.approx(7.6, abs=0.05)
     with pytest.raises(TrackError, match='no GPS fix'):
         track_from_fixes([], np.zeros((0, 3)))

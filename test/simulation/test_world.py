@@ -86,6 +86,8 @@ def test_laps_stay_in_free_space_and_the_second_one_differs(plan, rng):
     apart = [math.hypot(a.x - b.x, a.y - b.y) for a, b in zip(first, second)]
     assert 0.25 < np.median(apart) <= 0.6
     assert max(apart) <= 0.61
+    jumps = [math.hypot(a.x - b.x, a.y - b.y) for a, b in zip(second, second[1:])]
+    assert max(jumps) < 0.5
     turns = np.degrees([abs(a.yaw - b.yaw) for a, b in zip(first, second)])
     assert turns.mean() > 1
     assert turns.max() <= 10

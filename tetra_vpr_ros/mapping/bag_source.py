@@ -18,6 +18,7 @@ from rosbags.typesys import get_typestore, Stores
 from tetra_vpr_ros.mapping.pose_track import (
     PoseTrack, track_from_fixes, TrackError, TransformBuffer)
 from tetra_vpr_ros.vision.decoding import decode_compressed, decode_raw, Image
+from tqdm import tqdm
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 POSE_TYPES = ('nav_msgs/msg/Odometry', 'geometry_msgs/msg/PoseStamped',
@@ -55,12 +56,14 @@ class BagSource:
     One bag, opened for reading.
 
     :param path: rosbag2 folder or file, or ROS 1 bag.
+    :param progress: show a progress bar while poses are read.
     :raises BagError: the bag is missing, damaged or of an unknown format.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, progress: bool = False) -> None:
         """Open the bag."""
         self.path = Path(path)
+        self._progress = progress
         if not self.path.exists():
             raise BagError(f'no such bag: {self.path}')
         if self.path.is_dir() and not (self.path / 'metadata.yaml').is_file():
@@ -118,7 +121,7 @@ class BagSource:
         raise BagError(f'{self.path} has {len(candidates)} {kind} topics, name one with '
                        f'{option}: {listed}{hint}')
 
-    def image_count(self, topic: str) -> int:
+    def message_count(self, topic: str) -> int:
         """Return the number of messages of a topic."""
         return sum(c.msgcount for c in self._connections(topic))
 
@@ -128,19 +131,19 @@ class BagSource:
             yield ImageMessage(_stamp(message, received), topic, message)
 
     def pose_track(self, topic: str, origin: tuple[float, float, float] | None = None
-                   ) -> tuple[PoseTrack, tuple[float, float, float] | None]:
+                   ) -> PoseTrack:
         """
         Read a pose topic.
 
         :param topic: of one of `POSE_TYPES`.
         :param origin: of the local frame of GPS fixes; None takes the first fix.
-        :returns: the track, and the GPS origin for NavSatFix (else None).
+        :returns: the track; for NavSatFix it knows the origin of its local frame.
         :raises BagError: there is no usable pose.
         """
         stamps: list[int] = []
         rows: list[tuple[float, ...]] = []
         is_fix = self.topics()[topic] == 'sensor_msgs/msg/NavSatFix'
-        for _, received, message in self._messages([topic]):
+        for _, received, message in self._poses([topic]):
             if is_fix:
                 if message.status.status < 0:
                     continue  # the receiver says that it has no fix
@@ -158,7 +161,7 @@ class BagSource:
                 return track_from_fixes(stamps, values, origin)
             if not rows:
                 raise TrackError('there is no message')
-            return PoseTrack(stamps, values[:, :3], values[:, 3:]), None
+            return PoseTrack(stamps, values[:, :3], values[:, 3:])
         except TrackError as error:
             raise BagError(f'{self.path}, topic {topic}: {error}') from error
 
@@ -177,7 +180,7 @@ class BagSource:
         buffer = TransformBuffer()
         names = [name for name, msgtype in self.topics().items()
                  if msgtype in (TF_TYPE, _OLD_TF_TYPE)]
-        for connection, received, message in self._messages(names):
+        for connection, received, message in self._poses(names):
             static = connection.topic.endswith('tf_static')
             for item in message.transforms:
                 t, r = item.transform.translation, item.transform.rotation
@@ -187,6 +190,11 @@ class BagSource:
 
     def _connections(self, topic: str) -> list[Connection]:
         return [c for c in self._reader.connections if c.topic == topic]
+
+    def _poses(self, topics: Sequence[str]) -> Iterator[tuple[Connection, int, Any]]:
+        total = sum(self.message_count(topic) for topic in topics)
+        yield from tqdm(self._messages(topics), total=total, unit='pose',
+                        desc=f'poses of {self.path.name}', disable=not self._progress)
 
     def _messages(self, topics: Sequence[str]) -> Iterator[tuple[Connection, int, Any]]:
         connections = [c for name in topics for c in self._connections(name)]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 import os
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from tetra_vpr_ros.mapping.bag_source import BagError, BagSource, ImageMessage
 from tetra_vpr_ros.mapping.calibration import calibrate, Calibration
 from tetra_vpr_ros.mapping.keyframes import KeyframeSelector
-from tetra_vpr_ros.mapping.place_map import MapError, NewPlace, PlaceMap
+from tetra_vpr_ros.mapping.place_map import check_creatable, MapError, NewPlace, PlaceMap
 from tetra_vpr_ros.mapping.pose_track import Pose, PoseTrack
 from tetra_vpr_ros.vision.decoding import Image, ImageError
 from tetra_vpr_ros.vision.encoder import PlaceEncoder
@@ -96,29 +97,52 @@ class BuildReport:
         return '\n'.join(lines)
 
 
+@dataclass(frozen=True)
+class _Traverse:
+    """A bag whose topics are resolved and whose poses are read."""
+
+    path: Path
+    image_topic: str
+    track: PoseTrack
+
+    @property
+    def source(self) -> str:
+        """Return the name by which a map knows the traverse."""
+        return f'{self.path.resolve()}:{self.image_topic}'
+
+
 def build_map(options: BuildOptions, progress: bool = True) -> BuildReport:
     """
     Build, continue or extend a map.
 
-    Every bag is opened and its topics are resolved before the map is touched.
+    Topics are resolved and poses are read of every bag before a map is begun.
 
     :param options: what to build.
-    :param progress: show a progress bar.
+    :param progress: show progress bars.
     :raises BagError: a bag or topic cannot be used.
     :raises MapError: the map cannot be written or continued.
     :raises ModelError: the model cannot be used.
     """
     encoder = PlaceEncoder(options.model, threads=options.threads or os.cpu_count() or 1)
-    for path in options.bags:
-        with BagSource(path) as bag:
-            bag.find_image_topic(options.image_topic)
-            if options.tf_frames is None:
-                bag.find_pose_topic(options.pose_topic)
     report = BuildReport()
-    with _open_map(options, encoder) as place_map:
+    with ExitStack() as stack:
+        if options.append or (options.resume and options.output.exists()):
+            place_map = stack.enter_context(PlaceMap.open_file(options.output, writable=True))
+            _check_continuation(place_map, encoder, options)
+            traverses = _read_traverses(options, place_map, progress)
+        else:
+            check_creatable(options.output)
+            traverses = _read_traverses(options, None, progress)
+            default_frame = options.tf_frames[0] if options.tf_frames else 'map'
+            place_map = stack.enter_context(PlaceMap.create(
+                options.output, encoder.info, options.frame_id or default_frame))
+        place_map.set_meta(build=_recipe(options))
+        origin = next((t.track.origin for t in traverses if t.track.origin), None)
+        if origin is not None:
+            place_map.set_meta(geodetic_origin=origin)
         try:
-            for path in options.bags:
-                _add_bag(place_map, path, encoder, options, report, progress)
+            for traverse in traverses:
+                _add_traverse(place_map, traverse, encoder, options, report, progress)
         except KeyboardInterrupt:
             report.interrupted = True
         else:
@@ -127,53 +151,66 @@ def build_map(options: BuildOptions, progress: bool = True) -> BuildReport:
     return report
 
 
-def _open_map(options: BuildOptions, encoder: PlaceEncoder) -> PlaceMap:
-    recipe = {'keyframe_distance': options.keyframe_distance,
-              'keyframe_angle': options.keyframe_angle,
-              'max_pose_gap': options.max_pose_gap}
-    if not (options.resume or options.append) or (options.resume and not options.output.exists()):
-        default_frame = options.tf_frames[0] if options.tf_frames else 'map'
-        place_map = PlaceMap.create(
-            options.output, encoder.info, options.frame_id or default_frame)
-        place_map.set_meta(build=recipe)
-        return place_map
-    place_map = PlaceMap.open_file(options.output, writable=True)
-    try:
-        place_map.require_model(encoder.info)
-        stored = place_map.meta().get('build', recipe)
-        if options.resume and stored != recipe:
-            raise MapError(f'{options.output} was begun with {stored}, not {recipe}: '
-                           'resume with the same values')
-        if options.frame_id and options.frame_id != place_map.frame_id:
-            raise MapError(f'{options.output} has poses in frame {place_map.frame_id!r}, '
-                           f'not {options.frame_id!r}')
-        if not options.resume:
-            unfinished = [s.source for s in place_map.sessions() if not s.complete]
-            if unfinished:
-                raise MapError(f'{options.output} has an unfinished traverse {unfinished[0]}: '
-                               'finish it with --resume before you append')
-            place_map.set_meta(build=recipe)
-    except BaseException:
-        place_map.close()
-        raise
-    return place_map
+def _recipe(options: BuildOptions) -> dict[str, float]:
+    return {'keyframe_distance': options.keyframe_distance,
+            'keyframe_angle': options.keyframe_angle, 'max_pose_gap': options.max_pose_gap}
 
 
-def _add_bag(place_map: PlaceMap, path: Path, encoder: PlaceEncoder, options: BuildOptions,
-             report: BuildReport, progress: bool) -> None:
-    with BagSource(path) as bag:
-        topic = bag.find_image_topic(options.image_topic)
-        source = f'{path.resolve()}:{topic}'
-        session = next((s for s in place_map.sessions() if s.source == source), None)
-        if session is not None and session.complete:
+def _check_continuation(place_map: PlaceMap, encoder: PlaceEncoder, options: BuildOptions
+                        ) -> None:
+    """Refuse to continue a map with what does not fit it."""
+    place_map.require_model(encoder.info)
+    recipe = _recipe(options)
+    stored = place_map.meta().get('build', recipe)
+    if options.resume and stored != recipe:
+        raise MapError(f'{options.output} was begun with {stored}, not {recipe}: '
+                       'resume with the same values')
+    if options.frame_id and options.frame_id != place_map.frame_id:
+        raise MapError(f'{options.output} has poses in frame {place_map.frame_id!r}, '
+                       f'not {options.frame_id!r}')
+    unfinished = [s.source for s in place_map.sessions() if not s.complete]
+    if unfinished and not options.resume:
+        raise MapError(f'{options.output} has an unfinished traverse {unfinished[0]}: '
+                       'finish it with --resume before you append')
+
+
+def _read_traverses(options: BuildOptions, place_map: PlaceMap | None, progress: bool
+                    ) -> list[_Traverse]:
+    """Resolve the topics and read the poses of every bag that is still to be mapped."""
+    stored = place_map.meta().get('geodetic_origin') if place_map else None
+    origin = tuple(stored) if stored else None
+    known = {s.source: s.complete for s in place_map.sessions()} if place_map else {}
+    max_gap = int(options.max_pose_gap * 1e9)
+    traverses = []
+    for path in options.bags:
+        with BagSource(path, progress) as bag:
+            topic = bag.find_image_topic(options.image_topic)
+            if options.tf_frames is not None:
+                track = bag.transform_track(*options.tf_frames, max_gap)
+            else:
+                track = bag.pose_track(bag.find_pose_topic(options.pose_topic), origin)
+        traverse = _Traverse(path, topic, track)
+        if known.get(traverse.source):
             if not options.resume:
-                raise MapError(f'{place_map.path} already holds {source}')
-            return
-        track = _track(place_map, bag, options)
-        session_id = session.number if session else place_map.begin_session(source)
-        last = place_map.last_place(session_id)
-        bar = tqdm(bag.images(topic), total=bag.image_count(topic), unit='frame',
-                   desc=f'mapping {path.name}', disable=not progress)
+                raise MapError(f'{options.output} already holds {traverse.source}')
+            continue
+        if track.origin is not None and origin is None and place_map and len(place_map):
+            raise BagError(f'{path} has GPS poses, but the places of {options.output} are not '
+                           'in a GPS frame')
+        origin = origin or track.origin
+        traverses.append(traverse)
+    return traverses
+
+
+def _add_traverse(place_map: PlaceMap, traverse: _Traverse, encoder: PlaceEncoder,
+                  options: BuildOptions, report: BuildReport, progress: bool) -> None:
+    begun = [s.number for s in place_map.sessions() if s.source == traverse.source]
+    session = begun[0] if begun else place_map.begin_session(traverse.source)
+    last = place_map.last_place(session)
+    topic = traverse.image_topic
+    with BagSource(traverse.path) as bag:
+        bar = tqdm(bag.images(topic), total=bag.message_count(topic), unit='frame',
+                   desc=f'mapping {traverse.path.name}', disable=not progress)
         frames: Iterator[ImageMessage] = iter(bar)
         if last is not None:  # skip what an interrupted build had done
             for frame in frames:
@@ -184,31 +221,16 @@ def _add_bag(place_map: PlaceMap, path: Path, encoder: PlaceEncoder, options: Bu
         waiting: list[tuple[int, Pose, Image]] = []
         try:
             for frame in frames:
-                picked = _pick(frame, track, selector, options, report)
+                picked = _pick(frame, traverse.track, selector, options, report)
                 if picked is not None:
                     waiting.append(picked)
                 if len(waiting) == _BATCH:
-                    report.places += _store(place_map, session_id, encoder, waiting, options)
+                    report.places += _store(place_map, session, encoder, waiting, options)
                     waiting = []
         finally:  # Ctrl-C and a damaged bag keep what was read
-            report.places += _store(place_map, session_id, encoder, waiting, options)
+            report.places += _store(place_map, session, encoder, waiting, options)
             bar.close()
-        place_map.finish_session(session_id)
-
-
-def _track(place_map: PlaceMap, bag: BagSource, options: BuildOptions) -> PoseTrack:
-    max_gap = int(options.max_pose_gap * 1e9)
-    if options.tf_frames is not None:
-        return bag.transform_track(*options.tf_frames, max_gap)
-    stored = place_map.meta().get('geodetic_origin')
-    track, origin = bag.pose_track(bag.find_pose_topic(options.pose_topic),
-                                   tuple(stored) if stored else None)
-    if origin is not None and not stored:
-        if len(place_map):
-            raise BagError(f'{bag.path} has GPS poses, but the places of {place_map.path} are '
-                           'not in a GPS frame')
-        place_map.set_meta(geodetic_origin=origin)
-    return track
+    place_map.finish_session(session)
 
 
 def _pick(frame: ImageMessage, track: PoseTrack, selector: KeyframeSelector,

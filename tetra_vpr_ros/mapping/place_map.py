@@ -124,11 +124,7 @@ class PlaceMap:
         :raises MapError: the file exists or cannot be created.
         """
         path = Path(path)
-        if path.exists():
-            raise MapError(f'{path} exists: name another file, remove it, or continue it '
-                           'with --resume or --append')
-        if not path.parent.is_dir():
-            raise MapError(f'{path} cannot be created: there is no folder {path.parent}')
+        check_creatable(path)
         try:
             db = sqlite3.connect(path, isolation_level=None)
             db.execute('PRAGMA journal_mode=WAL')
@@ -353,6 +349,19 @@ class PlaceMap:
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise MapError(f'{self.path} is damaged: {error}; build it again') from error
+
+
+def check_creatable(path: Path) -> None:
+    """
+    Check that a new map can be created at a path.
+
+    :raises MapError: the file exists, or its folder does not.
+    """
+    if path.exists():
+        raise MapError(f'{path} exists: name another file, remove it, or continue it '
+                       'with --resume or --append')
+    if not path.parent.is_dir():
+        raise MapError(f'{path} cannot be created: there is no folder {path.parent}')
 
 
 def _check_header(path: Path) -> None:

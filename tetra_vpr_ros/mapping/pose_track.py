@@ -50,13 +50,16 @@ class PoseTrack:
     :param positions: ``[n, 3]`` metres.
     :param quaternions: ``[n, 4]`` x y z w; normalised here.
     :param geodetic: ``[n, 3]`` latitude, longitude, altitude, or None.
+    :param origin: latitude, longitude and altitude of the local frame, or None.
     :raises TrackError: no pose, a number that is not finite, or a zero quaternion.
     """
 
     def __init__(self, stamps: Sequence[int] | NDArray[np.int64],
                  positions: NDArray[np.float64], quaternions: NDArray[np.float64],
-                 geodetic: NDArray[np.float64] | None = None) -> None:
+                 geodetic: NDArray[np.float64] | None = None,
+                 origin: tuple[float, float, float] | None = None) -> None:
         """Sort and check."""
+        self.origin = origin
         times = np.asarray(stamps, np.int64)
         if not len(times):
             raise TrackError('the track has no pose')
@@ -225,7 +228,7 @@ class TransformBuffer:
 
 def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
                      origin: tuple[float, float, float] | None = None
-                     ) -> tuple[PoseTrack, tuple[float, float, float]]:
+                     ) -> PoseTrack:
     """
     Turn GPS fixes into a track of local east-north-up metres.
 
@@ -235,7 +238,7 @@ def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
     :param stamps: nanoseconds, ``[n]``.
     :param geodetic: latitude, longitude (degrees, WGS84) and altitude (metres), ``[n, 3]``.
     :param origin: of the local frame; None takes the first fix.
-    :returns: the track and the origin.
+    :returns: the track, which knows its origin.
     :raises TrackError: there is no fix.
     """
     if not len(stamps):
@@ -263,4 +266,4 @@ def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
                 moved = True
         yaw[i] = heading
     quaternions = Rotation.from_euler('z', yaw[:, None]).as_quat()
-    return PoseTrack(stamps, positions, quaternions, geodetic), origin
+    return PoseTrack(stamps, positions, quaternions, geodetic, origin)

@@ -139,8 +139,7 @@ def second_lap(plan: FloorPlan, poses: list[Pose2D], rng: np.random.Generator,
     """
     Shift a lap sideways and turn it, smoothly, within free space.
 
-    :param plan: the level; where the offset would hit a wall the other side is
-        taken, or a smaller offset.
+    :param plan: the level; where the offset would hit a wall it is smaller.
     :param poses: of a lap.
     :param rng: source of randomness.
     :param lateral: smallest and largest sideways offset, metres.
@@ -152,12 +151,15 @@ def second_lap(plan: FloorPlan, poses: list[Pose2D], rng: np.random.Generator,
     offset = np.interp(np.arange(count), at, rng.uniform(*lateral, knots)
                        * rng.choice([-1, 1], knots)[0])
     turn = np.interp(np.arange(count), at, rng.uniform(-heading_deg, heading_deg, knots))
-    shifted = []
-    for pose, side, angle in zip(poses, offset, np.radians(turn)):
-        for share in (1.0, -1.0, 0.5, -0.5, 0.0):
-            x = pose.x - math.sin(pose.yaw) * side * share
-            y = pose.y + math.cos(pose.yaw) * side * share
-            if plan.clearance_at(x, y) > 0.4:
-                break
-        shifted.append(Pose2D(x, y, pose.yaw + float(angle)))
-    return shifted
+
+    def moved(pose: Pose2D, side: float) -> tuple[float, float]:
+        return pose.x - math.sin(pose.yaw) * side, pose.y + math.cos(pose.yaw) * side
+
+    shares = np.array([
+        next((share for share in (1.0, 0.75, 0.5, 0.25)
+              if plan.clearance_at(*moved(pose, side * share)) > 0.4), 0.0)
+        for pose, side in zip(poses, offset)])
+    # Ease in and out of a narrow place: a robot does not jump sideways.
+    shares = ndimage.gaussian_filter1d(ndimage.minimum_filter1d(shares, 7), 2.0)
+    return [Pose2D(*moved(pose, side * share), pose.yaw + float(angle))
+            for pose, side, share, angle in zip(poses, offset, shares, np.radians(turn))]

@@ -6,10 +6,13 @@ Teacher outputs on disk, computed once.
 A cache folder holds ``views.npy`` (uint8 pictures), ``tokens.npy`` (fp16
 teacher tokens, reduced by PCA), ``pca.npz`` and ``cache.json``. It is filled
 chunk by chunk and continues where it stopped.
+
+Usage: ``python -m tetra_vpr_ros.training.teacher_cache --out DIR --teacher FILE FOLDER…``.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 import json
@@ -18,7 +21,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tetra_vpr_ros.training.pool import PoolImage, read_rgb
+from tetra_vpr_ros.training.pool import find_images, PoolImage, read_rgb
 from tetra_vpr_ros.training.teachers import ResNet50Trunk
 from tetra_vpr_ros.training.views import geometric_view
 import torch
@@ -150,3 +153,25 @@ def build_cache(folder: Path, images: Sequence[PoolImage], teacher: ResNet50Trun
         progress.update(stop - start)
     progress.close()
     return TeacherCache(folder)
+
+
+def main() -> None:
+    """Fill a cache from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('folders', type=Path, nargs='+', help='image folders')
+    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument('--teacher', type=Path, required=True, help='ResNet50 trunk, safetensors')
+    parser.add_argument('--views', type=int, default=2, help='of each image')
+    parser.add_argument('--every', nargs='*', default=[], metavar='FOLDER=N',
+                        help='take only every n-th image of a folder')
+    args = parser.parse_args()
+    steps = {name: int(step) for name, step in (item.split('=') for item in args.every)}
+    images = [image for folder in args.folders
+              for image in find_images([folder])[::steps.get(folder.name, 1)]]
+    teacher = ResNet50Trunk.load(args.teacher).to(memory_format=torch.channels_last)
+    cache = build_cache(args.out, images, teacher, CacheSpec(views=args.views))
+    print(f'{int(cache.valid.sum())} of {len(images)} images cached in {args.out}')
+
+
+if __name__ == '__main__':
+    main()
