@@ -219,6 +219,22 @@ def test_a_gps_traverse_cannot_join_a_map_of_another_frame(map_file, drive, tmp_
                   progress=False)
 
 
+def test_a_damaged_bag_is_mapped_up_to_the_damage(tmp_path, drive):
+    with BagFactory(tmp_path / 'run') as bag:
+        for i in range(30):
+            bag.odometry(T + i * S, float(i))
+            bag.jpeg(T + i * S, drive[i][2])
+        bag.writer.write(bag.connections['/camera/compressed'], T + 40 * S, b'\0\1\0\0cut off')
+    report = build_map(BuildOptions(bags=(tmp_path / 'run',), output=tmp_path / 'm.vpr',
+                                    max_pose_gap=2.0), progress=False)
+    assert len(report.damaged) == 1
+    assert report.total_places == 30
+    assert 'mapped in part' in report.summary(tmp_path / 'm.vpr')
+    with PlaceMap.open_file(tmp_path / 'm.vpr') as opened:
+        assert opened.sessions()[0].complete
+        assert opened.meta()['calibration'] is not None
+
+
 def test_a_small_map_says_that_it_cannot_be_calibrated(drive, tmp_path):
     with BagFactory(tmp_path / 'run') as bag:
         for i in range(3):

@@ -89,7 +89,7 @@ class SingleFrameLocalizer:
     def _rejection(self, distance: int) -> str:
         threshold = self.threshold
         if threshold is None:
-            return 'the map is not calibrated (no two places are more than 5 m apart)'
+            return 'the map is not calibrated'
         if distance > threshold:
             return (f'{distance} bits are more than the {threshold} accepted at a '
                     f'false-match rate of {self.false_match_rate:g}')

@@ -206,8 +206,7 @@ class BagSource:
         except (GeneratorExit, KeyboardInterrupt):
             raise
         except Exception as error:
-            raise BagError(f'{self.path} is damaged at {topics[0]}: {error}; '
-                           'what lies before that point can be kept') from error
+            raise BagError(f'{self.path} is damaged at {topics[0]}: {error}') from error
 
 
 def _stamp(message: Any, received: int) -> int:

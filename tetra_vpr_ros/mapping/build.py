@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import os
 from pathlib import Path
 
@@ -64,7 +64,12 @@ class BuildOptions:
 
 @dataclass
 class BuildReport:
-    """What happened to the frames; `interrupted` when Ctrl-C stopped the build."""
+    """
+    What happened to the frames.
+
+    :ivar interrupted: Ctrl-C stopped the build.
+    :ivar damaged: what stopped the reading of bags that are mapped only in part.
+    """
 
     frames: int = 0
     places: int = 0
@@ -72,6 +77,7 @@ class BuildReport:
     without_pose: int = 0
     undecodable: int = 0
     interrupted: bool = False
+    damaged: list[str] = field(default_factory=list)
     total_places: int = 0
     calibration: Calibration | None = None
 
@@ -83,6 +89,7 @@ class BuildReport:
             f'{self.undecodable} undecodable',
             f'{path}: {self.total_places} places, '
             f'{path.stat().st_size / 1e6:.2f} MB']
+        lines += [f'mapped in part: {error}' for error in self.damaged]
         if self.interrupted:
             lines.append('interrupted: run the same command with --resume to continue')
         elif self.calibration is None:
@@ -227,7 +234,9 @@ def _add_traverse(place_map: PlaceMap, traverse: _Traverse, encoder: PlaceEncode
                 if len(waiting) == _BATCH:
                     report.places += _store(place_map, session, encoder, waiting, options)
                     waiting = []
-        finally:  # Ctrl-C and a damaged bag keep what was read
+        except BagError as error:
+            report.damaged.append(str(error))  # nothing more will ever come of this bag
+        finally:  # whatever stopped it, what was read is kept
             report.places += _store(place_map, session, encoder, waiting, options)
             bar.close()
     place_map.finish_session(session)

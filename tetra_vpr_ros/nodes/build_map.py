@@ -107,7 +107,8 @@ def main(args: list[str] | None = None) -> int:
     """
     Build a map from the command line.
 
-    :returns: 0 when done, 1 on an error, 130 when interrupted (continue with --resume).
+    :returns: 0 when done, 1 on an error or when a bag could only be read in part, 130 when
+        interrupted (continue with --resume).
     """
     arguments = _strip_ros_arguments(list(sys.argv[1:] if args is None else args))
     options = options_from_arguments(arguments)
@@ -122,7 +123,7 @@ def main(args: list[str] | None = None) -> int:
         print('build_map: interrupted before the first place', file=sys.stderr)
         return 130
     print(report.summary(options.output))
-    return 130 if report.interrupted else 0
+    return 130 if report.interrupted else int(bool(report.damaged))
 
 
 if __name__ == '__main__':

@@ -93,8 +93,8 @@ class LocalizeNode(LifecycleNode):
             f'{time.monotonic() - began:.2f} s')
         if localizer.threshold is None:
             self.get_logger().warning(
-                f'{place_map.path} is not calibrated, so no match will be accepted: '
-                'it needs places that are more than 5 m apart')
+                f'{place_map.path} is not calibrated, so no match will be accepted: finish it '
+                "with 'build_map --resume', or map places that are more than 5 m apart")
         return TransitionCallbackReturn.SUCCESS
 
     def _open_files(self) -> tuple[PlaceEncoder, PlaceMap]:
