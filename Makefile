@@ -8,6 +8,10 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 LEVEL ?= map11
 
+# A sourced ROS 2 installation must not mix with the one in the environment.
+unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION \
+	_ROS_WHEELS_BOOTSTRAP_COMPLETE
+
 .PHONY: demo test lint clean
 
 demo: $(VENV)/.demo

@@ -6,7 +6,7 @@ from sample_data import random_descriptors
 from tetra_vpr_ros.mapping import calibrate, Calibration
 from tetra_vpr_ros.mapping.calibration import place_spacing
 from tetra_vpr_ros.mapping.hamming_index import hamming_distances
-from tetra_vpr_ros.mapping.place_map import PlaceTable
+from tetra_vpr_ros.mapping.places import PlaceTable
 
 
 def line(descriptors, spacing=1.0):

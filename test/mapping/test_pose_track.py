@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping import Pose, PoseTrack
-from tetra_vpr_ros.mapping.pose_track import track_from_fixes, TrackError, TransformBuffer
+from tetra_vpr_ros.mapping.pose_track import track_from_fixes, TrackError
+from tetra_vpr_ros.mapping.transforms import TransformBuffer
 
 S = 1_000_000_000
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from tetra_vpr_ros.vision import default_model_path, model_file, ModelError, PlaceEncoder
 
-
 onnx = pytest.importorskip('onnx', reason='makes small models with onnx')
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import get_typestore, Stores
-from tetra_vpr_ros.mapping.pose_track import (
-    PoseTrack, track_from_fixes, TrackError, TransformBuffer)
+from tetra_vpr_ros.mapping.pose_track import PoseTrack, track_from_fixes, TrackError
+from tetra_vpr_ros.mapping.transforms import TransformBuffer
 from tetra_vpr_ros.vision.decoding import decode_compressed, decode_raw, Image
 from tqdm import tqdm
 

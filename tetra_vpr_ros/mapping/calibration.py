@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from tetra_vpr_ros.mapping.hamming_index import hamming_distances
-from tetra_vpr_ros.mapping.place_map import PlaceTable
+from tetra_vpr_ros.mapping.places import PlaceTable
 
 FAR = 5.0
 """Places further apart than this (metres) are different places."""

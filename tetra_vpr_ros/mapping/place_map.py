@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timezone
 import json
 from pathlib import Path
@@ -22,7 +21,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from tetra_vpr_ros.mapping.places import NewPlace, PlaceTable, Session
 from tetra_vpr_ros.mapping.pose_track import Pose
 from tetra_vpr_ros.vision.model_file import ModelInfo
 
@@ -54,54 +53,6 @@ class MapError(RuntimeError):
 
 class ModelMismatchError(MapError):
     """A map that was built with another model."""
-
-
-@dataclass(frozen=True)
-class NewPlace:
-    """A place to be stored."""
-
-    stamp_ns: int
-    pose: Pose
-    descriptor: NDArray[np.uint8]
-    thumbnail: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Session:
-    """One traverse of a map."""
-
-    number: int
-    source: str
-    start_ns: int | None
-    end_ns: int | None
-    complete: bool
-
-
-@dataclass(frozen=True)
-class PlaceTable:
-    """
-    All places of a map as arrays, ordered by id.
-
-    :ivar ids: int64 ``[n]``.
-    :ivar sessions: int64 ``[n]``.
-    :ivar stamps: nanoseconds, int64 ``[n]``.
-    :ivar positions: metres, float64 ``[n, 3]``.
-    :ivar quaternions: x y z w, float64 ``[n, 4]``.
-    :ivar geodetic: latitude, longitude, altitude, float64 ``[n, 3]``; NaN where unknown.
-    :ivar descriptors: uint8 ``[n, bits / 8]``.
-    """
-
-    ids: NDArray[np.int64]
-    sessions: NDArray[np.int64]
-    stamps: NDArray[np.int64]
-    positions: NDArray[np.float64]
-    quaternions: NDArray[np.float64]
-    geodetic: NDArray[np.float64]
-    descriptors: NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        """Return the number of places."""
-        return len(self.ids)
 
 
 class PlaceMap:

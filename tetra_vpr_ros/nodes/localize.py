@@ -102,7 +102,9 @@ class LocalizeNode(LifecycleNode):
             raise MapError("the parameter 'map' is empty: set it to the path of a .vpr file, "
                            'made with build_map')
         faiss.omp_set_num_threads(1)  # a search is shorter than waking threads for it
-        encoder = PlaceEncoder(self._value('model') or None, threads=self._value('threads'),
+        model = self._value('model')
+        encoder = PlaceEncoder(Path(model).expanduser() if model else None,
+                               threads=self._value('threads'),
                                spinning=self._value('spinning'))
         place_map = PlaceMap.open_file(Path(self._value('map')).expanduser())
         try:
