@@ -24,7 +24,7 @@ def _localizer(context):
     for name in ('map', 'model', 'image_transport'):
         value = LaunchConfiguration(name).perform(context)
         if value:
-            parameters[name] = ParameterValue(value, value_type=str)
+            parameters[name] = value
     topic = LaunchConfiguration('image_topic').perform(context)
     if topic:
         parameters['image_topics'] = [topic]
