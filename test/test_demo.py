@@ -1,0 +1,40 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The demo itself, on its smallest level and a short second lap."""
+
+from importlib.util import find_spec
+import json
+import subprocess
+import sys
+
+import cv2
+import pytest
+from sample_data import ROOT
+
+
+@pytest.mark.ros
+@pytest.mark.skipif(not (find_spec('rclpy') and find_spec('vizdoom') and find_spec('matplotlib')),
+                    reason='the demo needs rclpy, vizdoom and matplotlib')
+def test_the_demo_localizes_and_reports(tmp_path):
+    out = tmp_path / 'out'
+    done = subprocess.run(
+        [sys.executable, '-m', 'demo.run', '--level', 'map01', '--frames', '80',
+         '--out', str(out)], cwd=ROOT, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((out / 'report.json').read_text())
+    assert set(report) == {'map_places', 'frames', 'queries', 'matches', 'median_error_m',
+                           'recall_1m', 'false_match_rate', 'latency_ms', 'model', 'bits'}
+    assert report['frames'] == 80
+    assert report['queries'] > 50  # the rest were dropped for newer frames
+    assert 0 < report['matches'] <= report['queries']
+    assert report['recall_1m'] > 0.8
+    assert report['false_match_rate'] < 0.1
+    assert report['median_error_m'] < 1.0
+    assert 0 < report['latency_ms']['p50'] <= report['latency_ms']['p95']
+    assert (out / 'mapping_bag' / 'metadata.yaml').exists()
+    for name in ('trajectory.png', 'matches.png'):
+        picture = cv2.imread(str(out / name))
+        assert picture is not None
+        assert picture.std() > 5
+    for line in ('map_places', 'recall_1m', 'latency_ms'):
+        assert line in done.stdout
