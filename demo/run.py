@@ -94,7 +94,11 @@ def localize_second_lap(map_file: Path, level: str, poses: list[Pose2D], out: Pa
         for process in (robot, localizer):
             if process is not None and process.poll() is None:
                 process.terminate()
-                process.wait(timeout=20)
+                try:
+                    process.wait(timeout=20)
+                except subprocess.TimeoutExpired:
+                    print(f'process {process.pid} did not end: killed')
+                    process.kill()
 
 
 def evaluate(listener: Any, map_file: Path, out: Path) -> tuple[dict[str, Any], list[Any]]:

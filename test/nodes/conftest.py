@@ -121,14 +121,14 @@ class Localizer:
     def alive(self):
         return self.process.poll() is None
 
-    def stop(self):
+    def stop(self, how=signal.SIGINT):
         if self.alive:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(how)
             try:
                 self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        self.stream.close()
+            finally:
+                self.process.kill()  # no-op for a process that has ended
+                self.stream.close()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The localizer as a process: lifecycle, a played bag, parameters and outputs."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -22,7 +24,7 @@ def play(bag, topic, transport, rate=8.0, every=2):
     return subprocess.Popen(
         [sys.executable, 'test/nodes/play_bag.py', str(bag), topic, transport, str(rate),
          str(every)], cwd=ROOT, stdout=subprocess.PIPE, text=True,
-        env={**__import__('os').environ, 'PYTHONPATH': str(ROOT)})
+        env={**os.environ, 'PYTHONPATH': str(ROOT)})
 
 
 def test_lifecycle_transitions_in_every_order(start, probe, map_file):
@@ -194,9 +196,17 @@ def test_quality_of_service_and_namespace_can_be_overridden(start, probe, map_fi
     assert '/diagnostics' in names
 
 
-def test_interrupt_ends_the_process_cleanly(start, probe, map_file):
-    localizer = start(map=map_file, autostart=True)
-    assert probe.state() == 'active'
-    localizer.stop()
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('last', ['activate', 'cleanup'])
+def test_a_signal_ends_the_process_cleanly(start, probe, map_file, bag, how, last):
+    localizer = start(map=map_file, image_topics='[/cam]')
+    assert probe.change('configure')
+    assert probe.change('activate')
+    player = play(bag, '/cam', 'raw', rate=20.0, every=8)
+    player.wait(60)
+    if last == 'cleanup':
+        assert probe.change('deactivate')
+        assert probe.change('cleanup')
+    localizer.stop(how)  # at once: the node is about to wait again
     assert localizer.process.returncode == 0
     assert 'Traceback' not in localizer.log

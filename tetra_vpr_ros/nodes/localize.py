@@ -8,6 +8,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 import functools
 from pathlib import Path
+import signal
 import time
 from typing import Any
 
@@ -16,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 import rclpy
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]  # its home moved
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 from tetra_vpr_ros.localization import SingleFrameLocalizer
 from tetra_vpr_ros.mapping.place_map import MapError, PlaceMap
@@ -181,6 +183,11 @@ class LocalizeNode(LifecycleNode):
             self._loaded.place_map.close()
             self._loaded = None
 
+    def close(self) -> None:
+        """Finish the frame in work, if any, and take the node from the graph."""
+        self._release()
+        self.destroy_node()
+
     # Frames
 
     def _receive(self, topic: str, message: Any) -> None:
@@ -267,19 +274,30 @@ class LocalizeNode(LifecycleNode):
             ('model', self._loaded.encoder.info.name)))
 
 
+def _interrupt(_signum: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop."""
-    rclpy.init(args=args)
+    # A signal that arrives just before rclpy begins to wait may not wake it: its own handlers
+    # left a terminated node waiting for ever. Python's are looked at after each wait below.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     node = LocalizeNode()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
     try:
         if (node.get_parameter('autostart').value
                 and node.trigger_configure() == TransitionCallbackReturn.SUCCESS):
             node.trigger_activate()
-        rclpy.spin(node)
+        while rclpy.ok():
+            executor.spin_once(timeout_sec=0.5)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        node.destroy_node()
+        node.close()
         rclpy.try_shutdown()
     return 0
 
