@@ -14,7 +14,7 @@ import numpy as np
 import rclpy
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
-from tetra_vpr_ros.simulation.camera import CameraEffects
+from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
 from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D
 from tqdm import tqdm
 
@@ -30,7 +30,6 @@ def main() -> None:
     parser.add_argument('--wait', type=float, default=30.0, help='for a subscriber, seconds')
     args = parser.parse_args()
     poses = [Pose2D(*row) for row in json.loads(args.poses.read_text())]
-    effects = CameraEffects(exposure=0.75, gamma=1.1, blur=0.8, noise=0.02)
     rng = np.random.default_rng(2)
     rclpy.init()
     node = rclpy.create_node('demo_camera')
@@ -46,7 +45,7 @@ def main() -> None:
         begin = time.monotonic()
         for i, pose in enumerate(tqdm(poses, desc='second lap', unit='frame')):
             image, stood = world.look(pose)
-            image = effects.apply(image, rng)
+            image = SECOND_LAP_CAMERA.apply(image, rng)
             time.sleep(max(0.0, begin + i / args.rate - time.monotonic()))
             message = Image(height=image.shape[0], width=image.shape[1], encoding='rgb8',
                             step=image.shape[1] * 3)

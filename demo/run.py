@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping import PlaceMap
 from tetra_vpr_ros.simulation.bag import write_bag
-from tetra_vpr_ros.simulation.camera import CameraEffects
+from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan, FloorPlan
 from tetra_vpr_ros.simulation.route import drive, plan_lap, second_lap
 from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D
@@ -143,7 +143,7 @@ def draw(report: dict[str, Any], matches: list[Any], plan: FloorPlan,
     draw_trajectory(out / 'trajectory.png', plan, mapping, driven, matches, WRONG,
                     f"{level}: {report['matches']} matches of {report['queries']} queries, "
                     f"median error {report['median_error_m']} m")
-    effects, rng = CameraEffects(0.75, 1.1, 0.8, 0.02), np.random.default_rng(3)
+    rng = np.random.default_rng(3)
     chosen = [matches[i] for i in np.unique(np.linspace(0, len(matches) - 1, 6).astype(int))
               ] if matches else []
     chosen += sorted(matches, key=lambda match: -match.error)[:2]
@@ -152,7 +152,7 @@ def draw(report: dict[str, Any], matches: list[Any], plan: FloorPlan,
         table = place_map.places()
         for match in chosen:
             at = int(np.argmin(np.hypot(*(driven - match.truth).T)))
-            query = effects.apply(world.look(second[at])[0], rng)
+            query = SECOND_LAP_CAMERA.apply(world.look(second[at])[0], rng)
             place = int(np.argmin(np.hypot(*(table.positions[:, :2] - match.estimate).T)))
             jpeg = place_map.thumbnail(int(table.ids[place]))
             assert jpeg is not None  # build_map stores them by default

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.localization.covariance import candidate_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
-from tetra_vpr_ros.mapping.calibration import Calibration, place_spacing
+from tetra_vpr_ros.mapping.calibration import Calibration, DEFAULT_FALSE_MATCH_RATE, place_spacing
 from tetra_vpr_ros.mapping.hamming_index import HammingIndex
 from tetra_vpr_ros.mapping.place_map import PlaceMap
 from tetra_vpr_ros.mapping.pose_track import Pose
@@ -28,14 +28,13 @@ class SingleFrameLocalizer:
         than the best count into the covariance.
     """
 
-    def __init__(self, place_map: PlaceMap, false_match_rate: float = 0.001,
+    def __init__(self, place_map: PlaceMap, false_match_rate: float = DEFAULT_FALSE_MATCH_RATE,
                  candidates: int = 10, margin: float = 0.02) -> None:
         """Load all places and index them."""
         meta = place_map.meta()
         self.table = place_map.places()
         self.bits = place_map.bits
-        self.index = HammingIndex(self.bits)
-        self.index.add(self.table.ids, self.table.descriptors)
+        self.index = HammingIndex.build(self.table.ids, self.table.descriptors)
         stored = meta.get('calibration')
         self.calibration = Calibration.from_meta(stored) if stored else None
         self.false_match_rate = false_match_rate

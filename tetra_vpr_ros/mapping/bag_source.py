@@ -203,8 +203,6 @@ class BagSource:
         try:
             for connection, received, data in self._reader.messages(connections):
                 yield connection, received, self._reader.deserialize(data, connection.msgtype)
-        except (GeneratorExit, KeyboardInterrupt):
-            raise
         except Exception as error:
             raise BagError(f'{self.path} is damaged at {topics[0]}: {error}') from error
 

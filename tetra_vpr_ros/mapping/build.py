@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from tetra_vpr_ros.mapping.bag_source import BagError, BagSource, ImageMessage
-from tetra_vpr_ros.mapping.calibration import calibrate, Calibration
+from tetra_vpr_ros.mapping.calibration import calibrate, Calibration, DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.mapping.keyframes import KeyframeSelector
 from tetra_vpr_ros.mapping.place_map import check_creatable, MapError, PlaceMap
 from tetra_vpr_ros.mapping.places import NewPlace
@@ -97,26 +97,22 @@ class BuildReport:
             lines.append('not calibrated: no two places are more than 5 m apart, so the map '
                          'cannot tell right from wrong matches')
         else:
-            threshold = self.calibration.threshold(0.001)
+            threshold = self.calibration.threshold(DEFAULT_FALSE_MATCH_RATE)
             lines.append(
                 f'calibrated on {self.calibration.samples} places: at a false-match rate of '
-                f'0.001 matches up to {threshold} bits are accepted, which '
+                f'{DEFAULT_FALSE_MATCH_RATE} matches up to {threshold} bits are accepted, which '
                 f'{self.calibration.chance(threshold):.1%} of the frames off the map would pass')
         return '\n'.join(lines)
 
 
 @dataclass(frozen=True)
 class _Traverse:
-    """A bag whose topics are resolved and whose poses are read."""
+    """A bag whose topics are resolved and whose poses are read; maps know it by ``source``."""
 
     path: Path
+    source: str
     image_topic: str
     track: PoseTrack
-
-    @property
-    def source(self) -> str:
-        """Return the name by which a map knows the traverse."""
-        return f'{self.path.resolve()}:{self.image_topic}'
 
 
 def build_map(options: BuildOptions, progress: bool = True) -> BuildReport:
@@ -193,20 +189,20 @@ def _read_traverses(options: BuildOptions, place_map: PlaceMap | None, progress:
     for path in options.bags:
         with BagSource(path, progress) as bag:
             topic = bag.find_image_topic(options.image_topic)
+            source = f'{path.resolve()}:{topic}'
+            if known.get(source):
+                if not options.resume:
+                    raise MapError(f'{options.output} already holds {source}')
+                continue
             if options.tf_frames is not None:
                 track = bag.transform_track(*options.tf_frames, max_gap)
             else:
                 track = bag.pose_track(bag.find_pose_topic(options.pose_topic), origin)
-        traverse = _Traverse(path, topic, track)
-        if known.get(traverse.source):
-            if not options.resume:
-                raise MapError(f'{options.output} already holds {traverse.source}')
-            continue
         if track.origin is not None and origin is None and place_map and len(place_map):
             raise BagError(f'{path} has GPS poses, but the places of {options.output} are not '
                            'in a GPS frame')
         origin = origin or track.origin
-        traverses.append(traverse)
+        traverses.append(_Traverse(path, source, topic, track))
     return traverses
 
 

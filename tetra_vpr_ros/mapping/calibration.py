@@ -15,14 +15,19 @@ of their distances are kept:
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.places import PlaceTable
 
 FAR = 5.0
 """Places further apart than this (metres) are different places."""
+
+DEFAULT_FALSE_MATCH_RATE = 0.001
+"""Share of the pairs of different places that may be as near as an accepted match."""
 
 _SAMPLE = 1000
 
@@ -45,6 +50,15 @@ class Calibration:
     nearest: tuple[int, ...]
     spacing: float
 
+    # Asked for every frame: the histograms are summed up once.
+    @cached_property
+    def _pair_share(self) -> NDArray[np.float64]:
+        return np.asarray(np.cumsum(self.pairs) / sum(self.pairs))
+
+    @cached_property
+    def _nearest_counts(self) -> NDArray[np.int64]:
+        return np.cumsum(self.nearest)
+
     def threshold(self, false_match_rate: float) -> int:
         """
         Return the largest distance (bits) to accept; -1 when even 0 bits are too many.
@@ -52,8 +66,7 @@ class Calibration:
         :param false_match_rate: share of the pairs of different places, 0..1,
             that may be as near as an accepted match.
         """
-        share = np.cumsum(self.pairs) / sum(self.pairs)
-        return int(np.searchsorted(share, false_match_rate, side='right')) - 1
+        return int(np.searchsorted(self._pair_share, false_match_rate, side='right')) - 1
 
     def chance(self, distance: int) -> float:
         """
@@ -61,8 +74,8 @@ class Calibration:
 
         Beyond what the samples resolve the share falls to zero with the distance.
         """
-        counts = np.cumsum(self.nearest)
-        smallest = int(np.flatnonzero(self.nearest)[0])
+        counts = self._nearest_counts
+        smallest = int(np.flatnonzero(counts)[0])
         nearer = int(counts[min(max(distance, 0), len(counts) - 1)])
         rest = min(1.0, distance / max(smallest, 1))
         return (nearer + rest) / (self.samples + 1)

@@ -11,7 +11,7 @@ single file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 import json
 from pathlib import Path
@@ -130,6 +130,9 @@ class PlaceMap:
         return {key: json.loads(value)
                 for key, value in self._read('SELECT key, value FROM meta')}
 
+    def _meta_value(self, key: str) -> Any:
+        return json.loads(self._read('SELECT value FROM meta WHERE key = ?', (key,))[0][0])
+
     def set_meta(self, **values: Any) -> None:
         """Store metadata; values must be JSON-serialisable."""
         with self._transaction():
@@ -140,12 +143,12 @@ class PlaceMap:
     @property
     def frame_id(self) -> str:
         """Return the frame of the poses."""
-        return str(self.meta().get('frame_id', 'map'))
+        return str(self._meta_value('frame_id'))
 
     @property
     def bits(self) -> int:
         """Return the length of the map's descriptors."""
-        return int(self.meta()['bits'])
+        return int(self._meta_value('bits'))
 
     def require_model(self, model: ModelInfo) -> None:
         """
@@ -264,13 +267,10 @@ class PlaceMap:
 
     def close(self) -> None:
         """Close; a map that was written becomes a plain single file."""
-        try:
-            if self._db.execute('PRAGMA query_only').fetchone()[0] == 0:
-                self._db.execute('PRAGMA journal_mode=DELETE')
-        except sqlite3.Error:
-            # Another reader holds the file (or it is read-only): it stays in
-            # WAL mode, which every reader understands.
-            pass
+        # It stays in WAL mode, which every reader understands, where another reader
+        # holds the file or it is read-only.
+        with suppress(sqlite3.Error):
+            self._db.execute('PRAGMA journal_mode=DELETE')
         self._db.close()
 
     def __enter__(self) -> PlaceMap:

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-import signal
 import sys
 from typing import Any
 
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError
+from tetra_vpr_ros.nodes.signals import interrupt_on_signals
 from tetra_vpr_ros.vision import ModelError
 
 
@@ -99,10 +99,6 @@ def _strip_ros_arguments(arguments: list[str]) -> list[str]:
     return arguments_from_parameters(values) + remove_ros_args(arguments)
 
 
-def _interrupt(_signum: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 def main(args: list[str] | None = None) -> int:
     """
     Build a map from the command line.
@@ -112,8 +108,7 @@ def main(args: list[str] | None = None) -> int:
     """
     arguments = _strip_ros_arguments(list(sys.argv[1:] if args is None else args))
     options = options_from_arguments(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)  # launch and systemd stop a process so
-    signal.signal(signal.SIGINT, _interrupt)
+    interrupt_on_signals()
     try:
         report = build_map(options)
     except (BagError, MapError, ModelError) as error:

@@ -8,7 +8,6 @@ from collections import Counter, deque
 from dataclasses import dataclass
 import functools
 from pathlib import Path
-import signal
 import time
 from typing import Any
 
@@ -29,6 +28,7 @@ from tetra_vpr_ros.nodes import parameters
 from tetra_vpr_ros.nodes.conversions import image_from_message
 from tetra_vpr_ros.nodes.latest_frame import LatestFrameWorker
 from tetra_vpr_ros.nodes.outputs import LOCALIZED, NO_IMAGES, Outputs, SEARCHING, UNKNOWN_PLACE
+from tetra_vpr_ros.nodes.signals import interrupt_on_signals
 from tetra_vpr_ros.vision import ImageError, ModelError, PlaceEncoder
 
 
@@ -274,17 +274,12 @@ class LocalizeNode(LifecycleNode):
             ('model', self._loaded.encoder.info.name)))
 
 
-def _interrupt(_signum: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop."""
     # A signal that arrives just before rclpy begins to wait may not wake it: its own handlers
     # left a terminated node waiting for ever. Python's are looked at after each wait below.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupt_on_signals()
     node = LocalizeNode()
     executor = SingleThreadedExecutor()
     executor.add_node(node)

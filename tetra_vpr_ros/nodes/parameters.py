@@ -12,6 +12,7 @@ from rcl_interfaces.msg import (
     FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ PARAMETERS: tuple[Spec, ...] = (
     Spec('autostart', False, 'Configure and activate at start, without a lifecycle manager.',
          when='start'),
     Spec('frame_id', '', "Frame of the published poses; empty for the map's own."),
-    Spec('false_match_rate', 0.001, 'Share of the pairs of different places of the map that may '
-         'look as alike as an accepted match: sets the distance threshold.', 0.0, 1.0,
-         when='now'),
+    Spec('false_match_rate', DEFAULT_FALSE_MATCH_RATE, 'Share of the pairs of different places '
+         'of the map that may look as alike as an accepted match: sets the distance threshold.',
+         0.0, 1.0, when='now'),
     Spec('threads', 2, 'Threads of one inference; 0 lets onnxruntime choose.', 0, 64),
     Spec('spinning', False, 'Let idle inference threads spin: a little faster, but a busy core.'),
     Spec('candidates', 10, 'How many candidates are searched and published.', 1, 200, when='now'),

@@ -28,3 +28,7 @@ class CameraEffects:
         if self.noise > 0:
             x = x + rng.standard_normal(x.shape, np.float32) * self.noise
         return np.asarray(np.clip(x * 255.0, 0, 255), np.uint8)
+
+
+SECOND_LAP_CAMERA = CameraEffects(exposure=0.75, gamma=1.1, blur=0.8, noise=0.02)
+"""Darker, softer and noisier than the camera of the mapping lap, which is perfect."""
