@@ -1,293 +1,384 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 """
-Distil a ternary student from cached teacher tokens.
+Stage 1: progressive distillation from a full-precision teacher, without labels.
 
-The student sees a picture in changed light, the teacher saw it clean. Losses:
-every token regresses the teacher's token (1 - cosine + 0.1 MSE), the embedding
-regresses the teacher's (1 - cosine, whole and per cell), and its signs do so
-with a straight-through gradient, faded in by ``q = sigmoid(16 t - 6)`` as in
-TeTRA.
-
-Usage: ``python -m tetra_vpr_ros.training.distill --run DIR --cache DIR --trunk FILE``;
-the same command resumes.
+The student sees a picture in changed light, the teacher saw it clean. Terms
+(TeTRA, section III-B): class token, patch tokens (spatially aligned where the
+teacher's grid is another), softened attention of the last layers; and one of
+ours, the teacher's descriptor, real-valued and by its signs.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator
-import csv
-from dataclasses import asdict, dataclass, field
-import math
-import os
+from dataclasses import dataclass
 from pathlib import Path
-import queue
-import threading
-import time
 
-import cv2
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.torch import load_file
-from tetra_vpr_ros.training.network import binarize, NetworkConfig, PlaceNetwork
-from tetra_vpr_ros.training.pool import PoolImage
+from tetra_vpr_ros.training.aggregation import GridHead
+from tetra_vpr_ros.training.checkpoint import load_network, network_entry
+from tetra_vpr_ros.training.config import ConfigError, DistillConfig, StartConfig, TrainConfig
+from tetra_vpr_ros.training.loop import device, Loop, Losses, Workers
+from tetra_vpr_ros.training.network import binarize, PlaceNetwork
+from tetra_vpr_ros.training.pool import find_pool, HeldOut, PoolImage, read_rgb
 from tetra_vpr_ros.training.rounding import round_network
-from tetra_vpr_ros.training.targets import DescriptorTarget, fit_heads, fit_target
-from tetra_vpr_ros.training.teacher_cache import TeacherCache
-from tetra_vpr_ros.training.views import photometric_view
+from tetra_vpr_ros.training.schedules import progressive_factor
+from tetra_vpr_ros.training.targets import (
+    DescriptorTarget, fit_grid_head, fit_linear, fit_target)
+from tetra_vpr_ros.training.teacher_cache import (
+    ask_teacher, build_cache, CacheSpec, image_view, TeacherCache)
+from tetra_vpr_ros.training.teachers import open_teacher, soft_attention, Teacher
+from tetra_vpr_ros.training.ternary import set_ternary_factor
+from tetra_vpr_ros.training.validation import Validation
+from tetra_vpr_ros.training.views import student_view
 from tetra_vpr_ros.training.vit import load_timm_trunk
 import torch
+from torch import nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
 
-@dataclass(frozen=True)
-class DistillConfig:
-    """Everything that a run depends on but its files."""
-
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    steps: int = 2000
-    batch: int = 16
-    learning_rate: float = 8e-5
-    scale_learning_rate: float = 1e-5
-    weight_decay: float = 0.01
-    warmup: int = 50
-    decay: float = 0.5          # last share of the steps, linear to zero
-    clean_share: float = 0.2    # of images whose light is not changed
-    calibration: int = 96
-    seed: int = 0
-    save_every: int = 50
-
-
-def progressive_factor(t: float) -> float:
-    """Return TeTRA's schedule ``sigmoid(16 t - 6)`` for t in 0..1."""
-    return 1.0 / (1.0 + math.exp(6.0 - 16.0 * t))
-
-
-def learning_rate_factor(step: int, config: DistillConfig) -> float:
-    """Warm up, stay, and fall linearly over the last share of the steps."""
-    warm = min(1.0, (step + 1) / max(1, config.warmup))
-    left = (config.steps - step) / max(1.0, config.decay * config.steps)
-    return warm * min(1.0, left)
-
-
-def student_view(view: np.ndarray, size: int, rng: np.random.Generator,
-                 clean_share: float) -> np.ndarray:
-    """Return what the student sees of a cached view: resized, in other light."""
-    small = cv2.resize(view, (size, size), interpolation=cv2.INTER_AREA)
-    return small if rng.random() < clean_share else photometric_view(small, rng)
-
-
-def batches(cache: TeacherCache, rows: np.ndarray, config: DistillConfig,
-            start: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+@dataclass
+class DistillBatch:
     """
-    Yield images and teacher tokens of each step, prepared in a thread.
+    Student pictures and what the teacher says of them.
 
-    What a step holds depends on the seed and its number alone, so that a
-    resumed run sees what an uninterrupted one would.
+    :ivar names: of the images.
+    :ivar images: uint8 ``[B, H, W, 3]``, in changed light.
+    :ivar patches: ``[B, tokens, dims]``.
+    :ivar class_token: ``[B, class_channels]``, or None.
+    :ivar attention: ``[B, layers, n, n]``, or None.
     """
-    size = config.network.vit.image_size
-    ready: queue.Queue[tuple[torch.Tensor, torch.Tensor]] = queue.Queue(2)
-    per_epoch = max(1, len(rows) // config.batch)
 
-    def make(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        epoch, place = divmod(step, per_epoch)
-        order = np.random.default_rng((config.seed, epoch)).permutation(rows)
-        picks = order[place * config.batch:(place + 1) * config.batch]
-        rng = np.random.default_rng((config.seed, step, 1))
-        views = rng.integers(0, cache.views.shape[1], len(picks))
-        images = [student_view(cache.views[i, v], size, rng, config.clean_share)
-                  for i, v in zip(picks, views)]
-        tokens = np.stack([cache.tokens[i, v] for i, v in zip(picks, views)])
-        return torch.from_numpy(np.stack(images)), torch.from_numpy(tokens).float()
-
-    def produce() -> None:
-        for step in range(start, config.steps):
-            ready.put(make(step))
-
-    threading.Thread(target=produce, daemon=True).start()
-    for _ in range(start, config.steps):
-        yield ready.get()
+    names: list[str]
+    images: torch.Tensor
+    patches: torch.Tensor
+    class_token: torch.Tensor | None
+    attention: torch.Tensor | None
 
 
-def distillation_loss(network: PlaceNetwork, tokens: torch.Tensor, teacher: torch.Tensor,
-                      target: DescriptorTarget, q: float) -> dict[str, torch.Tensor]:
+class Source:
     """
-    Compute the terms of the loss.
+    The pool with the teacher's outputs, from a cache or asked as they are needed.
 
-    :param network: the student, for its heads.
-    :param tokens: its patch tokens, ``[B, n, C]``.
-    :param teacher: teacher tokens, ``[B, n, teacher_dims]``.
-    :param target: the teacher's descriptor.
-    :param q: weight of the binary term against the float one.
+    :ivar names: of all images.
+    :ivar valid: bool; False where a file did not decode.
+    :ivar grid: rows and columns of the teacher's tokens.
+    :ivar cache: the cache, or None.
     """
-    regressed = network.to_teacher(tokens)
-    token = (1 - F.cosine_similarity(regressed, teacher, dim=-1)).mean()
-    token = token + 0.1 * F.mse_loss(regressed, teacher)
-    wanted = target(teacher)
-    embedding = network.embed(tokens)
-    cells = network.threshold.shape
 
-    def distance(x: torch.Tensor) -> torch.Tensor:
+    def __init__(self, config: DistillConfig, seed: int, workers: Workers) -> None:
+        """Find the images and build or continue the cache."""
+        teacher_config = config.teacher
+        images = find_pool(config.images)
+        self.spec = CacheSpec(teacher_config.image_size, teacher_config.views,
+                              teacher_config.dims, seed)
+        self.cache: TeacherCache | None = None
+        self._images: list[PoolImage] = images
+        self._teacher: Teacher | None = None
+        if config.cache:
+            folder = Path(config.cache)
+            if workers.rank == 0:
+                build_cache(folder, images, open_teacher(teacher_config), self.spec)
+            workers.wait()
+            self.cache = TeacherCache(folder)
+            self.names, self.valid = self.cache.names, self.cache.valid
+            self.grid = self.cache.grid
+            self.channels = self.cache.tokens.shape[3]
+            classes = self.cache.class_token
+            self.class_channels = 0 if classes is None else classes.shape[2]
+            self.has_attention = self.cache.attention is not None
+        else:
+            if teacher_config.dims:
+                raise ConfigError('distill.teacher.dims needs distill.cache: set it to 0 or '
+                                  'name a cache folder')
+            self._teacher = open_teacher(teacher_config)
+            size = self.spec.size
+            out = ask_teacher(self._teacher, np.zeros((1, size, size, 3), np.uint8))
+            self.names = [image.name for image in images]
+            self.valid = np.ones(len(images), bool)
+            self.grid, self.channels = out.grid, out.patches.shape[2]
+            self.class_channels = self._teacher.class_channels
+            self.has_attention = out.attention is not None
+
+    def batch(self, rows: np.ndarray, keys: np.ndarray, size: tuple[int, int],
+              clean_share: float) -> DistillBatch:
+        """
+        Prepare a batch.
+
+        :param rows: images.
+        :param keys: of the randomness of each, ``[len(rows), k]``.
+        :param size: height and width that the student sees.
+        :param clean_share: see `DistillConfig`.
+        """
+        views, pictures, outputs = [], [], []
+        kept = []
+        for row, key in zip(rows, keys):
+            rng = np.random.default_rng(tuple(int(k) for k in key))
+            view = int(rng.integers(self.spec.views))
+            picture = self._picture(int(row), view)
+            if picture is None:
+                continue
+            kept.append(int(row))
+            views.append(view)
+            outputs.append(picture)
+            pictures.append(student_view(picture, size, rng, clean_share))
+        if not kept:
+            raise RuntimeError('no image of a whole batch decodes: '
+                               + ', '.join(self.names[int(row)] for row in rows))
+        images = torch.from_numpy(np.stack(pictures))
+        names = [self.names[row] for row in kept]
+        if self.cache is not None:
+            cache = self.cache
+
+            def read(array: np.ndarray | None) -> torch.Tensor | None:
+                if array is None:
+                    return None
+                return torch.from_numpy(np.stack(
+                    [array[row, view] for row, view in zip(kept, views)])).float()
+
+            patches = read(cache.tokens)
+            assert patches is not None
+            return DistillBatch(names, images, patches, read(cache.class_token),
+                                read(cache.attention))
+        assert self._teacher is not None
+        out = ask_teacher(self._teacher, np.stack(outputs))
+        token = None if out.class_token is None else out.class_token.float()
+        attention = None if out.attention is None else out.attention.float()
+        # Inference tensors cannot take part in a backward pass; copies can.
+        return DistillBatch(names, images, out.patches.clone(),
+                            None if token is None else token.clone(),
+                            None if attention is None else attention.clone())
+
+    def _picture(self, row: int, view: int) -> np.ndarray | None:
+        if self.cache is not None:
+            return np.asarray(self.cache.views[row, view]) if self.valid[row] else None
+        image = read_rgb(self._images[row].path)
+        if image is None:
+            self.valid[row] = False
+            return None
+        return image_view(image, row, view, self.spec)
+
+
+class DistillHeads(nn.Module):
+    """Projections from the student's tokens to the teacher's; dropped afterwards."""
+
+    def __init__(self, width: int, channels: int, class_channels: int) -> None:
+        """Create the two projections."""
+        super().__init__()
+        self.to_patch = nn.Linear(width, channels)
+        # A convolutional teacher has no class token: the mean of its map stands for it.
+        self.to_class = nn.Linear(width, class_channels or channels)
+
+
+class DistillationLoss:
+    """
+    The terms of stage 1.
+
+    :param config: their weights.
+    :param network: the student.
+    :param heads: its projections to the teacher.
+    :param grid: of the teacher's tokens.
+    :param target: the teacher's descriptor; None leaves that term out.
+    """
+
+    def __init__(self, config: DistillConfig, network: PlaceNetwork, heads: DistillHeads,
+                 grid: tuple[int, int], target: DescriptorTarget | None) -> None:
+        """Keep what the terms need."""
+        self.config, self.network, self.heads = config, network, heads
+        self.grid, self.target = grid, target
+        self.layers = config.teacher.attention_layers if config.losses.attention else 0
+        self._tokens = (torch.compile(network.tokens) if config.optimizer.compile
+                        else network.tokens)
+
+    def __call__(self, batch: DistillBatch, share: float) -> Losses:
+        """Compute the terms at a share 0..1 of the run."""
+        weights, where = self.config.losses, device()
+        q = progressive_factor(share, self.config.q_schedule)
+        set_ternary_factor(self.network.backbone, q)
+        maps: list[torch.Tensor] | None = [] if self.layers else None
+        with torch.autocast(where.type, torch.bfloat16, enabled=self.config.optimizer.bf16):
+            images = batch.images.to(where, non_blocking=True)
+            tokens = (self._tokens(images) if maps is None
+                      else self._tokens(images, maps, self.layers))
+        tokens = tokens.float()
+        patches = batch.patches.to(where)
+        terms: Losses = {}
+        if weights.class_token:
+            wanted = (patches.mean(1) if batch.class_token is None
+                      else batch.class_token.to(where))
+            regressed = self.heads.to_class(tokens[:, 0])
+            terms['class'] = (1 - F.cosine_similarity(regressed, wanted, dim=-1)).mean()
+        if weights.patch:
+            aligned = align(patches, self.grid, self.network.config.vit.grid)
+            regressed = self.heads.to_patch(tokens[:, 1:])
+            cosine = (1 - F.cosine_similarity(regressed, aligned, dim=-1)).mean()
+            terms['patch'] = cosine + 0.1 * F.mse_loss(regressed, aligned)
+        if maps is not None and batch.attention is not None:
+            student = soft_attention(maps, self.config.teacher.temperature)
+            wanted = batch.attention.to(where).clamp_min(1e-12)
+            terms['attention'] = (wanted * (wanted.log() - student.clamp_min(1e-12).log())
+                                  ).sum(-1).mean()
+        if self.target is not None:
+            wanted = self.target(patches)
+            embedding = self.network.aggregation(tokens)
+            real = self._distance(embedding, wanted) + 0.02 * F.mse_loss(embedding, wanted)
+            binary = self._distance(binarize(embedding), wanted)
+            terms.update(float=real, binary=binary)
+            terms['descriptor'] = (1 - 0.5 * q) * real + q * binary
+        total = sum(getattr(weights, name) * terms[key]
+                    for name, key in (('class_token', 'class'), ('patch', 'patch'),
+                                      ('attention', 'attention'), ('descriptor', 'descriptor'))
+                    if key in terms)
+        assert isinstance(total, torch.Tensor)
+        return {**terms, 'total': total}
+
+    def _distance(self, x: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         whole = (1 - F.cosine_similarity(x, wanted, dim=-1)).mean()
-        by_cell = F.cosine_similarity(
-            x.unflatten(1, cells), wanted.unflatten(1, cells), dim=-1)
+        config = self.network.config.aggregation
+        if config.kind != 'grid':
+            return whole
+        cells = (config.rows * config.cols, -1)
+        by_cell = F.cosine_similarity(x.unflatten(1, cells), wanted.unflatten(1, cells), dim=-1)
         return 0.5 * whole + 0.5 * (1 - by_cell).mean()
 
-    real = distance(embedding) + 0.02 * F.mse_loss(embedding, wanted)
-    binary = distance(binarize(embedding))
-    return {'token': token, 'float': real, 'binary': binary,
-            'total': token + (1 - 0.5 * q) * real + q * binary}
+
+def align(patches: torch.Tensor, grid: tuple[int, int], wanted: tuple[int, int]
+          ) -> torch.Tensor:
+    """
+    Resample a token map to another grid.
+
+    :param patches: ``[B, rows*cols, C]``.
+    :param grid: its rows and columns.
+    :param wanted: rows and columns of the result.
+    """
+    if grid == wanted:
+        return patches
+    x = patches.transpose(1, 2).unflatten(2, grid)
+    x = F.interpolate(x, wanted, mode='bilinear', antialias=True)
+    return x.flatten(2).transpose(1, 2)
 
 
-def initialise(config: DistillConfig, cache: TeacherCache, rows: np.ndarray, trunk: Path,
-               target: DescriptorTarget) -> PlaceNetwork:
-    """Build a student from a float trunk: rounded with compensation, heads regressed."""
+def start_network(start: StartConfig, config: TrainConfig, images: torch.Tensor | None
+                  ) -> PlaceNetwork:
+    """
+    Build a network from a trunk, a model of ours, or at random.
+
+    :param start: which.
+    :param config: shape and seed.
+    :param images: uint8 ``[n, H, W, 3]`` that a trunk is rounded on.
+    :raises ConfigError: the files do not exist or do not fit.
+    """
     torch.manual_seed(config.seed)
     network = PlaceNetwork(config.network)
-    load_timm_trunk(network.backbone, load_file(str(trunk)))
-    rng = np.random.default_rng(config.seed)
-    size = config.network.vit.image_size
-
-    def sample(count: int, clean: float) -> tuple[torch.Tensor, torch.Tensor]:
-        picks = rng.choice(rows, min(count, len(rows)), replace=False)
-        images = np.stack([student_view(cache.views[i, 0], size, rng, clean) for i in picks])
-        tokens = np.stack([cache.tokens[i, 0] for i in picks])
-        return torch.from_numpy(images), torch.from_numpy(tokens).float()
-
-    images, _ = sample(config.calibration, 0.5)
-    round_network(network.backbone, network.normalise(images))
-    images, tokens = sample(4 * config.calibration, 0.5)
-    fit_heads(network, images, tokens, target)
+    if start.model:
+        source = load_network(Path(start.model))
+        if source.config.vit != config.network.vit:
+            raise ConfigError(f'{start.model} has another backbone: {source.config.vit}, not '
+                              f'{config.network.vit}')
+        network.backbone.load_state_dict(source.backbone.state_dict())
+        network.norm.load_state_dict(source.norm.state_dict())
+        if source.config.aggregation == config.network.aggregation:
+            network.aggregation.load_state_dict(source.aggregation.state_dict())
+    elif start.trunk:
+        try:
+            state = load_file(start.trunk)
+        except (OSError, SafetensorError) as error:
+            raise ConfigError(f'start.trunk: cannot read {start.trunk}: {error}') from error
+        load_timm_trunk(network.backbone, state)
+        assert images is not None
+        round_network(network.backbone, network.normalise(images),
+                      compensate=start.compensate)
     return network
 
 
-@torch.no_grad()
-def validate(network: PlaceNetwork, cache: TeacherCache, rows: np.ndarray,
-             seed: int = 0) -> dict[str, float]:
+def distill(config: TrainConfig) -> PlaceNetwork:
     """
-    Recall@1 on held-out pictures: a clean view finds its own cut, in other light.
+    Run stage 1, or continue it.
 
-    :returns: ``float`` (cosine) and ``binary`` (Hamming) recall, 0..1.
+    :param config: of the whole training.
+    :raises ConfigError: keys contradict each other or the files.
+    :raises FloatingPointError: the loss is not finite; step and images are named.
     """
-    size = network.config.vit.image_size
-    rng = np.random.default_rng(seed)
+    stage = config.distill
+    workers = Workers.join()
+    if stage.losses.descriptor and not stage.cache:
+        raise ConfigError('distill.losses.descriptor needs distill.cache')
+    source = Source(stage, config.seed, workers)
+    size = config.network.vit.input_size
+    if stage.losses.attention:
+        if not source.has_attention:
+            raise ConfigError(
+                'distill.losses.attention needs a teacher with attention: set '
+                'distill.teacher.attention_layers, or the weight to 0')
+        if source.grid != config.network.vit.grid:
+            raise ConfigError(
+                f'distill.losses.attention needs equal grids, the teacher has {source.grid}, '
+                f'the student {config.network.vit.grid}: mend distill.teacher.image_size')
+    held = HeldOut(tuple(config.validation.patterns), config.validation.share)
+    held_out = np.array([held(name) for name in source.names])
+    rows = np.flatnonzero(source.valid & ~held_out)
+    if len(rows) < stage.optimizer.batch:
+        raise ConfigError(f'distill.images: {len(rows)} images are left to train on, fewer '
+                          f'than a batch of {stage.optimizer.batch}')
+    target = (fit_target(source.cache, rows, config.network.aggregation, seed=config.seed)
+              if source.cache is not None and stage.losses.descriptor else None)
+    per_epoch = len(rows) // stage.optimizer.batch
+    steps = stage.optimizer.steps or round(stage.optimizer.epochs * per_epoch)
 
-    def encode(images: list[np.ndarray]) -> torch.Tensor:
-        return torch.cat([network(torch.from_numpy(np.stack(images[i:i + 16])))
-                          for i in range(0, len(images), 16)])
-
-    database = encode([student_view(cache.views[i, 0], size, rng, 1.0) for i in rows])
-    queries = encode([student_view(cache.views[i, 1], size, rng, 0.0) for i in rows])
-    truth = torch.arange(len(rows))
-    by_sign = (binarize(queries) @ binarize(database).T).argmax(1)
-    by_cosine = (F.normalize(queries) @ F.normalize(database).T).argmax(1)
-    return {'float': float((by_cosine == truth).float().mean()),
-            'binary': float((by_sign == truth).float().mean())}
-
-
-def save_atomically(state: dict[str, object], path: Path) -> None:
-    """Write a checkpoint so that a kill leaves the old one or the new one."""
-    temporary = path.with_suffix('.tmp')
-    torch.save(state, temporary)
-    os.replace(temporary, path)
-
-
-def distill(config: DistillConfig, cache: TeacherCache, trunk: Path, run: Path,
-            fast: bool = True) -> PlaceNetwork:
-    """
-    Train, or continue to train, a student.
-
-    :param config: of the run.
-    :param cache: teacher outputs.
-    :param trunk: pretrained ViT, safetensors with timm's key names.
-    :param run: folder of the checkpoint ``last.pt`` and the log ``log.csv``.
-    :param fast: compile the network and compute in bfloat16.
-    :raises FloatingPointError: the loss is not finite; the step is named.
-    """
-    run.mkdir(parents=True, exist_ok=True)
-    held_out = np.array([PoolImage(Path(), name).held_out for name in cache.names])
-    train_rows = np.flatnonzero(cache.valid & ~held_out)
-    held_out_rows = np.flatnonzero(cache.valid & held_out)
-    target = fit_target(cache, train_rows, config.network.cells, config.network.bits,
-                        seed=config.seed)
-    checkpoint = run / 'last.pt'
-    state = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else None
-    if state is None:
-        network = initialise(config, cache, train_rows, trunk, target)
-    else:
+    torch.manual_seed(config.seed)
+    heads = DistillHeads(config.network.vit.width, source.channels, source.class_channels)
+    resuming = (Path(config.run) / 'distill.pt').exists()
+    if resuming:
         network = PlaceNetwork(config.network)
-        network.load_state_dict(state['network'])
-    scales = [p for name, p in network.named_parameters() if name.endswith('channel_scale')]
-    matrices = [p for name, p in network.named_parameters()
-                if p.ndim >= 2 and not name.endswith('channel_scale')]
-    vectors = [p for p in network.parameters() if p.ndim < 2]
-    groups = [
-        {'params': matrices, 'lr': config.learning_rate, 'weight_decay': config.weight_decay},
-        {'params': vectors, 'lr': config.learning_rate, 'weight_decay': 0.0},
-        {'params': scales, 'lr': config.scale_learning_rate, 'weight_decay': 0.0}]
-    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
-    base_rates = [group['lr'] for group in optimizer.param_groups]
-    start = 0
-    if state is not None:
-        optimizer.load_state_dict(state['optimizer'])
-        start = state['step']
     else:
-        save_atomically({'network': network.state_dict(), 'optimizer': optimizer.state_dict(),
-                         'step': 0, 'config': asdict(config)}, run / 'init.pt')
-        print('before training:', validate(network, cache, held_out_rows))
+        network = _initialise(config, source, rows, heads, target)
+    network, heads = network.to(device()), heads.to(device())
+    loop: Loop[DistillBatch] = Loop(
+        Path(config.run), 'distill', stage.optimizer, steps,
+        {'network': network, 'heads': heads}, {'config': network_entry(config.network)})
+    loop.resume()
+    loss = DistillationLoss(stage, network, heads, source.grid,
+                            target.to(device()) if target else None)
 
-    backbone = torch.compile(network.tokens) if fast else network.tokens
-    log = (run / 'log.csv').open('a', newline='')
-    writer = csv.writer(log)
-    progress = tqdm(batches(cache, train_rows, config, start), total=config.steps, initial=start,
-                    desc='distil', unit='step', mininterval=5)
-    began = time.monotonic()
-    for step, (images, teacher) in enumerate(progress, start):
-        q = progressive_factor(step / config.steps)
-        factor = learning_rate_factor(step, config)
-        for group, rate in zip(optimizer.param_groups, base_rates):
-            group['lr'] = rate * factor
-        with torch.autocast('cpu', torch.bfloat16, enabled=fast):
-            tokens = backbone(images)
-        losses = distillation_loss(network, tokens.float(), teacher, target, q)
-        if not torch.isfinite(losses['total']):
-            raise FloatingPointError(f'the loss is not finite at step {step}')
-        optimizer.zero_grad(set_to_none=True)
-        losses['total'].backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        if step % 10 == 0:
-            writer.writerow([step, *(f'{v.item():.4f}' for v in losses.values()),
-                             f'{time.monotonic() - began:.0f}'])
-            log.flush()
-            progress.set_postfix({k: f'{v.item():.3f}' for k, v in losses.items()})
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            save_atomically({'network': network.state_dict(), 'optimizer': optimizer.state_dict(),
-                             'step': step + 1, 'config': asdict(config)}, checkpoint)
-        if (step + 1) % (10 * config.save_every) == 0 and len(held_out_rows):
-            tqdm.write(f'step {step + 1}: {validate(network, cache, held_out_rows)}')
-    log.close()
+    def make(step: int, part: int, parts: int) -> DistillBatch:
+        epoch, place = divmod(step, per_epoch)
+        order = np.random.default_rng((config.seed, epoch)).permutation(rows)
+        batch = stage.optimizer.batch
+        picks = order[place * batch:(place + 1) * batch]
+        keys = np.stack([np.full(batch, config.seed), np.full(batch, step), np.arange(batch)], 1)
+        mine = slice(part, None, parts)
+        return source.batch(picks[mine], keys[mine], size, stage.clean_share)
+
+    validation = Validation.of(config)
+    loop.train(make, loss, (lambda: validation(network)) if validation else None)
+    if not source.valid.all():
+        print(f'{int((~source.valid).sum())} of {len(source.names)} images did not decode '
+              'and were skipped')
+    set_ternary_factor(network, 1.0)
     return network
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--run', type=Path, required=True)
-    parser.add_argument('--cache', type=Path, required=True)
-    parser.add_argument('--trunk', type=Path, required=True)
-    parser.add_argument('--steps', type=int, default=DistillConfig.steps)
-    parser.add_argument('--batch', type=int, default=DistillConfig.batch)
-    parser.add_argument('--learning-rate', type=float, default=DistillConfig.learning_rate)
-    parser.add_argument('--threads', type=int, default=0)
-    args = parser.parse_args()
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    config = DistillConfig(steps=args.steps, batch=args.batch,
-                           learning_rate=args.learning_rate)
-    distill(config, TeacherCache(args.cache), args.trunk, args.run)
+def _initialise(config: TrainConfig, source: Source, rows: np.ndarray, heads: DistillHeads,
+                target: DescriptorTarget | None) -> PlaceNetwork:
+    """Build the student and set its heads by regression."""
+    start, size = config.distill.start, config.network.vit.input_size
+    rng = np.random.default_rng(config.seed)
 
+    def sample(count: int) -> DistillBatch:
+        picks = rng.choice(rows, min(count, len(rows)), replace=False)
+        keys = np.stack([np.full(len(picks), config.seed), np.arange(len(picks))], 1)
+        return source.batch(picks, keys, size, 0.5)
 
-if __name__ == '__main__':
-    main()
+    images = sample(start.calibration).images if start.trunk else None
+    network = start_network(start, config, images)
+    if start.fit_head and (start.trunk or start.model):
+        batch = sample(4 * start.calibration)
+        with torch.no_grad():
+            tokens = torch.cat([network.tokens(part) for part in batch.images.split(16)])
+            aligned = align(batch.patches, source.grid, config.network.vit.grid)
+            fit_linear(heads.to_patch, tokens[:, 1:].flatten(0, 1), aligned.flatten(0, 1))
+            if target is not None and isinstance(network.aggregation, GridHead):
+                fit_grid_head(network.aggregation, tokens, target(batch.patches))
+    return network

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 import hashlib
 import logging
 from pathlib import Path
+import re
 
 import cv2
 import numpy as np
@@ -24,34 +25,51 @@ class PoolImage:
     path: Path
     name: str
 
-    @property
-    def held_out(self) -> bool:
-        """
-        Tell whether the image belongs to the validation split (5 %).
 
-        The split hashes the name, so that it never depends on which other
-        folders were given.
-        """
-        return hashlib.sha256(self.name.encode()).digest()[0] < 13
-
-
-def find_images(folders: Sequence[Path]) -> list[PoolImage]:
+@dataclass(frozen=True)
+class HeldOut:
     """
-    List the images below each folder, sorted by name.
+    Which images are never trained on.
 
-    :param folders: searched recursively; names are ``<folder>/<relative path>``.
-    :raises FileNotFoundError: a folder is missing or holds no image; it is named.
+    :ivar patterns: regular expressions searched in the name.
+    :ivar share: of all other images. The choice hashes the name, so that it
+        never depends on which other folders were given.
     """
-    found: list[PoolImage] = []
-    for folder in folders:
-        if not folder.is_dir():
-            raise FileNotFoundError(f'no such image folder: {folder}')
-        here = [PoolImage(path, f'{folder.name}/{path.relative_to(folder).as_posix()}')
-                for path in folder.rglob('*') if path.suffix.lower() in _SUFFIXES]
-        if not here:
-            raise FileNotFoundError(f'no jpg or png below {folder}')
-        found += sorted(here, key=lambda image: image.name)
-    return found
+
+    patterns: tuple[str, ...] = ()
+    share: float = 0.0
+
+    def by_pattern(self, name: str) -> bool:
+        """Tell whether a pattern holds the image out."""
+        return any(re.search(pattern, name) for pattern in self.patterns)
+
+    def __call__(self, name: str) -> bool:
+        """Tell whether the image is held out."""
+        digest = hashlib.sha256(name.encode()).digest()
+        return self.by_pattern(name) or int.from_bytes(digest[:4], 'big') < self.share * 2**32
+
+
+def find_images(folder: Path, every: int = 1) -> list[PoolImage]:
+    """
+    List the images below a folder, sorted by name.
+
+    :param folder: searched recursively; names are ``<folder>/<relative path>``.
+    :param every: take every n-th only.
+    :raises FileNotFoundError: the folder is missing or holds no image; it is named.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f'no such image folder: {folder}')
+    found = [PoolImage(path, f'{folder.name}/{path.relative_to(folder).as_posix()}')
+             for path in folder.rglob('*') if path.suffix.lower() in _SUFFIXES]
+    if not found:
+        raise FileNotFoundError(f'no jpg or png below {folder}')
+    return sorted(found, key=lambda image: image.name)[::every]
+
+
+def find_pool(folders: Mapping[str, int]) -> list[PoolImage]:
+    """List the images of several folders, every n-th of each; see `find_images`."""
+    return [image for folder, every in folders.items()
+            for image in find_images(Path(folder), every)]
 
 
 def read_rgb(path: Path) -> np.ndarray | None:

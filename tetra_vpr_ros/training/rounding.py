@@ -38,18 +38,26 @@ def best_channel_scale(weight: torch.Tensor, importance: torch.Tensor) -> torch.
     return best
 
 
-def round_layer(layer: TernaryLinear, gram: torch.Tensor, damping: float = 0.01) -> None:
+def round_layer(layer: TernaryLinear, gram: torch.Tensor, damping: float = 0.01,
+                compensate: bool = True) -> None:
     """
     Round one layer in place, keeping what GPTQ compensated in the latent weight.
 
-    :param layer: with ``scale_mode='learned'``.
+    :param layer: a learned scale is searched, another is the layer's own.
     :param gram: ``X^T X / n`` of the layer's inputs, ``[in, in]``.
     :param damping: share of the mean diagonal added to the diagonal.
+    :param compensate: False rounds to the nearest code, for comparison.
     """
     weight = layer.weight.data.clone()
     size = weight.shape[1]
     diagonal = gram.diagonal().mean()
-    scale = best_channel_scale(weight, gram.diagonal())
+    learned = layer.scale_mode == 'learned'
+    scale = (best_channel_scale(weight, gram.diagonal()) if learned
+             else layer.scale().detach().expand(len(weight), 1))
+    if not compensate:
+        if learned:
+            layer.channel_scale.data = scale
+        return
     gram = gram + damping * diagonal * torch.eye(size)
     # Rows of this factor say how the error of a column is best compensated.
     factor = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(gram)), upper=True)
@@ -68,17 +76,20 @@ def round_layer(layer: TernaryLinear, gram: torch.Tensor, damping: float = 0.01)
         weight[:, stop:] -= errors @ factor[start:stop, stop:]
     # Beyond 1.5 scales the code is certain; further out training could not turn it back.
     layer.weight.data = latent.clamp(-1.5 * scale, 1.5 * scale)
-    layer.channel_scale.data = scale
+    if learned:
+        layer.channel_scale.data = scale
 
 
 @torch.no_grad()
-def round_network(model: TernaryViT, images: torch.Tensor, batch: int = 16) -> None:
+def round_network(model: TernaryViT, images: torch.Tensor, batch: int = 16,
+                  compensate: bool = True) -> None:
     """
     Round every ternary layer, first to last, each on the inputs it will see.
 
     :param model: with a pretrained float trunk in its latent weights.
     :param images: normalised calibration images ``[n, 3, H, W]``; about 100 suffice.
     :param batch: images per forward pass.
+    :param compensate: see `round_layer`.
     """
     hidden = [model.embed(part) for part in images.split(batch)]
     for block in tqdm(model.blocks, desc='ternary rounding', unit='block'):
@@ -86,7 +97,7 @@ def round_network(model: TernaryViT, images: torch.Tensor, batch: int = 16) -> N
             layer.q = 0.0
         for layer in _layers(block):
             gram = _input_gram(layer, block, hidden)
-            round_layer(layer, gram)
+            round_layer(layer, gram, compensate=compensate)
             layer.q = 1.0
         hidden = [block(part) for part in hidden]
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from tetra_vpr_ros.training.network import grid_pooling, PlaceNetwork
+from tetra_vpr_ros.training.aggregation import AggregationConfig, grid_pooling, GridHead
 from tetra_vpr_ros.training.teacher_cache import TeacherCache
 import torch
+from torch import nn
 
 
 @dataclass
@@ -21,9 +22,9 @@ class DescriptorTarget:
     principal axes, half whitened (divided by the fourth root of the variance)
     and rotated at random, which spreads the variance evenly over the bits.
 
-    :ivar pool: ``[cells*cells, tokens]``.
-    :ivar mean: ``[cells*cells, teacher_dims]``.
-    :ivar matrix: ``[teacher_dims, bits / cells**2]``.
+    :ivar pool: ``[cells, tokens]``.
+    :ivar mean: ``[cells, teacher_dims]``.
+    :ivar matrix: ``[teacher_dims, bits / cells]``.
     """
 
     pool: torch.Tensor
@@ -34,26 +35,32 @@ class DescriptorTarget:
         """Map ``[B, tokens, teacher_dims]`` to ``[B, bits]``."""
         return ((self.pool @ tokens - self.mean) @ self.matrix).flatten(1)
 
+    def to(self, device: torch.device) -> DescriptorTarget:
+        """Return the target on a device."""
+        return DescriptorTarget(self.pool.to(device), self.mean.to(device),
+                                self.matrix.to(device))
 
-def fit_target(cache: TeacherCache, rows: np.ndarray, cells: int, bits: int,
+
+def fit_target(cache: TeacherCache, rows: np.ndarray, config: AggregationConfig,
                whitening: float = 0.5, seed: int = 0) -> DescriptorTarget:
     """
     Fit centring, whitening and rotation on cached teacher tokens.
 
     :param cache: of the training pool.
     :param rows: images to fit on (never the held-out ones).
-    :param cells: side of the grid.
-    :param bits: of the whole descriptor.
+    :param config: grid and bits.
     :param whitening: 0 keeps the variances, 1 makes them all equal.
     :param seed: of the rotation.
     :raises ValueError: the teacher has too few dimensions for that many bits.
     """
-    dims = bits // cells**2
+    cells = config.rows * config.cols
+    dims = config.bits // cells
+    if dims * cells != config.bits:
+        raise ValueError(f'{config.bits} bits do not divide over {cells} cells')
     if dims > cache.tokens.shape[3]:
-        raise ValueError(f'{bits} bits need {dims} teacher dimensions a cell, the cache has '
-                         f'{cache.tokens.shape[3]}')
-    grid = int(round(cache.tokens.shape[2] ** 0.5))
-    pool = grid_pooling(grid, cells)
+        raise ValueError(f'{config.bits} bits need {dims} teacher dimensions a cell, the cache '
+                         f'has {cache.tokens.shape[3]}')
+    pool = grid_pooling(cache.grid, config.rows, config.cols, config.softness)
     pooled = torch.stack([
         pool @ torch.from_numpy(cache.tokens[i, 0].astype(np.float32)) for i in rows])
     mean = pooled.mean(0)
@@ -68,33 +75,45 @@ def fit_target(cache: TeacherCache, rows: np.ndarray, cells: int, bits: int,
     return DescriptorTarget(pool, mean, matrix)
 
 
+def ridge_regression(x: torch.Tensor, y: torch.Tensor, ridge: float = 1e-2
+                     ) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Solve ``y = x W^T + b``.
+
+    :param x: ``[n, in]``.
+    :param y: ``[n, out]``.
+    :param ridge: relative to the mean diagonal of the Gram matrix.
+    :returns: ``W`` ``[out, in]`` and ``b`` ``[out]``.
+    """
+    centre, middle = x.mean(0), y.mean(0)
+    x, y = x - centre, y - middle
+    gram = x.T @ x
+    gram += ridge * gram.diagonal().mean() * torch.eye(len(gram), device=x.device)
+    weight = torch.linalg.solve(gram, x.T @ y)
+    return weight.T.contiguous(), middle - centre @ weight
+
+
 @torch.no_grad()
-def fit_heads(network: PlaceNetwork, images: torch.Tensor, tokens: torch.Tensor,
-              target: DescriptorTarget, ridge: float = 1e-2, batch: int = 16) -> None:
+def fit_linear(layer: nn.Linear, x: torch.Tensor, y: torch.Tensor) -> None:
+    """Set a layer to the ridge regression from ``x`` ``[n, in]`` to ``y`` ``[n, out]``."""
+    weight, bias = ridge_regression(x, y)
+    layer.weight.copy_(weight)
+    layer.bias.copy_(bias)
+
+
+@torch.no_grad()
+def fit_grid_head(head: GridHead, tokens: torch.Tensor, wanted: torch.Tensor) -> None:
     """
-    Set both heads to the ridge regression from the student's tokens.
+    Set a grid head to the ridge regression towards the teacher's descriptor.
 
-    :param network: whose backbone is already rounded.
-    :param images: uint8 ``[n, H, W, 3]``.
-    :param tokens: teacher tokens of the same images, ``[n, tokens, teacher_dims]``.
-    :param target: what the descriptor head regresses.
-    :param ridge: relative to the mean diagonal.
-    :param batch: images per forward pass.
+    :param head: of the student.
+    :param tokens: the student's tokens ``[n, 1 + tokens, C]``.
+    :param wanted: ``[n, bits]``.
     """
-    student = torch.cat([network.tokens(part) for part in images.split(batch)])
-
-    def solve(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        gram = x.T @ x
-        gram += ridge * gram.diagonal().mean() * torch.eye(len(gram))
-        return torch.linalg.solve(gram, x.T @ y)
-
-    x, y = student.flatten(0, 1), tokens.flatten(0, 1)
-    weight = solve(x - x.mean(0), y - y.mean(0))
-    network.to_teacher.weight.copy_(weight.T)
-    network.to_teacher.bias.copy_(y.mean(0) - x.mean(0) @ weight)
-    cells = network.pool @ student
-    wanted = target(tokens).reshape(len(tokens), *network.threshold.shape)
-    centre = cells.mean(0)
-    weight = solve((cells - centre).flatten(0, 1), (wanted - wanted.mean(0)).flatten(0, 1))
-    network.project.weight.copy_(weight.T)
-    network.threshold.copy_(wanted.mean(0) - centre @ weight)
+    cells = head.cells(tokens)  # (n, cells, C)
+    wanted = wanted.reshape(len(wanted), *head.threshold.shape)
+    centre, middle = cells.mean(0), wanted.mean(0)
+    weight, _ = ridge_regression((cells - centre).flatten(0, 1), (wanted - middle).flatten(0, 1))
+    head.project.weight.copy_(weight)
+    head.project.bias.zero_()
+    head.threshold.copy_(middle - centre @ weight.T)

@@ -1,7 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 """
-Ternary linear layer with int8 activations (TeTRA, arXiv 2503.02511, section III).
+Ternary and int8 linear layers with int8 activations (TeTRA, arXiv 2503.02511, section III).
 
 Weights are kept in floating point ("latent") while training and are rounded to
 ``scale * {-1, 0, +1}`` in the forward pass; gradients pass through the rounding
@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 ScaleMode = Literal['tensor', 'channel', 'learned']
+Precision = Literal['ternary', 'int8', 'float']
 
 _EPS = 1e-8
 
@@ -51,7 +52,58 @@ def quantize_activation(x: torch.Tensor) -> torch.Tensor:
     return (x / scale).round() * scale
 
 
-class TernaryLinear(nn.Module):
+class QuantizedLinear(nn.Module):
+    """
+    Linear layer with few-valued weights and int8 inputs; see the subclasses.
+
+    :ivar limit: largest code of a weight.
+    """
+
+    limit = 0
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        """Create the layer with a truncated-normal latent weight."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.bias = nn.Parameter(torch.zeros(out_features))
+        nn.init.trunc_normal_(self.weight, std=0.02)
+        # A tensor, so that a compiled network need not be compiled again when it changes.
+        self.register_buffer('_q', torch.ones(()), persistent=False)
+
+    @property
+    def q(self) -> float:
+        """Progressive factor: 0 computes in floating point, 1 fully quantised."""
+        return float(self._q)
+
+    @q.setter
+    def q(self, value: float) -> None:
+        self._q.fill_(value)
+
+    def scale(self) -> torch.Tensor:
+        """Return the weight scale, ``[out, 1]`` or ``[1, 1]``."""
+        raise NotImplementedError
+
+    def codes(self) -> torch.Tensor:
+        """Return the weight codes, int8 ``[out, in]``, without gradient."""
+        with torch.no_grad():
+            return self._codes(self.scale()).to(torch.int8)
+
+    def _codes(self, scale: torch.Tensor) -> torch.Tensor:
+        return (self.weight / scale).round().clamp(-self.limit, self.limit)
+
+    def _rounded(self) -> torch.Tensor:
+        scale = self.scale().detach()
+        return self._codes(scale).detach() * scale
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``[..., in]`` to ``[..., out]``."""
+        # The gradient reaches the latent weight unchanged (straight through).
+        weight = self.weight + self._q * (self._rounded() - self.weight.detach())
+        x = x + self._q * (quantize_activation(x) - x).detach()
+        return F.linear(x, weight, self.bias)
+
+
+class TernaryLinear(QuantizedLinear):
     """
     Linear layer whose weights are ternary and whose inputs are int8.
 
@@ -63,20 +115,18 @@ class TernaryLinear(nn.Module):
         sets first).
     """
 
+    limit = 1
+
     def __init__(self, in_features: int, out_features: int,
                  scale_mode: ScaleMode = 'channel') -> None:
-        """Create the layer with a truncated-normal latent weight."""
-        super().__init__()
+        """Create the layer."""
+        super().__init__(in_features, out_features)
         if scale_mode not in ('tensor', 'channel', 'learned'):
             raise ValueError(
                 f"scale_mode must be 'tensor', 'channel' or 'learned', not {scale_mode!r}")
-        self.weight = nn.Parameter(torch.empty(out_features, in_features))
-        self.bias = nn.Parameter(torch.zeros(out_features))
-        nn.init.trunc_normal_(self.weight, std=0.02)
         self.scale_mode = scale_mode
         if scale_mode == 'learned':
             self.channel_scale = nn.Parameter(absmean_scale(self.weight.data, True).clone())
-        self.q = 1.0
 
     def scale(self) -> torch.Tensor:
         """Return the weight scale, ``[out, 1]`` or ``[1, 1]``."""
@@ -84,27 +134,45 @@ class TernaryLinear(nn.Module):
             return self.channel_scale
         return absmean_scale(self.weight, self.scale_mode == 'channel')
 
-    def codes(self) -> torch.Tensor:
-        """Return the ternary codes, int8 ``[out, in]``, without gradient."""
-        with torch.no_grad():
-            return ternary_codes(self.weight, self.scale()).to(torch.int8)
+    def _rounded(self) -> torch.Tensor:
+        if self.scale_mode == 'learned':  # its gradient comes through the codes
+            return self._codes(self.channel_scale).detach() * self.channel_scale
+        return super()._rounded()
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map ``[..., in]`` to ``[..., out]``."""
-        if self.q <= 0.0:
-            return F.linear(x, self.weight, self.bias)
-        weight, scale = self.weight, self.scale()
-        codes = ternary_codes(weight, scale).detach()
-        # The gradient reaches the latent weight unchanged; a learned scale
-        # has its own, through the codes.
-        rounded = codes * scale if self.scale_mode == 'learned' else codes * scale.detach()
-        weight = weight + self.q * (rounded - weight.detach())
-        x = x + self.q * (quantize_activation(x) - x).detach()
-        return F.linear(x, weight, self.bias)
+
+class Int8Linear(QuantizedLinear):
+    """
+    Linear layer with integer weights of at most 63, a scale per output channel.
+
+    Seven bits, not eight: processors without VNNI add two products of a byte
+    and a weight in 16 bits, which eight-bit weights overflow.
+    """
+
+    limit = 63
+
+    def scale(self) -> torch.Tensor:
+        """Return the scale ``max|w| / 63`` of each output channel, ``[out, 1]``."""
+        return self.weight.abs().amax(dim=1, keepdim=True).clamp_min(_EPS) / self.limit
+
+
+def make_linear(in_features: int, out_features: int, precision: Precision,
+                scale_mode: ScaleMode = 'channel') -> nn.Module:
+    """
+    Return a linear layer of the given precision.
+
+    :raises ValueError: another precision.
+    """
+    if precision == 'ternary':
+        return TernaryLinear(in_features, out_features, scale_mode)
+    if precision == 'int8':
+        return Int8Linear(in_features, out_features)
+    if precision == 'float':
+        return nn.Linear(in_features, out_features)
+    raise ValueError(f"precision must be 'ternary', 'int8' or 'float', not {precision!r}")
 
 
 def set_ternary_factor(module: nn.Module, q: float) -> None:
-    """Set the progressive factor of every ternary layer below ``module``."""
+    """Set the progressive factor of every quantised layer below ``module``."""
     for layer in module.modules():
-        if isinstance(layer, TernaryLinear):
+        if isinstance(layer, QuantizedLinear):
             layer.q = float(q)

@@ -15,7 +15,7 @@ import numpy as np
 
 
 def geometric_view(image: np.ndarray, size: int, rng: np.random.Generator,
-                   strength: float = 0.25) -> np.ndarray:
+                   strength: float = 0.25, mirror: bool = True) -> np.ndarray:
     """
     Cut a random quadrilateral out of an image, as another viewpoint would.
 
@@ -23,6 +23,7 @@ def geometric_view(image: np.ndarray, size: int, rng: np.random.Generator,
     :param size: side of the square result.
     :param rng: source of randomness.
     :param strength: largest inward move of a corner, as a share of the side.
+    :param mirror: mirror half of the pictures; not where views must stay one place.
     :returns: uint8 ``[size, size, 3]``.
     """
     height, width = image.shape[:2]
@@ -45,7 +46,21 @@ def geometric_view(image: np.ndarray, size: int, rng: np.random.Generator,
     view = cv2.warpPerspective(
         image, cv2.getPerspectiveTransform(corners, square), (size, size),
         flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    return np.ascontiguousarray(view[:, ::-1]) if rng.random() < 0.5 else view
+    return np.ascontiguousarray(view[:, ::-1]) if mirror and rng.random() < 0.5 else view
+
+
+def student_view(image: np.ndarray, size: tuple[int, int], rng: np.random.Generator,
+                 clean_share: float) -> np.ndarray:
+    """
+    Return what the student sees: the picture resized, mostly in other light.
+
+    :param image: uint8 ``[H, W, 3]``.
+    :param size: height and width.
+    :param rng: source of randomness.
+    :param clean_share: of pictures whose light is not changed.
+    """
+    small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    return small if rng.random() < clean_share else photometric_view(small, rng)
 
 
 def photometric_view(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -54,7 +69,7 @@ def photometric_view(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     One of: mild exposure and colour change, night (dark tone curve, colour
     cast, lamps, noise), glare, grey, fog; then possibly blur, noise, JPEG and
-    an occluding box.
+    an occluding box, rain or snow.
 
     :param image: uint8 RGB ``[H, W, 3]``.
     :param rng: source of randomness.
@@ -76,6 +91,8 @@ def photometric_view(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         depth = np.linspace(1, 0.3, x.shape[0], dtype=np.float32)[:, None, None]
         density = rng.uniform(0.2, 0.7) * depth
         x = x * (1 - density) + rng.uniform(0.5, 0.9) * density
+    if rng.random() < 0.05:
+        x = _rain(x, rng)
     if rng.random() < 0.25:
         x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.5, 2.0))
     if rng.random() < 0.35:
@@ -113,6 +130,16 @@ def _light_patch(x: np.ndarray, rng: np.random.Generator, power: float) -> np.nd
     glow = np.exp(-(rows**2 + cols**2) / (2 * radius**2))[:, :, None]
     colour = np.array([1.0, rng.uniform(0.7, 1.0), rng.uniform(0.4, 1.0)], np.float32)
     return np.clip(x * (1 + power * 2 * glow) + 0.4 * power * glow * colour, 0, 1)
+
+
+def _rain(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw bright streaks, all slanted alike, as rain or snow in motion leaves them."""
+    drops = (rng.random(x.shape[:2]) > rng.uniform(0.985, 0.998)).astype(np.float32)
+    length = int(rng.integers(3, 12))
+    kernel = np.zeros((length, length), np.float32)
+    cv2.line(kernel, (int(rng.integers(length)), 0), (length // 2, length - 1), 1.0)
+    streaks = np.clip(cv2.filter2D(drops, -1, kernel), 0, 1)[:, :, None]
+    return np.clip(x * 0.9 + rng.uniform(0.2, 0.5) * streaks, 0, 1)
 
 
 def _occlude(x: np.ndarray, rng: np.random.Generator) -> None:

@@ -1,0 +1,68 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Train a ternary place encoder: ``train distill|finetune|export|evaluate --config FILE``.
+
+Every stage resumes where it was interrupted; ``torchrun -m
+tetra_vpr_ros.training.train …`` runs it on several processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+import sys
+
+MISSING = ("training needs further packages ({name} is missing): "
+           "pip install 'tetra_vpr_ros[training]'")
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog='train', description=__doc__)
+    verbs = parser.add_subparsers(dest='verb', required=True)
+    for verb, text in (('distill', 'stage 1: distillation from a teacher, no labels'),
+                       ('finetune', 'stage 2: binary fine-tuning with place labels'),
+                       ('export', 'write the trained network as a model file'),
+                       ('evaluate', 'recall of a network on held-out places or folders')):
+        entry = verbs.add_parser(verb, help=text)
+        entry.add_argument('--config', type=Path, required=True, metavar='FILE.yaml')
+        if verb in ('export', 'evaluate'):
+            entry.add_argument('--checkpoint', type=Path, metavar='FILE',
+                               help='instead of the best one of the run; .pt or .onnx')
+        if verb == 'export':
+            entry.add_argument('--out', type=Path, metavar='FILE.onnx',
+                               help='instead of export.out')
+        if verb == 'evaluate':
+            entry.add_argument('--database', type=Path, metavar='DIR',
+                               help='aligned traverse to search in')
+            entry.add_argument('--queries', type=Path, metavar='DIR',
+                               help='aligned traverse to search for')
+            entry.add_argument('--tolerance', type=int, default=2, metavar='FRAMES',
+                               help='frame i is frame j when they are at most this far apart')
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line; return the exit status."""
+    options = parse(arguments)
+    try:
+        from tetra_vpr_ros.training import verbs
+        from tetra_vpr_ros.training.config import ConfigError, load_config
+    except ImportError as error:
+        print(MISSING.format(name=error.name), file=sys.stderr)
+        return 1
+    try:
+        config = load_config(options.config)
+        return getattr(verbs, options.verb)(config, options)
+    except (ConfigError, *verbs.ERRORS) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('interrupted: the same command continues', file=sys.stderr)
+        return 130
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,107 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the verbs of the ``train`` command do."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from tetra_vpr_ros.training.checkpoint import CheckpointError, load_network
+from tetra_vpr_ros.training.config import ConfigError, TrainConfig
+from tetra_vpr_ros.training.distill import distill as run_distill
+from tetra_vpr_ros.training.export import export_model
+from tetra_vpr_ros.training.finetune import finetune as run_finetune
+from tetra_vpr_ros.training.network import binarize, PlaceNetwork
+from tetra_vpr_ros.training.place_sets import PlaceSetError
+from tetra_vpr_ros.training.pool import find_images, read_rgb
+from tetra_vpr_ros.training.teachers import TeacherError
+from tetra_vpr_ros.training.validation import Validation
+from tetra_vpr_ros.training.views import student_view
+import torch
+from torch.nn import functional as F
+
+ERRORS = (CheckpointError, PlaceSetError, TeacherError, FileNotFoundError, FloatingPointError,
+          RuntimeError, ValueError, KeyError)
+
+
+def distill(config: TrainConfig, options: argparse.Namespace) -> int:
+    """Run stage 1."""
+    run_distill(config)
+    return 0
+
+
+def finetune(config: TrainConfig, options: argparse.Namespace) -> int:
+    """Run stage 2."""
+    run_finetune(config)
+    return 0
+
+
+def chosen_checkpoint(config: TrainConfig, options: argparse.Namespace) -> Path:
+    """
+    Return the checkpoint that is asked for, or the best of the last stage.
+
+    :raises ConfigError: the run holds none.
+    """
+    if options.checkpoint is not None:
+        return Path(options.checkpoint)
+    names = ('finetune_best.pt', 'finetune.pt', 'distill_best.pt', 'distill.pt')
+    for name in names:
+        path = Path(config.run) / name
+        if path.exists():
+            return path
+    raise ConfigError(f"run: {config.run} holds no checkpoint: run 'train distill' first")
+
+
+def export(config: TrainConfig, options: argparse.Namespace) -> int:
+    """Write the model file."""
+    out = options.out or config.export.out
+    if not out:
+        raise ConfigError('export.out names no file, nor does --out')
+    checkpoint = chosen_checkpoint(config, options)
+    entry = config.export
+    path = export_model(load_network(checkpoint), Path(out), {
+        'name': entry.name or Path(out).stem, 'version': entry.version, 'recipe': entry.recipe,
+        'data': entry.data, 'licence': entry.licence})
+    print(f'{path}: {path.stat().st_size / 1e6:.2f} MB, from {checkpoint}')
+    return 0
+
+
+def evaluate(config: TrainConfig, options: argparse.Namespace) -> int:
+    """Print recall@1 on the held-out places, or on two aligned traverses."""
+    checkpoint = chosen_checkpoint(config, options)
+    network = load_network(checkpoint)
+    print(f'{checkpoint}: {network.config.bits} bits')
+    if options.database is not None or options.queries is not None:
+        if options.database is None or options.queries is None:
+            raise ConfigError('--database and --queries belong together')
+        database, queries = embed(network, options.database), embed(network, options.queries)
+        apart = np.abs(np.arange(len(queries))[:, None] - np.arange(len(database))[None])
+        truth = torch.from_numpy(apart <= options.tolerance)
+        countable = truth.any(1)
+        if not countable.any():
+            raise ValueError(f'no frame of {options.queries} has its place in '
+                             f'{options.database}: are the traverses aligned?')
+        for name, change in (('binary', binarize), ('float', F.normalize)):
+            best = (change(queries) @ change(database).T).argmax(1)
+            hits = truth[torch.arange(len(best)), best][countable]
+            print(f'recall@1 {name}: {100 * hits.float().mean():.1f} % of {len(hits)}')
+        return 0
+    validation = Validation.of(config)
+    if validation is None:
+        raise ConfigError('validation.places is empty: name some, or --database and --queries')
+    for name, value in validation(network).items():
+        print(f'recall@1 {name}: {100 * value:.1f} %')
+    return 0
+
+
+@torch.no_grad()
+def embed(network: PlaceNetwork, folder: Path) -> torch.Tensor:
+    """Return the embeddings ``[n, bits]`` of a folder's images, in order of their names."""
+    size = network.config.vit.input_size
+    rng = np.random.default_rng(0)
+    pictures = [student_view(image, size, rng, 1.0) for entry in find_images(folder)
+                if (image := read_rgb(entry.path)) is not None]
+    parts = torch.from_numpy(np.stack(pictures)).split(16)
+    return torch.cat([network(part) for part in parts])
