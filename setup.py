@@ -24,6 +24,7 @@ setup(
         (share, ['package.xml']),
         (f'{share}/launch', glob('launch/*.launch.py')),
         (f'{share}/config', glob('config/*.yaml') + glob('config/*.xml')),
+        (f'{share}/config/training', glob('config/training/*.yaml')),
         (f'{share}/models', glob('models/*')),
         *executables,
     ],
@@ -39,7 +40,9 @@ setup(
         'tqdm>=4.57',
     ],
     extras_require={
-        'training': ['torch>=2.3', 'safetensors>=0.4', 'onnx>=1.16', 'PyYAML>=6'],
+        'training': ['torch>=2.3', 'safetensors>=0.4', 'onnx>=1.16', 'PyYAML>=6',
+                     'pytorch-metric-learning>=2.5', 'tensorboard>=2.12'],
+        'dinov2': ['transformers>=4.40'],
         'demo': ['vizdoom>=1.2.4', 'matplotlib>=3.5'],
         'test': ['pytest<9', 'pytest-cov', 'pytest-timeout', 'hypothesis', 'mypy', 'ruff',
                  'onnx>=1.16', 'PyYAML>=6'],
@@ -54,5 +57,6 @@ setup(
     entry_points={'console_scripts': [
         'build_map = tetra_vpr_ros.nodes.build_map:main',
         'localize = tetra_vpr_ros.nodes.localize:main',
+        'train = tetra_vpr_ros.training.train:main',
     ]},
 )

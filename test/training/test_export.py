@@ -5,36 +5,69 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from tetra_vpr_ros.training.distill import save_atomically
-from tetra_vpr_ros.training.export import build_onnx, load_checkpoint, main
-from tetra_vpr_ros.training.network import PlaceNetwork
+from tetra_vpr_ros.training.aggregation import AggregationConfig, AGGREGATIONS
+from tetra_vpr_ros.training.checkpoint import CheckpointError, load_network, network_entry
+from tetra_vpr_ros.training.export import export_model
+from tetra_vpr_ros.training.loop import save_atomically
+from tetra_vpr_ros.training.network import NetworkConfig, PlaceNetwork
+from tetra_vpr_ros.training.vit import ViTConfig
 from tetra_vpr_ros.vision import default_model_path, PlaceEncoder
 import torch
 
 METADATA = {'name': 'tiny', 'version': '1', 'recipe': 'none', 'data': 'none', 'licence': 'none'}
+PRECISIONS = [
+    {}, {'scale_mode': 'channel', 'norm': 'bitnet', 'patch_precision': 'ternary'},
+    {'scale_mode': 'tensor', 'patch_precision': 'int8', 'last_block_precision': 'float'},
+    {'last_block_precision': 'int8', 'image_size': (56, 84)}]
 
 
-@pytest.fixture
-def network(small_config):
-    made = PlaceNetwork(small_config)
-    with torch.no_grad():  # pictures differ: spread the embedding about zero
-        image = torch.randint(0, 255, (32, 56, 56, 3), dtype=torch.uint8)
-        made.threshold -= made(image).mean(0).reshape(made.threshold.shape)
-    return made.eval()
+def pictures(drive, size):
+    return np.stack([cv2.resize(frame[2], size[::-1], interpolation=cv2.INTER_AREA)
+                     for frame in drive[::5]])
 
 
-def test_onnx_answers_as_pytorch_does(network, tmp_path, drive):
-    path = tmp_path / 'tiny.onnx'
-    onnx.save(build_onnx(network, METADATA), str(path))
-    encoder = PlaceEncoder(path)
-    images = np.stack([cv2.resize(frame[2], (56, 56), interpolation=cv2.INTER_AREA)
-                       for frame in drive[::5]])
+def bits_of(network, images):
     with torch.no_grad():
-        bits = (network(torch.from_numpy(images)) > 0).numpy()
+        # Pictures differ: spread the embedding about zero.
+        return (network(torch.from_numpy(images)) > 0).numpy()
+
+
+@pytest.mark.parametrize('kind', list(AGGREGATIONS))
+@pytest.mark.parametrize('options', PRECISIONS, ids=lambda o: '-'.join(map(str, o.values())))
+def test_onnx_answers_as_pytorch_does_and_is_read_back(kind, options, tmp_path, drive):
+    vit = ViTConfig(**{'image_size': 56, 'width': 48, 'depth': 2, 'heads': 3, **options})
+    config = NetworkConfig(vit, AggregationConfig(
+        kind=kind, bits=128, rows=2, cols=2, precision='int8' if options else 'float'))
+    network = PlaceNetwork(config).eval()
+    path = export_model(network, tmp_path / 'models' / 'tiny.onnx', METADATA)
+    encoder = PlaceEncoder(path)
+    images = pictures(drive, vit.input_size)
+    bits = bits_of(network, images)
     wanted = np.packbits(bits, axis=1, bitorder='little')  # bit i is bit i % 8 of byte i // 8
     flipped = np.unpackbits(encoder.encode_batch(list(images)) ^ wanted)
     assert flipped.mean() <= 0.005
     assert 0.1 < bits.mean() < 0.9
+    restored = load_network(path)
+    assert restored.config == config
+    assert (bits_of(restored, images) != bits).mean() <= 0.005
+
+
+def test_checkpoints_are_read_and_other_files_refused(small_config, tmp_path):
+    network = PlaceNetwork(small_config)
+    save_atomically({'network': network.state_dict(), 'config': network_entry(small_config)},
+                    tmp_path / 'last.pt')
+    restored = load_network(tmp_path / 'last.pt')
+    assert restored.config == small_config
+    assert torch.equal(restored.backbone.pos_embed, network.backbone.pos_embed)
+    with pytest.raises(CheckpointError, match='no such checkpoint'):
+        load_network(tmp_path / 'none.pt')
+    for name in ('broken.pt', 'broken.onnx'):
+        (tmp_path / name).write_bytes(b'nothing')
+        with pytest.raises(CheckpointError, match=name):
+            load_network(tmp_path / name)
+    torch.save({'other': 1}, tmp_path / 'other.pt')
+    with pytest.raises(CheckpointError, match=r'other\.pt holds no network'):
+        load_network(tmp_path / 'other.pt')
 
 
 def test_the_shipped_file_multiplies_ternary_weights_as_integers(tmp_path):
@@ -60,16 +93,11 @@ def test_the_shipped_file_multiplies_ternary_weights_as_integers(tmp_path):
     assert not any(node.op_type in ('BitShift', 'BitwiseAnd') for node in optimized.graph.node)
 
 
-def test_export_command(network, tmp_path, monkeypatch, capsys):
-    from dataclasses import asdict
-    save_atomically({'network': network.state_dict(),
-                     'config': {'network': asdict(network.config)}}, tmp_path / 'last.pt')
-    restored = load_checkpoint(tmp_path / 'last.pt')
-    assert restored.config == network.config
-    out = tmp_path / 'models' / 'small.onnx'
-    monkeypatch.setattr('sys.argv', ['export', '--checkpoint', str(tmp_path / 'last.pt'),
-                                     '--out', str(out), '--version', '7'])
-    main()
-    assert 'MB' in capsys.readouterr().out
-    info = PlaceEncoder(out).info
-    assert (info.name, info.version, info.bits, info.height) == ('small', '7', 128, 56)
+def test_the_shipped_file_can_be_trained_further(drive):
+    network = load_network(default_model_path())
+    vit = network.config.vit
+    images = pictures(drive, vit.input_size)[:8]
+    bits = bits_of(network, images)
+    answers = PlaceEncoder().encode_batch(list(images))
+    flipped = np.unpackbits(answers ^ np.packbits(bits, axis=1, bitorder='little')).mean()
+    assert flipped <= 0.02

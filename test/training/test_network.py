@@ -2,29 +2,62 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from tetra_vpr_ros.training.network import binarize, grid_pooling, NetworkConfig, PlaceNetwork
+from tetra_vpr_ros.training.network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.rounding import round_layer, round_network
 from tetra_vpr_ros.training.ternary import absmean_scale, ternary_codes, TernaryLinear
-from tetra_vpr_ros.training.vit import load_timm_trunk, resample_position_embedding, ViTConfig
+from tetra_vpr_ros.training.vit import (
+    load_timm_trunk, resample_position_embedding, TernaryViT, ViTConfig)
 import torch
+from training_data import timm_state
 
 
 def test_shapes(small_config):
     network = PlaceNetwork(small_config)
     image = torch.randint(0, 255, (3, 56, 56, 3), dtype=torch.uint8)
     tokens = network.tokens(image)
-    assert tokens.shape == (3, 16, 48)
+    assert tokens.shape == (3, 17, 48)
     assert network(image).shape == (3, 128)
     assert torch.allclose(network(image)[1], network(image[1:2])[0], atol=1e-4)
 
 
-def test_impossible_shapes_are_refused():
-    with pytest.raises(ValueError, match='image_size 100'):
-        ViTConfig(image_size=100)
-    with pytest.raises(ValueError, match='heads 5'):
-        ViTConfig(heads=5)
-    with pytest.raises(ValueError, match='bits 100'):
-        NetworkConfig(bits=100)
+def test_sizes_and_impossible_shapes():
+    base = ViTConfig(size='base', image_size=322)
+    assert (base.width, base.depth, base.heads, base.tokens) == (768, 12, 12, 529)
+    wide = ViTConfig(size='tiny', image_size=(160, 224), patch_size=16, depth=3)
+    assert (wide.grid, wide.depth, wide.width) == ((10, 14), 3, 192)
+    for wrong, text in (({'image_size': 100}, 'image_size 100'), ({'heads': 5}, 'heads 5'),
+                        ({'size': 'huge'}, 'tiny, small, base'), ({'norm': 'post'}, 'bitnet')):
+        with pytest.raises(ValueError, match=text):
+            ViTConfig(**wrong)
+
+
+@pytest.mark.parametrize('options', [
+    {'norm': 'bitnet'}, {'patch_precision': 'ternary', 'last_block_precision': 'int8'},
+    {'patch_precision': 'int8', 'last_block_precision': 'float', 'scale_mode': 'tensor'}])
+def test_every_option_computes_and_learns(options):
+    config = ViTConfig(image_size=(28, 56), width=48, depth=2, heads=3, **options)
+    vit = TernaryViT(config)
+    maps = []
+    tokens = vit(torch.randn(2, 3, 28, 56), maps, 1)
+    assert tokens.shape == (2, 9, 48)
+    assert [m.shape for m in maps] == [(2, 3, 9, 9)]
+    tokens.square().mean().backward()
+    assert all(p.grad is not None for name, p in vit.named_parameters())
+    norms = sum(isinstance(m, torch.nn.LayerNorm) for m in vit.modules())
+    assert norms == (8 if options.get('norm') == 'bitnet' else 4)
+    kinds = {type(layer).__name__ for layer in (vit.blocks[0].fc1, vit.blocks[1].fc1,
+                                                vit.patch_embed.proj)}
+    assert kinds == {'norm': {'TernaryLinear', 'Linear'}}.get(
+        next(iter(options)), {'TernaryLinear', 'Int8Linear'} if 'scale_mode' not in options
+        else {'TernaryLinear', 'Linear', 'Int8Linear'})
+
+
+def test_the_patch_embedding_is_the_convolution_that_it_replaces():
+    vit = TernaryViT(ViTConfig(image_size=(28, 42), width=48, depth=1, heads=3))
+    image = torch.randn(2, 3, 28, 42)
+    kernel = vit.patch_embed.proj.weight.reshape(48, 3, 14, 14)
+    wanted = torch.nn.functional.conv2d(image, kernel, vit.patch_embed.proj.bias, stride=14)
+    assert torch.allclose(vit.patch_embed(image), wanted.flatten(2).transpose(1, 2), atol=1e-4)
 
 
 def test_sign_passes_its_gradient_only_near_zero():
@@ -35,36 +68,12 @@ def test_sign_passes_its_gradient_only_near_zero():
     assert x.grad.tolist() == [0, 1, 1, 1, 0]
 
 
-def test_grid_pooling_averages_each_cell():
-    pool = grid_pooling(4, 2)
-    tokens = torch.arange(16.0)
-    assert torch.allclose(pool @ tokens, torch.tensor([2.5, 4.5, 10.5, 12.5]))
-    assert torch.allclose(grid_pooling(14, 4).sum(1), torch.ones(16))
-
-
 def test_position_embeddings_are_resampled():
     embedding = torch.randn(1, 1 + 64, 6)
-    assert torch.allclose(resample_position_embedding(embedding, 8), embedding, atol=1e-5)
-    assert resample_position_embedding(embedding, 5).shape == (1, 26, 6)
+    assert torch.allclose(resample_position_embedding(embedding, (8, 8)), embedding, atol=1e-5)
+    assert resample_position_embedding(embedding, (4, 6)).shape == (1, 25, 6)
     with pytest.raises(ValueError, match='not a square'):
-        resample_position_embedding(torch.randn(1, 8, 6), 4)
-
-
-def timm_state(depth=2, width=48, gamma=0.5):
-    state = {'patch_embed.proj.weight': torch.randn(width, 3, 14, 14),
-             'patch_embed.proj.bias': torch.randn(width),
-             'cls_token': torch.randn(1, 1, width), 'pos_embed': torch.randn(1, 26, width)}
-    for i in range(depth):
-        for name, rows, cols in (('attn.qkv', 3 * width, width), ('attn.proj', width, width),
-                                 ('mlp.fc1', 4 * width, width), ('mlp.fc2', width, 4 * width)):
-            state[f'blocks.{i}.{name}.weight'] = torch.randn(rows, cols) * 0.05
-            state[f'blocks.{i}.{name}.bias'] = torch.randn(rows)
-        for name in ('norm1', 'norm2'):
-            state[f'blocks.{i}.{name}.weight'] = torch.ones(width)
-            state[f'blocks.{i}.{name}.bias'] = torch.zeros(width)
-        for name in ('ls1', 'ls2'):
-            state[f'blocks.{i}.{name}.gamma'] = torch.full((width,), gamma)
-    return state
+        resample_position_embedding(torch.randn(1, 8, 6), (4, 4))
 
 
 def test_a_pretrained_trunk_is_loaded_with_its_layer_scale_folded_in(small_config):
@@ -106,7 +115,6 @@ def test_rounding_a_network_keeps_its_answers_closer(small_config):
         layers = [m for m in network.modules() if isinstance(m, TernaryLinear)]
         for layer in layers:
             layer.q = float(kind != 'float')
-            layer.channel_scale.data = absmean_scale(layer.weight.data, True)
         if kind == 'compensated':
             round_network(network.backbone, network.normalise(image))
         outputs[kind] = network.tokens(image).detach()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tetra_vpr_ros.training.packing import pack_ternary, unpack_ternary
 from tetra_vpr_ros.training.ternary import (
-    absmean_scale, quantize_activation, set_ternary_factor, ternary_codes, TernaryLinear)
+    absmean_scale, Int8Linear, make_linear, quantize_activation, set_ternary_factor, ternary_codes, TernaryLinear)
 import torch
 from torch.nn import functional as F
 
@@ -78,3 +78,20 @@ def test_absmean_and_codes_by_hand():
         [0, -1, 1, 0], [1, 1, -1, 0]]
     with pytest.raises(ValueError, match='scale_mode'):
         TernaryLinear(4, 4, 'row')
+
+
+def test_int8_layers_use_seven_bits_and_a_scale_per_channel():
+    layer = Int8Linear(32, 8)
+    codes = layer.codes()
+    assert codes.abs().amax(1).eq(63).all()
+    x = torch.randn(5, 32)
+    wanted = F.linear(quantize_activation(x), codes.float() * layer.scale(), layer.bias)
+    assert torch.allclose(layer(x), wanted, atol=1e-5)
+    assert (layer.codes().float() * layer.scale() - layer.weight).abs().max() < layer.scale().max()
+
+
+def test_a_layer_is_made_by_its_precision():
+    kinds = {name: type(make_linear(4, 4, name)).__name__ for name in ('ternary', 'int8', 'float')}
+    assert kinds == {'ternary': 'TernaryLinear', 'int8': 'Int8Linear', 'float': 'Linear'}
+    with pytest.raises(ValueError, match='int4'):
+        make_linear(4, 4, 'int4')

@@ -68,12 +68,12 @@ class Source:
     :ivar cache: the cache, or None.
     """
 
-    def __init__(self, config: DistillConfig, seed: int, workers: Workers) -> None:
+    def __init__(self, config: DistillConfig, workers: Workers) -> None:
         """Find the images and build or continue the cache."""
         teacher_config = config.teacher
         images = find_pool(config.images)
         self.spec = CacheSpec(teacher_config.image_size, teacher_config.views,
-                              teacher_config.dims, seed)
+                              teacher_config.dims)
         self.cache: TeacherCache | None = None
         self._images: list[PoolImage] = images
         self._teacher: Teacher | None = None
@@ -305,7 +305,7 @@ def distill(config: TrainConfig) -> PlaceNetwork:
     workers = Workers.join()
     if stage.losses.descriptor and not stage.cache:
         raise ConfigError('distill.losses.descriptor needs distill.cache')
-    source = Source(stage, config.seed, workers)
+    source = Source(stage, workers)
     size = config.network.vit.input_size
     if stage.losses.attention:
         if not source.has_attention:

@@ -1,0 +1,80 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+from sample_data import ROOT
+from tetra_vpr_ros.training.config import ConfigError, load_config, TrainConfig
+from tetra_vpr_ros.training.schedules import learning_rate_factor, progressive_factor
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'config' / 'training').glob('*.yaml')),
+                         ids=lambda path: path.stem)
+def test_every_shipped_configuration_is_read(path):
+    assert isinstance(load_config(path), TrainConfig)
+
+
+def test_the_paper_is_written_down():
+    config = load_config(ROOT / 'config' / 'training' / 'tetra_base_paper.yaml')
+    vit = config.network.vit
+    assert (vit.width, vit.depth, vit.patch_size, vit.image_size) == (768, 12, 14, 322)
+    assert (vit.norm, vit.scale_mode, vit.last_block_precision) == ('bitnet', 'tensor', 'float')
+    assert config.distill.optimizer.learning_rate == 4e-4
+    assert config.distill.optimizer.epochs == 30
+    losses = config.distill.losses
+    assert (losses.class_token, losses.patch, losses.attention) == (1.0, 0.3, 0.05)
+    teacher = config.distill.teacher
+    assert (teacher.kind, teacher.attention_layers, teacher.temperature) == ('dinov2', 4, 4.0)
+    assert config.distill.q_schedule == 'sigmoid'
+
+
+@pytest.mark.parametrize(('text', 'error'), [
+    ('distil: {}', "unknown key 'distil'; did you mean 'distill'"),
+    ('network: {vit: {image_size: 100}}', 'network.vit: image_size 100 is not a multiple'),
+    ('network: {vit: {depth: deep}}', "network.vit.depth must be a whole number, not 'deep'"),
+    ('distill: {optimizer: {bf16: 1}}', 'distill.optimizer.bf16 must be true or false'),
+    ('distill: {q_schedule: step}', 'distill.q_schedule must be one of sigmoid, linear'),
+    ('distill: {images: [a]}', 'distill.images must be a mapping'),
+    ('distill: {images: {a: many}}', 'distill.images.a must be a whole number'),
+    ('finetune: {places: {}}', 'finetune.places must be a list'),
+    ('finetune: {places: [{kind: map}]}', r'finetune.places\[0\].kind must be one of gsv'),
+    ('network: {vit: {image_size: [1, 2, 3]}}', 'network.vit.image_size'),
+    ('seed: {', 'is not YAML'), ('[]', 'the file must be a mapping')])
+def test_what_is_wrong_is_named(tmp_path, text, error):
+    path = tmp_path / 'wrong.yaml'
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=error) as caught:
+        load_config(path)
+    assert str(path) in str(caught.value)
+
+
+def test_numbers_are_read_as_they_are_meant(tmp_path):
+    path = tmp_path / 'fine.yaml'
+    path.write_text('distill: {optimizer: {learning_rate: 4e-4, epochs: 30}}\n'
+                    'network: {vit: {image_size: [168, 224]}}\n')
+    config = load_config(path)
+    assert config.distill.optimizer.learning_rate == 0.0004
+    assert config.distill.optimizer.epochs == 30.0
+    assert config.network.vit.grid == (12, 16)
+    with pytest.raises(ConfigError, match='cannot read'):
+        load_config(tmp_path / 'none.yaml')
+
+
+def test_the_progressive_factor():
+    assert progressive_factor(0.0) < 0.003
+    assert progressive_factor(6 / 16) == pytest.approx(0.5)
+    assert progressive_factor(1.0) > 0.999
+    assert progressive_factor(0.25, 'linear') == 0.25
+    assert progressive_factor(0.5, 'cosine') == pytest.approx(0.5)
+    assert progressive_factor(0.0, 'none') == 1.0
+    with pytest.raises(ValueError, match='steps'):
+        progressive_factor(0.5, 'steps')
+
+
+def test_the_learning_rate():
+    from tetra_vpr_ros.training.config import OptimizerConfig
+    linear = OptimizerConfig(warmup=10, decay=0.5)
+    assert learning_rate_factor(0, 100, linear) == pytest.approx(0.1)
+    assert learning_rate_factor(30, 100, linear) == 1.0
+    assert learning_rate_factor(75, 100, linear) == pytest.approx(0.5)
+    cosine = OptimizerConfig(warmup=1, schedule='cosine')
+    assert learning_rate_factor(50, 100, cosine) == pytest.approx(0.5)
+    assert learning_rate_factor(99, 100, OptimizerConfig(schedule='constant')) == 1.0

@@ -1,0 +1,43 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Two processes compute what one does that accumulates two parts."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+from sample_data import ROOT
+import torch
+from training_data import write_config
+
+
+@pytest.mark.timeout(180)
+def test_two_processes_equal_one_that_accumulates(recipe, tmp_path):
+    both = write_config(tmp_path / 'both.yaml', recipe, run=str(tmp_path / 'both'))
+    one = write_config(tmp_path / 'one.yaml', recipe, run=str(tmp_path / 'one'),
+                       distill__optimizer__accumulate=2)
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
+    command = ['-m', 'tetra_vpr_ros.training.train', 'distill', '--config']
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    subprocess.run([sys.executable, *command, str(one)], check=True, env=environment,
+                   cwd=tmp_path)
+    subprocess.run([sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2',
+                    '--master-addr', '127.0.0.1', '--master-port', str(port), *command,
+                    str(both)], check=True, env=environment, cwd=tmp_path)
+    states = [torch.load(tmp_path / name / 'distill.pt', weights_only=True)
+              for name in ('one', 'both')]
+    assert states[0]['step'] == states[1]['step'] == 6
+    for name, a in states[0]['network'].items():
+        b = states[1]['network'][name]
+        assert torch.allclose(a, b, atol=2e-4), (name, (a - b).abs().max())
+    # And it is no accident of weights that never moved.
+    other = write_config(tmp_path / 'other.yaml', recipe, run=str(tmp_path / 'other'), seed=1)
+    subprocess.run([sys.executable, *command, str(other)], check=True, env=environment,
+                   cwd=tmp_path)
+    moved = torch.load(tmp_path / 'other' / 'distill.pt', weights_only=True)['network']
+    key = 'aggregation.project.weight'
+    assert (moved[key] - states[0]['network'][key]).abs().max() > 1e-3

@@ -1,0 +1,78 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The four verbs, one after another, as a user runs them."""
+
+import shutil
+
+import pytest
+from tetra_vpr_ros.training import train
+from tetra_vpr_ros.vision import PlaceEncoder
+from training_data import write_config
+
+
+def test_from_pictures_to_a_model_file(recipe, pictures, tmp_path, capsys):
+    config = str(write_config(tmp_path / 'recipe.yaml', recipe))
+    assert train.main(['distill', '--config', config]) == 0
+    assert train.main(['finetune', '--config', config]) == 0
+    assert 'recall@1 binary' in capsys.readouterr().out
+    assert train.main(['evaluate', '--config', config]) == 0
+    assert 'finetune_best.pt: 128 bits' in capsys.readouterr().out
+    assert train.main(['export', '--config', config]) == 0
+    out = tmp_path / 'models' / 'small.onnx'
+    assert 'MB, from' in capsys.readouterr().out
+    info = PlaceEncoder(out).info
+    assert (info.name, info.version, info.bits, info.height) == ('small', '7', 128, 56)
+    traverse = tmp_path / 'traverse'
+    shutil.copytree(pictures, traverse)
+    for model in (str(out), str(tmp_path / 'run' / 'distill.pt')):
+        assert train.main(['evaluate', '--config', config, '--checkpoint', model, '--database',
+                           str(traverse), '--queries', str(traverse), '--tolerance', '0']) == 0
+        printed = capsys.readouterr().out
+        assert 'binary: 100.0 % of 32' in printed  # every picture finds itself
+    # Fine-tuning may start from a model file, such as the shipped one.
+    own = str(write_config(tmp_path / 'own.yaml', recipe, finetune__start={'model': str(out)},
+                           run=str(tmp_path / 'own'), finetune__optimizer__steps=1))
+    assert train.main(['finetune', '--config', own]) == 0
+
+
+def test_errors_are_told_in_one_line(recipe, tmp_path, capsys, monkeypatch):
+    def error_of(*arguments):
+        assert train.main(list(arguments)) == 1
+        text = capsys.readouterr().err
+        assert text.startswith('error: ')
+        assert 'Traceback' not in text
+        return text
+
+    config = str(write_config(tmp_path / 'recipe.yaml', recipe))
+    assert 'holds no checkpoint' in error_of('export', '--config', config)
+    assert 'no such checkpoint' in error_of(
+        'evaluate', '--config', config, '--checkpoint', 'none.onnx')
+    broken = write_config(tmp_path / 'broken.yaml', recipe, distill__teacher__path='none')
+    assert 'no such teacher file' in error_of('distill', '--config', str(broken))
+    broken = write_config(tmp_path / 'broken.yaml', recipe, distill__images={'none': 1})
+    assert 'no such image folder: none' in error_of('distill', '--config', str(broken))
+    assert 'cannot read' in error_of('distill', '--config', str(tmp_path / 'none.yaml'))
+    broken = write_config(tmp_path / 'broken.yaml', recipe, distil={})
+    assert "did you mean 'distill'" in error_of('distill', '--config', str(broken))
+    from tetra_vpr_ros.training import verbs
+
+    def interrupted(config):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verbs, 'run_distill', interrupted)
+    assert train.main(['distill', '--config', config]) == 130
+    assert 'the same command continues' in capsys.readouterr().err
+
+
+def test_without_torch_it_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(__import__('sys').modules, 'tetra_vpr_ros.training.verbs', None)
+    monkeypatch.delattr('tetra_vpr_ros.training.verbs', raising=False)
+    assert train.main(['distill', '--config', 'x.yaml']) == 1
+    assert "pip install 'tetra_vpr_ros[training]'" in capsys.readouterr().err
+
+
+def test_the_help_names_the_verbs(capsys):
+    with pytest.raises(SystemExit):
+        train.main(['--help'])
+    printed = capsys.readouterr().out
+    assert all(verb in printed for verb in ('distill', 'finetune', 'export', 'evaluate'))
