@@ -52,6 +52,8 @@ def test_the_wheel_holds_share_resource_index_and_launchers(wheel):
                  'share/tetra_vpr_ros/config/fastdds_large_images.xml',
                  'share/tetra_vpr_ros/models/tetra_vits8_2048.onnx',
                  'share/tetra_vpr_ros/models/README.md',
+                 'share/tetra_vpr_ros/config/training/tetra_vits8_2048.yaml',
+                 'lib/tetra_vpr_ros/train',
                  'lib/tetra_vpr_ros/build_map', 'tetra_vpr_ros/nodes/localize.py',
                  'tetra_vpr_ros/py.typed'):
         assert name in names
@@ -82,6 +84,8 @@ def test_an_installed_package_finds_its_model_and_both_launchers_run(wheel, tmp_
     assert printed.startswith(str(home / 'share' / 'tetra_vpr_ros' / 'models'))
     for launcher in (home / 'bin' / 'build_map', home / 'lib' / 'tetra_vpr_ros' / 'build_map'):
         assert '--keyframe-distance' in run(launcher, '--help')
+    for launcher in (home / 'bin' / 'train', home / 'lib' / 'tetra_vpr_ros' / 'train'):
+        assert 'finetune' in run(launcher, '--help')
     assert (home / 'bin' / 'localize').exists()
     assert (home / 'lib' / 'tetra_vpr_ros' / 'localize').exists()
 
@@ -99,6 +103,7 @@ def test_colcon_builds_the_package(source, tmp_path, extra):
     assert done.returncode == 0, done.stdout + done.stderr
     prefix = workspace / 'install' / 'tetra_vpr_ros'
     for name in ('lib/tetra_vpr_ros/localize', 'lib/tetra_vpr_ros/build_map',
+                 'lib/tetra_vpr_ros/train',
                  'share/tetra_vpr_ros/package.xml',
                  'share/tetra_vpr_ros/launch/localize.launch.py',
                  'share/tetra_vpr_ros/models/tetra_vits8_2048.onnx',

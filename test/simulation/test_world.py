@@ -111,5 +111,16 @@ def test_training_pictures_never_show_a_level_of_the_demo(tmp_path):
     levels = training_levels()
     assert len(levels) > 50
     assert not DEMO_LEVELS & set(levels)
-    assert sample_level('map03', 2, tmp_path) == 2
-    assert sorted(p.name for p in tmp_path.iterdir()) == ['map03__000.jpg', 'map03__001.jpg']
+    written = sample_level('map03', 3, tmp_path, views=3)
+    assert 6 <= written <= 9
+    names = sorted(path.name.split('@') for path in tmp_path.iterdir())
+    assert len(names) == written
+    assert all(len(name) == 16 and name[-1] == '.jpg' for name in names)
+    by_place = {}
+    for name in names:
+        by_place.setdefault(name[7], []).append((float(name[1]), float(name[2]), float(name[9])))
+    assert set(by_place) == {'map03-000', 'map03-001', 'map03-002'}
+    for views in by_place.values():
+        for x, y, heading in views:
+            assert math.hypot(x - views[0][0], y - views[0][1]) < 3.2
+            assert abs((heading - views[0][2] + 180) % 360 - 180) < 60

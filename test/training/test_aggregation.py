@@ -1,8 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from tetra_vpr_ros.training.aggregation import (
-    AggregationConfig, AGGREGATIONS, grid_pooling, Salad)
+from tetra_vpr_ros.training.aggregation import AggregationConfig, AGGREGATIONS, grid_pooling, Salad
 from tetra_vpr_ros.training.network import binarize
 import torch
 

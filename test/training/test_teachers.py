@@ -71,6 +71,7 @@ def test_onnx_and_torchscript_files(tmp_path):
     assert from_onnx.patches.shape == (2, 16, 8)
 
     class Tokens(torch.nn.Module):
+
         def forward(self, x):
             patches = torch.nn.functional.avg_pool2d(x, 14).flatten(2).transpose(1, 2)
             return torch.cat([patches.mean(1, keepdim=True), patches], dim=1)

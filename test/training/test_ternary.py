@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from tetra_vpr_ros.training.packing import pack_ternary, unpack_ternary
 from tetra_vpr_ros.training.ternary import (
-    absmean_scale, Int8Linear, make_linear, quantize_activation, set_ternary_factor, ternary_codes, TernaryLinear)
+    absmean_scale, Int8Linear, make_linear, quantize_activation, set_ternary_factor, ternary_codes,
+    TernaryLinear)
 import torch
 from torch.nn import functional as F
 

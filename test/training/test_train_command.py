@@ -68,7 +68,7 @@ def test_without_torch_it_says_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(__import__('sys').modules, 'tetra_vpr_ros.training.verbs', None)
     monkeypatch.delattr('tetra_vpr_ros.training.verbs', raising=False)
     assert train.main(['distill', '--config', 'x.yaml']) == 1
-    assert "pip install 'tetra_vpr_ros[training]'" in capsys.readouterr().err
+    assert 'pip install "tetra_vpr_ros[training]"' in capsys.readouterr().err
 
 
 def test_the_help_names_the_verbs(capsys):

@@ -13,11 +13,13 @@ Usage: ``python -m tetra_vpr_ros.simulation.sample_views --out DIR``.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 import math
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
 from tetra_vpr_ros.simulation.world import DoomWorld, LEVELS, Pose2D, WorldError
 from tqdm import tqdm
@@ -79,12 +81,13 @@ def sample_level(level: str, count: int, out: Path, views: int = 3, seed: int = 
     return written
 
 
-def _structure(image: np.ndarray) -> float:
+def _structure(image: NDArray[np.uint8]) -> float:
     small = cv2.resize(image, (64, 48), interpolation=cv2.INTER_AREA)
     return float(np.abs(np.diff(small.astype(int), axis=1)).mean())
 
 
-def _nearby(anchor: Pose2D, clearance_at, rng: np.random.Generator) -> Pose2D | None:
+def _nearby(anchor: Pose2D, clearance_at: Callable[[float, float], float],
+            rng: np.random.Generator) -> Pose2D | None:
     """Shift a pose sideways by up to 1.2 m and forwards by up to 1 m, where there is room."""
     cos, sin = math.cos(anchor.yaw), math.sin(anchor.yaw)
     for _ in range(20):
@@ -95,7 +98,7 @@ def _nearby(anchor: Pose2D, clearance_at, rng: np.random.Generator) -> Pose2D | 
     return None
 
 
-def _write(path: Path, image: np.ndarray) -> int:
+def _write(path: Path, image: NDArray[np.uint8]) -> int:
     small = cv2.resize(image, (341, 256), interpolation=cv2.INTER_AREA)
     return int(cv2.imwrite(str(path), small[:, :, ::-1]))
 

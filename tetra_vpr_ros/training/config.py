@@ -45,7 +45,7 @@ class OptimizerConfig:
     :ivar schedule: of the learning rate: ``constant``, ``cosine``, or ``linear``
         (constant, then falling to zero over the share ``decay`` at the end).
     :ivar bf16: compute in bfloat16 where that is safe.
-    :ivar compile: use torch.compile.
+    :ivar torch_compile: compile the network, which pays off after some minutes.
     """
 
     learning_rate: float = 8e-5
@@ -61,7 +61,7 @@ class OptimizerConfig:
     schedule: Literal['constant', 'linear', 'cosine'] = 'linear'
     decay: float = 0.5
     bf16: bool = True
-    compile: bool = False
+    torch_compile: bool = False
     save_every: int = 50
     validate_every: int = 500
     workers: int = 1
@@ -204,7 +204,7 @@ def load_config(path: Path) -> TrainConfig:
     :raises ConfigError: the file cannot be read, or a key or value is wrong.
     """
     try:
-        data = yaml.load(path.read_text(), _Loader)
+        data = yaml.load(path.read_text(), _Loader)  # noqa: S506 - it is a SafeLoader
     except OSError as error:
         raise ConfigError(f'cannot read {path}: {error.strerror}') from error
     except yaml.YAMLError as error:
@@ -252,6 +252,7 @@ def from_mapping(kind: type[T], data: Any, key: str = '') -> T:
 
 
 def _convert(hint: Any, value: Any, key: str) -> Any:
+    """Check and convert a value to what the type hint of its key says."""
     origin, arguments = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint):
         return from_mapping(hint, value, key)  # type: ignore[arg-type]
@@ -268,6 +269,19 @@ def _convert(hint: Any, value: Any, key: str) -> Any:
             except ConfigError as error:
                 errors.append(str(error))
         raise ConfigError(errors[0])
+    if origin is not None:
+        return _convert_container(origin, arguments, value, key)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        names = {int: 'a whole number', float: 'a number', str: 'a text', bool: 'true or false',
+                 type(None): 'empty'}
+        raise ConfigError(f'{key} must be {names.get(hint, hint.__name__)}, not {value!r}')
+    return value
+
+
+def _convert_container(origin: Any, arguments: tuple[Any, ...], value: Any, key: str) -> Any:
+    """Convert a list, tuple or mapping, and what it holds."""
     if origin in (list, tuple):
         if not isinstance(value, list):
             raise ConfigError(f'{key} must be a list, not {value!r}')
@@ -276,18 +290,7 @@ def _convert(hint: Any, value: Any, key: str) -> Any:
         kinds = arguments if origin is tuple else [arguments[0]] * len(value)
         return origin(_convert(option, item, f'{key}[{i}]')
                       for i, (option, item) in enumerate(zip(kinds, value)))
-    if origin is dict:
-        if not isinstance(value, Mapping):
-            raise ConfigError(f'{key} must be a mapping, not {value!r}')
-        return {_convert(arguments[0], k, key): _convert(arguments[1], v, f'{key}.{k}')
-                for k, v in value.items()}
-    if hint is type(None):
-        if value is not None:
-            raise ConfigError(f'{key} must be empty, not {value!r}')
-        return None
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        names = {int: 'a whole number', float: 'a number', str: 'a text', bool: 'true or false'}
-        raise ConfigError(f'{key} must be {names.get(hint, hint.__name__)}, not {value!r}')
-    return value
+    if not isinstance(value, Mapping):
+        raise ConfigError(f'{key} must be a mapping, not {value!r}')
+    return {_convert(arguments[0], k, key): _convert(arguments[1], v, f'{key}.{k}')
+            for k, v in value.items()}

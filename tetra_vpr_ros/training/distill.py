@@ -25,8 +25,7 @@ from tetra_vpr_ros.training.network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.pool import find_pool, HeldOut, PoolImage, read_rgb
 from tetra_vpr_ros.training.rounding import round_network
 from tetra_vpr_ros.training.schedules import progressive_factor
-from tetra_vpr_ros.training.targets import (
-    DescriptorTarget, fit_grid_head, fit_linear, fit_target)
+from tetra_vpr_ros.training.targets import DescriptorTarget, fit_grid_head, fit_linear, fit_target
 from tetra_vpr_ros.training.teacher_cache import (
     ask_teacher, build_cache, CacheSpec, image_view, TeacherCache)
 from tetra_vpr_ros.training.teachers import open_teacher, soft_attention, Teacher
@@ -189,7 +188,7 @@ class DistillationLoss:
         self.config, self.network, self.heads = config, network, heads
         self.grid, self.target = grid, target
         self.layers = config.teacher.attention_layers if config.losses.attention else 0
-        self._tokens = (torch.compile(network.tokens) if config.optimizer.compile
+        self._tokens = (torch.compile(network.tokens) if config.optimizer.torch_compile
                         else network.tokens)
 
     def __call__(self, batch: DistillBatch, share: float) -> Losses:

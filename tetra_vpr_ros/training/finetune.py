@@ -61,7 +61,7 @@ class PlaceLoss:
             alpha=1.0, beta=50.0, base=0.0, distance=distances.DotProductSimilarity())
         self._miner = miners.MultiSimilarityMiner(
             epsilon=0.1, distance=distances.CosineSimilarity())
-        self._tokens = (torch.compile(network.tokens) if config.optimizer.compile
+        self._tokens = (torch.compile(network.tokens) if config.optimizer.torch_compile
                         else network.tokens)
         self._start = (copy.deepcopy(network).eval().requires_grad_(False)
                        if config.keep else None)

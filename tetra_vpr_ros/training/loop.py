@@ -45,7 +45,7 @@ Losses = dict[str, torch.Tensor]
 
 @dataclass
 class Workers:
-    """This process among those that ``torchrun`` started."""
+    """One process among those that ``torchrun`` started."""
 
     rank: int = 0
     count: int = 1
@@ -105,7 +105,7 @@ class Log:
         rows: list[list[str]] = []
         if self.path.exists():
             with self.path.open(newline='') as file:
-                rows = [row for row in csv.reader(file)]
+                rows = list(csv.reader(file))
         self._header = rows[0] if rows and start else []
         kept = [row for row in rows[1:] if int(row[0]) < start] if start else []
         self._file = self.path.open('w', newline='')

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from tetra_vpr_ros.training.aggregation import (
-    BinaryHead, BoQ, GeM, GridHead, MixVPR, Salad)
+from tetra_vpr_ros.training.aggregation import BinaryHead, BoQ, GeM, GridHead, MixVPR, Salad
 from tetra_vpr_ros.training.onnx_graph import attention, Graph, layer_norm, linear
 import torch
 from torch import nn

@@ -194,15 +194,12 @@ def build_cache(folder: Path, images: Sequence[PoolImage], teacher: Teacher,
         batch = np.asarray(views[start:stop]).reshape(-1, spec.size, spec.size, 3)
         out = ask_teacher(teacher, batch)
 
-        def store(array: np.ndarray | None, values: torch.Tensor | None) -> None:
+        for array, values in ((tokens, reduce(out.patches)), (classes, out.class_token),
+                              (attention, out.attention)):
             if array is not None and values is not None:
                 array[start:stop] = values.float().reshape(
                     stop - start, *array.shape[1:]).numpy()
                 array.flush()
-
-        store(tokens, reduce(out.patches))
-        store(classes, out.class_token)
-        store(attention, out.attention)
         views.flush()
         state['done'] = stop
         temporary = state_file.with_suffix('.tmp')

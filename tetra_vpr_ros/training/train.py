@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 
-MISSING = ("training needs further packages ({name} is missing): "
-           "pip install 'tetra_vpr_ros[training]'")
+MISSING = ('training needs further packages ({name} is missing): '
+           'pip install "tetra_vpr_ros[training]"')
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
