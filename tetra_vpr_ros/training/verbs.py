@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+import re
 
 import numpy as np
 from tetra_vpr_ros.training.checkpoint import CheckpointError, load_network
@@ -98,10 +99,12 @@ def evaluate(config: TrainConfig, options: argparse.Namespace) -> int:
 
 @torch.no_grad()
 def embed(network: PlaceNetwork, folder: Path) -> torch.Tensor:
-    """Return the embeddings ``[n, bits]`` of a folder's images, in order of their names."""
+    """Return the embeddings ``[n, bits]`` of a folder's images, in natural order (2 before 10)."""
     size = network.config.vit.input_size
     rng = np.random.default_rng(0)
-    pictures = [student_view(image, size, rng, 1.0) for entry in find_images(folder)
+    entries = sorted(find_images(folder), key=lambda entry: [
+        int(part) if part.isdigit() else part for part in re.split(r'(\d+)', entry.name)])
+    pictures = [student_view(image, size, rng, 1.0) for entry in entries
                 if (image := read_rgb(entry.path)) is not None]
     parts = torch.from_numpy(np.stack(pictures)).split(16)
     return torch.cat([network(part) for part in parts])
