@@ -57,6 +57,9 @@ def _from_model(path: Path) -> PlaceNetwork:
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if 'network' not in metadata:
         raise CheckpointError('its metadata does not describe the network')
+    if metadata.get('format', 'packed-uint8') != 'packed-uint8':
+        raise CheckpointError(f"its weights are stored as {metadata['format']}: only "
+                              'packed-uint8 files can be read back')
     network = PlaceNetwork(from_mapping(NetworkConfig, json.loads(metadata['network'])))
     stored = {entry.name: torch.from_numpy(numpy_helper.to_array(entry).copy())
               for entry in model.graph.initializer}
@@ -75,6 +78,9 @@ def _from_model(path: Path) -> PlaceNetwork:
                 parameter.copy_(kernel.flatten(1))
             elif parameter.requires_grad:  # a bias that never moves is not stored
                 parameter.copy_(stored[name].float().reshape(parameter.shape))
+        for name, buffer in network.named_buffers():
+            if name in stored:  # the ranges of static activations
+                buffer.copy_(stored[name].float())
         if 'backbone.patch_embed.proj' not in quantized:
             projection = network.backbone.patch_embed.proj
             shape = (len(projection.weight), 3, -1)

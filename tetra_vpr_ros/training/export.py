@@ -21,13 +21,16 @@ import onnx
 from onnx import helper, TensorProto
 from tetra_vpr_ros.training.checkpoint import network_entry
 from tetra_vpr_ros.training.network import PlaceNetwork
-from tetra_vpr_ros.training.onnx_graph import attention, gelu, Graph, layer_norm, linear
+from tetra_vpr_ros.training.onnx_graph import (
+    attention, CONTRIB, Format, gelu, Graph, layer_norm, linear)
 from tetra_vpr_ros.training.onnx_heads import aggregation
 from tetra_vpr_ros.training.ternary import QuantizedLinear
 from tetra_vpr_ros.training.vit import Block, ViTConfig
 from tetra_vpr_ros.vision.model_file import DESCRIPTOR_FORMAT
 
-OPSET = 18
+# Opset 18 and IR 8 are the newest that runtimes of 2023 read; INT2 came with 25.
+VERSIONS = {'int2': (25, 13)}
+OLDEST = (18, 8)
 
 
 def _patches(g: Graph, network: PlaceNetwork) -> str:
@@ -70,19 +73,21 @@ def _block(g: Graph, x: str, block: Block, config: ViTConfig, name: str) -> str:
     return g.op('Add', x, linear(g, hidden, block.fc2, f'{name}.fc2'))
 
 
-def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str]) -> onnx.ModelProto:
+def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str],
+               weight_format: Format = 'packed-uint8') -> onnx.ModelProto:
     """
     Write the network as an ONNX model.
 
     :param network: trained.
     :param metadata: name, version, recipe, data, licence; bits, input size,
         descriptor format and the network's configuration are added.
+    :param weight_format: see `Graph`.
     :returns: a checked model, ``image`` uint8 ``[N, H, W, 3]`` to ``descriptor``
         uint8 ``[N, bits / 8]``.
     """
     config, vit = network.config, network.config.vit
     height, width = vit.input_size
-    g = Graph()
+    g = Graph(weight_format)
     patches = _patches(g, network)
     count = g.op('Slice', g.op('Shape', 'image'), g.ints(0), g.ints(1), g.ints(0))
     first = g.half('backbone.cls_token', network.backbone.cls_token)
@@ -103,28 +108,33 @@ def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str]) -> onnx.Model
         [helper.make_tensor_value_info('image', TensorProto.UINT8, ['N', height, width, 3])],
         [helper.make_tensor_value_info('descriptor', TensorProto.UINT8, ['N', config.bits // 8])],
         list(g.initializers.values()))
-    # IR 8 is the newest that runtimes of 2023 read.
-    model = helper.make_model(graph, ir_version=8, producer_name='tetra_vpr_ros',
-                              opset_imports=[helper.make_opsetid('', OPSET)])
+    opset, ir_version = VERSIONS.get(weight_format, OLDEST)
+    domains = [helper.make_opsetid('', opset)]
+    if any(node.domain == CONTRIB for node in g.nodes):
+        domains.append(helper.make_opsetid(CONTRIB, 1))
+    model = helper.make_model(graph, ir_version=ir_version, producer_name='tetra_vpr_ros',
+                              opset_imports=domains)
     helper.set_model_props(model, {
         **metadata, 'bits': str(config.bits), 'input_size': f'{height}x{width}',
         'descriptor_format': str(DESCRIPTOR_FORMAT),
-        'network': json.dumps(network_entry(config))})
+        'format': weight_format, 'network': json.dumps(network_entry(config))})
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
-def export_model(network: PlaceNetwork, path: Path, metadata: Mapping[str, str]) -> Path:
+def export_model(network: PlaceNetwork, path: Path, metadata: Mapping[str, str],
+                 weight_format: Format = 'packed-uint8') -> Path:
     """
     Write a model file, whole or not at all.
 
     :param network: trained.
     :param path: of the file; its folder is created.
     :param metadata: see `build_onnx`.
+    :param weight_format: see `Graph`.
     :returns: the path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + '.tmp')
-    onnx.save(build_onnx(network, metadata), str(temporary))
+    onnx.save(build_onnx(network, metadata, weight_format), str(temporary))
     os.replace(temporary, path)
     return path

@@ -1,13 +1,15 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 """
-The layers of our networks, written operator by operator in ONNX (opset 18).
+The layers of our networks, written operator by operator in ONNX.
 
 Initialisers carry the names of the PyTorch parameters, so that a model file can
 be read back into a network.
 """
 
 from __future__ import annotations
+
+from typing import get_args, Literal, TypeAlias
 
 import numpy as np
 import onnx
@@ -18,11 +20,25 @@ import torch
 from torch import nn
 
 
-class Graph:
-    """Collects nodes and initialisers; every method returns the name of its result."""
+Format: TypeAlias = Literal['packed-uint8', 'int2', 'matmulnbits', 'float32']
+FORMATS: tuple[str, ...] = get_args(Format)
+CONTRIB = 'com.microsoft'
 
-    def __init__(self) -> None:
+
+class Graph:
+    """
+    Collects nodes and initialisers; every method returns the name of its result.
+
+    :param weight_format: how few-valued weights are stored: ``packed-uint8`` (2-bit
+        codes, four to a byte), ``int2`` (ONNX's own 2-bit type), ``matmulnbits``
+        (2-bit codes that stay packed in memory) or ``float32``.
+    """
+
+    def __init__(self, weight_format: Format = 'packed-uint8') -> None:
         """Start empty."""
+        if weight_format not in FORMATS:
+            raise ValueError(f'format must be one of {", ".join(FORMATS)}, not {weight_format!r}')
+        self.format = weight_format
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, onnx.TensorProto] = {}
         self._count = 0
@@ -37,7 +53,7 @@ class Graph:
     def constant(self, name: str, value: np.ndarray) -> str:
         """Store an array, once under each name."""
         if name not in self.initializers:
-            self.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+            self.initializers[name] = numpy_helper.from_array(np.asarray(value, order='C'), name)
         return name
 
     def ints(self, *values: int) -> str:
@@ -72,10 +88,37 @@ def layer_norm(g: Graph, x: str, norm: nn.Module, name: str) -> str:
 def linear(g: Graph, x: str, layer: nn.Module, name: str) -> str:
     """Apply a linear layer of any precision to the last axis."""
     if isinstance(layer, QuantizedLinear):
-        return quantized_linear(g, quantize_tokens(g, x), layer, name)
+        return quantized_linear(g, x, layer, name)
     assert isinstance(layer, nn.Linear)
     weight = g.op('Transpose', g.half(f'{name}.weight', layer.weight), perm=[1, 0])
     return g.op('Add', g.op('MatMul', x, weight), g.half(f'{name}.bias', layer.bias))
+
+
+def quantized_linear(g: Graph, x: str, layer: QuantizedLinear, name: str) -> str:
+    """
+    Multiply 8-bit activations by few-valued weights, in the graph's format.
+
+    In the integer formats the weight is int8 by the time that it is multiplied:
+    the runtime folds what unpacks it when the session starts.
+    """
+    bias = g.half(f'{name}.bias', layer.bias)
+    cols = layer.weight.shape[0]
+    scale = layer.scale().detach().float().expand(cols, 1).reshape(cols)
+    weight_scale = g.single(f'{name}.scale', scale)
+    if g.format in ('float32', 'matmulnbits'):
+        product = _float_product(g, _quantize_and_back(g, x, layer, name), layer, name, scale)
+        return g.op('Add', product, bias)
+    weight = _int8_weight(g, layer, name)
+    if layer.activations == 'static':
+        step, zero = _static_range(g, layer, name)
+        quantized = g.op('QuantizeLinear', x, step, zero)
+        return g.op('MatMulIntegerToFloat', quantized, weight, step, weight_scale, zero, '', bias,
+                    domain=CONTRIB)
+    quantized, token_scale = quantize_tokens(g, x)
+    zero_point = g.constant('zero_point', np.array(128, np.uint8))
+    product = g.op('MatMulInteger', quantized, weight, zero_point)
+    product = g.op('Cast', product, to=TensorProto.FLOAT)
+    return g.op('Add', g.op('Mul', g.op('Mul', product, token_scale), weight_scale), bias)
 
 
 def quantize_tokens(g: Graph, x: str) -> tuple[str, str]:
@@ -86,40 +129,69 @@ def quantize_tokens(g: Graph, x: str) -> tuple[str, str]:
     onnxruntime falls back to a kernel that is many times slower. Sums of two
     products with weights of at most 63 never saturate, with or without VNNI.
     """
+    rounded, scale = _rounded_tokens(g, x)
+    return g.op('Cast', g.op('Add', rounded, g.scalar(128.0)), to=TensorProto.UINT8), scale
+
+
+def _rounded_tokens(g: Graph, x: str) -> tuple[str, str]:
     largest = g.op('ReduceMax', g.op('Abs', x), g.ints(-1), keepdims=1)
     scale = g.op('Mul', g.op('Max', largest, g.scalar(1e-5)), g.constant(
         'one_127th', np.array(1 / 127, np.float32)))
-    shifted = g.op('Add', g.op('Round', g.op('Div', x, scale)), g.scalar(128.0))
-    return g.op('Cast', shifted, to=TensorProto.UINT8), scale
+    return g.op('Round', g.op('Div', x, scale)), scale
 
 
-def quantized_linear(g: Graph, quantized: tuple[str, str], layer: QuantizedLinear,
-                     name: str) -> str:
-    """
-    Multiply quantised activations by quantised weights.
+def _static_range(g: Graph, layer: QuantizedLinear, name: str) -> tuple[str, str]:
+    zero = np.array(int(layer.input_zero_point), np.uint8)
+    return (g.single(f'{name}.input_scale', layer.input_scale),
+            g.constant(f'{name}.input_zero_point', zero))
 
-    Ternary codes are stored in two bits, four to a byte, and unpacked by
-    operators that the runtime folds into one int8 constant.
-    """
-    codes = layer.codes().cpu().numpy().T  # [in, out]
-    rows, cols = codes.shape
+
+def _quantize_and_back(g: Graph, x: str, layer: QuantizedLinear, name: str) -> str:
+    """Round activations as the integer formats do, but stay in floating point."""
+    if layer.activations == 'static':
+        step, zero = _static_range(g, layer, name)
+        return g.op('DequantizeLinear', g.op('QuantizeLinear', x, step, zero), step, zero)
+    rounded, scale = _rounded_tokens(g, x)
+    return g.op('Mul', rounded, scale)
+
+
+def _int8_weight(g: Graph, layer: QuantizedLinear, name: str) -> str:
+    """Store the codes and unpack them to int8 ``[in, out]``."""
+    codes = layer.codes().cpu().numpy().T
     if isinstance(layer, Int8Linear):
-        weight = g.constant(f'{name}.codes', codes)
-    else:
-        packed = g.constant(f'{name}.packed', pack_ternary(codes))
-        spread = g.op('BitShift', g.op('Unsqueeze', packed, g.ints(1)),
-                      g.constant('shifts', np.array([0, 2, 4, 6], np.uint8).reshape(1, 4, 1)),
-                      direction='RIGHT')
-        stored = g.op('BitwiseAnd', spread, g.constant('mask', np.array(3, np.uint8)))
-        stored = g.op('Cast', g.op('Reshape', stored, g.ints(rows, cols)), to=TensorProto.INT32)
-        weight = g.op('Cast', g.op('Sub', stored, g.constant('one', np.array(1, np.int32))),
-                      to=TensorProto.INT8)
-    x, token_scale = quantized
-    zero_point = g.constant('zero_point', np.array(128, np.uint8))
-    product = g.op('Cast', g.op('MatMulInteger', x, weight, zero_point), to=TensorProto.FLOAT)
-    scale = layer.scale().detach().float().expand(cols, 1).reshape(1, cols)
-    scaled = g.op('Mul', g.op('Mul', product, token_scale), g.single(f'{name}.scale', scale))
-    return g.op('Add', scaled, g.half(f'{name}.bias', layer.bias))
+        return g.constant(f'{name}.codes', codes)
+    if g.format == 'int2':
+        # Four codes to a byte, the first in the lowest bits.
+        quads = (codes.reshape(-1, 4) & 3).astype(np.uint8)
+        packed = quads[:, 0] | quads[:, 1] << 2 | quads[:, 2] << 4 | quads[:, 3] << 6
+        g.initializers[f'{name}.int2'] = helper.make_tensor(
+            f'{name}.int2', TensorProto.INT2, codes.shape, packed.tobytes(), raw=True)
+        return g.op('Cast', f'{name}.int2', to=TensorProto.INT8)
+    packed = g.constant(f'{name}.packed', pack_ternary(codes))
+    spread = g.op('BitShift', g.op('Unsqueeze', packed, g.ints(1)),
+                  g.constant('shifts', np.array([0, 2, 4, 6], np.uint8).reshape(1, 4, 1)),
+                  direction='RIGHT')
+    stored = g.op('BitwiseAnd', spread, g.constant('mask', np.array(3, np.uint8)))
+    stored = g.op('Cast', g.op('Reshape', stored, g.ints(*codes.shape)), to=TensorProto.INT32)
+    return g.op('Cast', g.op('Sub', stored, g.constant('one', np.array(1, np.int32))),
+                to=TensorProto.INT8)
+
+
+def _float_product(g: Graph, x: str, layer: QuantizedLinear, name: str, scale: torch.Tensor
+                   ) -> str:
+    """Multiply by the weight in float32, or by its 2-bit codes in MatMulNBits."""
+    codes = layer.codes().cpu()  # [out, in]
+    cols, rows = codes.shape
+    block = next((size for size in (128, 64, 32, 16) if rows % size == 0), 0)
+    if g.format == 'float32' or isinstance(layer, Int8Linear) or not block:
+        return g.op('MatMul', x, g.single(f'{name}.weight', (codes * scale[:, None]).T))
+    # Codes are stored about 2, the operator's zero; the first of four in the lowest bits.
+    quads = (codes.numpy() + 2).astype(np.uint8).reshape(cols, rows // block, block // 4, 4)
+    packed = quads[..., 0] | quads[..., 1] << 2 | quads[..., 2] << 4 | quads[..., 3] << 6
+    blocks = scale[:, None].expand(cols, rows // block)
+    return g.op('MatMulNBits', x, g.constant(f'{name}.nbits', packed),
+                g.single(f'{name}.blocks', blocks), domain=CONTRIB,
+                K=rows, N=cols, bits=2, block_size=block)
 
 
 def gelu(g: Graph, x: str) -> str:

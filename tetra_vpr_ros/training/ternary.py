@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 ScaleMode = Literal['tensor', 'channel', 'learned']
 Precision = Literal['ternary', 'int8', 'float']
+Activations = Literal['token', 'static']
 
 _EPS = 1e-8
 
@@ -52,16 +53,32 @@ def quantize_activation(x: torch.Tensor) -> torch.Tensor:
     return (x / scale).round() * scale
 
 
+def quantize_static(x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor
+                    ) -> torch.Tensor:
+    """
+    Round activations to uint8 of a fixed range.
+
+    :param x: any shape.
+    :param scale: of one step.
+    :param zero_point: the code of zero, 0..255.
+    :returns: ``x`` on the grid, same shape.
+    """
+    return (((x / scale).round() + zero_point).clamp(0, 255) - zero_point) * scale
+
+
 class QuantizedLinear(nn.Module):
     """
-    Linear layer with few-valued weights and int8 inputs; see the subclasses.
+    Linear layer with few-valued weights and 8-bit inputs; see the subclasses.
 
+    :param activations: ``token`` quantises each token by its own maximum, as in
+        the paper; ``static`` by a calibrated range, which is faster.
     :ivar limit: largest code of a weight.
     """
 
     limit = 0
 
-    def __init__(self, in_features: int, out_features: int) -> None:
+    def __init__(self, in_features: int, out_features: int,
+                 activations: Activations = 'token') -> None:
         """Create the layer with a truncated-normal latent weight."""
         super().__init__()
         self.weight = nn.Parameter(torch.empty(out_features, in_features))
@@ -69,6 +86,10 @@ class QuantizedLinear(nn.Module):
         nn.init.trunc_normal_(self.weight, std=0.02)
         # A tensor, so that a compiled network need not be compiled again when it changes.
         self.register_buffer('_q', torch.ones(()), persistent=False)
+        self.activations = activations
+        if activations == 'static':
+            self.register_buffer('input_scale', torch.ones(()))
+            self.register_buffer('input_zero_point', torch.full((), 128.0))
 
     @property
     def q(self) -> float:
@@ -95,11 +116,16 @@ class QuantizedLinear(nn.Module):
         scale = self.scale().detach()
         return self._codes(scale).detach() * scale
 
+    def _rounded_input(self, x: torch.Tensor) -> torch.Tensor:
+        if self.activations == 'static':
+            return quantize_static(x, self.input_scale, self.input_zero_point)
+        return quantize_activation(x)
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``[..., in]`` to ``[..., out]``."""
         # The gradient reaches the latent weight unchanged (straight through).
         weight = self.weight + self._q * (self._rounded() - self.weight.detach())
-        x = x + self._q * (quantize_activation(x) - x).detach()
+        x = x + self._q * (self._rounded_input(x) - x).detach()
         return F.linear(x, weight, self.bias)
 
 
@@ -113,14 +139,16 @@ class TernaryLinear(QuantizedLinear):
         ``channel`` (absmean of each output channel) or ``learned`` (a
         trained scale per output channel, which error-compensated rounding
         sets first).
+    :param activations: see `QuantizedLinear`.
     """
 
     limit = 1
 
     def __init__(self, in_features: int, out_features: int,
-                 scale_mode: ScaleMode = 'channel') -> None:
+                 scale_mode: ScaleMode = 'channel',
+                 activations: Activations = 'token') -> None:
         """Create the layer."""
-        super().__init__(in_features, out_features)
+        super().__init__(in_features, out_features, activations)
         if scale_mode not in ('tensor', 'channel', 'learned'):
             raise ValueError(
                 f"scale_mode must be 'tensor', 'channel' or 'learned', not {scale_mode!r}")
@@ -156,16 +184,17 @@ class Int8Linear(QuantizedLinear):
 
 
 def make_linear(in_features: int, out_features: int, precision: Precision,
-                scale_mode: ScaleMode = 'channel') -> nn.Module:
+                scale_mode: ScaleMode = 'channel',
+                activations: Activations = 'token') -> nn.Module:
     """
     Return a linear layer of the given precision.
 
     :raises ValueError: another precision.
     """
     if precision == 'ternary':
-        return TernaryLinear(in_features, out_features, scale_mode)
+        return TernaryLinear(in_features, out_features, scale_mode, activations)
     if precision == 'int8':
-        return Int8Linear(in_features, out_features)
+        return Int8Linear(in_features, out_features, activations)
     if precision == 'float':
         return nn.Linear(in_features, out_features)
     raise ValueError(f"precision must be 'ternary', 'int8' or 'float', not {precision!r}")

@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from tetra_vpr_ros.training.ternary import make_linear, Precision, QuantizedLinear, ScaleMode
+from tetra_vpr_ros.training.ternary import (
+    Activations, make_linear, Precision, QuantizedLinear, ScaleMode)
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -28,6 +29,7 @@ class ViTConfig:
     :ivar image_size: side, or height and width, in pixels; multiples of the patch.
     :ivar norm: ``pre`` (before attention and feed-forward, as pretrained ViTs
         have it) or ``bitnet`` (before every ternary layer).
+    :ivar activations: 8 bits per ``token``, or ``static`` ranges (see `static_network`).
     :ivar patch_precision: of the patch embedding.
     :ivar last_block_precision: of the last block; ``float`` in the TeTRA paper.
     """
@@ -41,6 +43,7 @@ class ViTConfig:
     mlp_ratio: int = 4
     scale_mode: ScaleMode = 'learned'
     norm: Literal['pre', 'bitnet'] = 'pre'
+    activations: Activations = 'token'
     patch_precision: Precision = 'float'
     last_block_precision: Precision = 'ternary'
 
@@ -88,7 +91,7 @@ class PatchEmbed(nn.Module):
         super().__init__()
         self.patch = config.patch_size
         self.proj = make_linear(3 * self.patch**2, config.width, config.patch_precision,
-                                config.scale_mode)
+                                config.scale_mode, config.activations)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map ``[B, 3, H, W]`` to ``[B, rows*cols, C]``."""
@@ -107,10 +110,11 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = config.heads
         width = config.width
-        self.qkv = make_linear(width, 3 * width, precision, config.scale_mode)
+        options = config.scale_mode, config.activations
+        self.qkv = make_linear(width, 3 * width, precision, *options)
         self.norm = (nn.LayerNorm(width, eps=1e-6) if config.norm == 'bitnet'
                      else nn.Identity())
-        self.proj = make_linear(width, width, precision, config.scale_mode)
+        self.proj = make_linear(width, width, precision, *options)
 
     def forward(self, x: torch.Tensor, maps: list[torch.Tensor] | None = None) -> torch.Tensor:
         """
@@ -135,13 +139,14 @@ class Block(nn.Module):
         """Create attention and the feed-forward pair."""
         super().__init__()
         width, hidden = config.width, config.mlp_ratio * config.width
+        options = config.scale_mode, config.activations
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
         self.attn = Attention(config, precision)
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        self.fc1 = make_linear(width, hidden, precision, config.scale_mode)
+        self.fc1 = make_linear(width, hidden, precision, *options)
         self.norm3 = (nn.LayerNorm(hidden, eps=1e-6) if config.norm == 'bitnet'
                       else nn.Identity())
-        self.fc2 = make_linear(hidden, width, precision, config.scale_mode)
+        self.fc2 = make_linear(hidden, width, precision, *options)
 
     def forward(self, x: torch.Tensor, maps: list[torch.Tensor] | None = None) -> torch.Tensor:
         """Map ``[B, N, C]`` to ``[B, N, C]``; ``maps`` as in `Attention`."""
