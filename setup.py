@@ -43,6 +43,7 @@ setup(
         'training': ['torch>=2.3', 'safetensors>=0.4', 'onnx>=1.16', 'PyYAML>=6',
                      'pytorch-metric-learning>=2.5', 'tensorboard>=2.12'],
         'dinov2': ['transformers>=4.40'],
+        'benchmark': ['onnx>=1.16'],
         'demo': ['vizdoom>=1.2.4', 'matplotlib>=3.5'],
         'test': ['pytest<9', 'pytest-cov', 'pytest-timeout', 'hypothesis', 'mypy', 'ruff',
                  'onnx>=1.16', 'PyYAML>=6'],
@@ -57,6 +58,7 @@ setup(
     entry_points={'console_scripts': [
         'build_map = tetra_vpr_ros.nodes.build_map:main',
         'localize = tetra_vpr_ros.nodes.localize:main',
+        'benchmark = tetra_vpr_ros.evaluation.benchmark:main',
         'train = tetra_vpr_ros.training.train:main',
     ]},
 )

@@ -52,9 +52,13 @@ def _from_checkpoint(path: Path) -> PlaceNetwork:
     return network.eval()
 
 
+def model_metadata(path: Path) -> dict[str, str]:
+    """Return what a model file says of itself."""
+    return {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+
+
 def _from_model(path: Path) -> PlaceNetwork:
-    model = onnx.load(str(path))
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    model, metadata = onnx.load(str(path)), model_metadata(path)
     if 'network' not in metadata:
         raise CheckpointError('its metadata does not describe the network')
     if metadata.get('format', 'packed-uint8') != 'packed-uint8':

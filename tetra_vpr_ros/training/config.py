@@ -19,8 +19,10 @@ import types
 from typing import Any, get_args, get_origin, get_type_hints, Literal, TypeVar, Union
 
 from tetra_vpr_ros.training.network import NetworkConfig
+from tetra_vpr_ros.training.onnx_graph import Format
 from tetra_vpr_ros.training.place_sets import PlaceSetConfig
 from tetra_vpr_ros.training.teachers import TeacherConfig
+from tetra_vpr_ros.training.ternary import Activations
 import yaml
 
 T = TypeVar('T')
@@ -170,9 +172,19 @@ class ValidationConfig:
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """What goes into the model file besides the network."""
+    """
+    The model file.
+
+    :ivar format: of the weights: ``packed-uint8``, ``int2``, ``matmulnbits`` or ``float32``.
+    :ivar activations: ``token`` as trained, or ``static``: faster, with ranges
+        calibrated on images of stage 1.
+    :ivar calibration: images for that.
+    """
 
     out: str = ''
+    format: Format = 'packed-uint8'
+    activations: Activations = 'token'
+    calibration: int = 192
     name: str = ''
     version: str = '1'
     recipe: str = ''

@@ -27,13 +27,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                        ('export', 'write the trained network as a model file'),
                        ('evaluate', 'recall of a network on held-out places or folders')):
         entry = verbs.add_parser(verb, help=text)
-        entry.add_argument('--config', type=Path, required=True, metavar='FILE.yaml')
+        entry.add_argument('--config', type=Path, required=verb != 'export', metavar='FILE.yaml')
         if verb in ('export', 'evaluate'):
             entry.add_argument('--checkpoint', type=Path, metavar='FILE',
                                help='instead of the best one of the run; .pt or .onnx')
         if verb == 'export':
             entry.add_argument('--out', type=Path, metavar='FILE.onnx',
                                help='instead of export.out')
+            entry.add_argument('--format', choices=('packed-uint8', 'int2', 'matmulnbits',
+                                                    'float32'),
+                               help='of the weights, instead of export.format')
         if verb == 'evaluate':
             entry.add_argument('--database', type=Path, metavar='DIR',
                                help='aligned traverse to search in')
@@ -49,12 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
         from tetra_vpr_ros.training import verbs
-        from tetra_vpr_ros.training.config import ConfigError, load_config
+        from tetra_vpr_ros.training.config import ConfigError, load_config, TrainConfig
     except ImportError as error:
         print(MISSING.format(name=error.name), file=sys.stderr)
         return 1
     try:
-        config = load_config(options.config)
+        config = load_config(options.config) if options.config else TrainConfig()
         return getattr(verbs, options.verb)(config, options)
     except (ConfigError, *verbs.ERRORS) as error:
         print(f'error: {error}', file=sys.stderr)

@@ -9,14 +9,16 @@ from pathlib import Path
 import re
 
 import numpy as np
-from tetra_vpr_ros.training.checkpoint import CheckpointError, load_network
+from tetra_vpr_ros.training.checkpoint import (
+    CheckpointError, load_network, model_metadata)
 from tetra_vpr_ros.training.config import ConfigError, TrainConfig
 from tetra_vpr_ros.training.distill import distill as run_distill
 from tetra_vpr_ros.training.export import export_model
 from tetra_vpr_ros.training.finetune import finetune as run_finetune
 from tetra_vpr_ros.training.network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.place_sets import PlaceSetError
-from tetra_vpr_ros.training.pool import find_images, read_rgb
+from tetra_vpr_ros.training.pool import find_images, find_pool, HeldOut, read_rgb
+from tetra_vpr_ros.training.static_activations import static_network
 from tetra_vpr_ros.training.teachers import TeacherError
 from tetra_vpr_ros.training.validation import Validation
 from tetra_vpr_ros.training.views import student_view
@@ -56,17 +58,43 @@ def chosen_checkpoint(config: TrainConfig, options: argparse.Namespace) -> Path:
 
 
 def export(config: TrainConfig, options: argparse.Namespace) -> int:
-    """Write the model file."""
-    out = options.out or config.export.out
+    """Write the model file; another model file's weights can be stored in another format."""
+    entry = config.export
+    out = options.out or entry.out
     if not out:
         raise ConfigError('export.out names no file, nor does --out')
     checkpoint = chosen_checkpoint(config, options)
-    entry = config.export
-    path = export_model(load_network(checkpoint), Path(out), {
-        'name': entry.name or Path(out).stem, 'version': entry.version, 'recipe': entry.recipe,
-        'data': entry.data, 'licence': entry.licence})
+    network = load_network(checkpoint)
+    if options.config is None and checkpoint.suffix == '.onnx':
+        metadata = model_metadata(checkpoint)
+    else:
+        metadata = {'name': entry.name or Path(out).stem, 'version': entry.version,
+                    'recipe': entry.recipe, 'data': entry.data, 'licence': entry.licence}
+    if entry.activations == 'static' and network.config.vit.activations == 'token':
+        network = static_network(network, calibration_images(config, entry.calibration))
+    path = export_model(network, Path(out), metadata, options.format or entry.format)
     print(f'{path}: {path.stat().st_size / 1e6:.2f} MB, from {checkpoint}')
     return 0
+
+
+def calibration_images(config: TrainConfig, count: int) -> torch.Tensor:
+    """
+    Return training images of stage 1, half of them in changed light.
+
+    :raises ConfigError: there are none.
+    """
+    held = HeldOut(tuple(config.validation.patterns), config.validation.share)
+    pool = [image for image in find_pool(config.distill.images) if not held(image.name)]
+    rng = np.random.default_rng(config.seed)
+    pictures = []
+    for i in rng.permutation(len(pool))[:count]:
+        picture = read_rgb(pool[i].path)
+        if picture is not None:
+            pictures.append(student_view(picture, config.network.vit.input_size, rng, 0.5))
+    if not pictures:
+        raise ConfigError('export.activations: static needs images to calibrate on: name some '
+                          'in distill.images')
+    return torch.from_numpy(np.stack(pictures))
 
 
 def evaluate(config: TrainConfig, options: argparse.Namespace) -> int:
