@@ -3,9 +3,11 @@
 """The localizer as a process: lifecycle, a played bag, parameters and outputs."""
 
 import os
+from pathlib import Path
 import signal
 import subprocess
 import sys
+import time
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -132,6 +134,23 @@ def test_parameters_are_described_checked_and_take_effect_while_running(
     assert probe.spin(lambda: len(probe.received['/vpr/candidates']) >= 2, 40), localizer.log
     assert len(probe.received['/vpr/candidates'][-1].poses) == 3
     player.wait(30)
+
+
+def test_an_idle_robot_stays_idle(start, probe, map_file):
+    localizer = start(map=map_file, autostart=True)
+    probe.listen('/vpr/status', DiagnosticStatus, latched=True)
+    assert probe.spin(lambda: probe.received['/vpr/status'], 30)
+    time.sleep(2.0)  # the start is not idle
+
+    def used():
+        fields = Path(f'/proc/{localizer.process.pid}/stat').read_text().rpartition(')')[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    before, began = used(), time.monotonic()
+    time.sleep(6.0)
+    share = (used() - before) / (time.monotonic() - began)
+    print(f'active without images: {100 * share:.1f} % of a core')
+    assert share < 0.06  # 1-2 % measured; shared machines are noisy
 
 
 def test_a_bad_parameter_at_the_start_is_named(start, map_file):

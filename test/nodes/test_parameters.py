@@ -29,6 +29,8 @@ def test_strings_are_checked():
     check('use_sim_time', True)  # not ours
     with pytest.raises(ParameterError, match='raw, compressed'):
         check('image_transport', 'h264')
+    with pytest.raises(ParameterError, match='all, extended, basic, disabled'):
+        check('graph_optimization', 'much')
     for topics in ([], ['']):
         with pytest.raises(ParameterError, match='at least one topic'):
             check('image_topics', topics)

@@ -7,11 +7,13 @@ import onnxruntime
 import pytest
 from tetra_vpr_ros.training.aggregation import AggregationConfig, AGGREGATIONS
 from tetra_vpr_ros.training.checkpoint import CheckpointError, load_network, network_entry
-from tetra_vpr_ros.training.export import export_model
+from tetra_vpr_ros.training.export import build_onnx, export_model
 from tetra_vpr_ros.training.loop import save_atomically
 from tetra_vpr_ros.training.network import NetworkConfig, PlaceNetwork
+from tetra_vpr_ros.training.onnx_graph import FORMATS
+from tetra_vpr_ros.training.static_activations import static_network
 from tetra_vpr_ros.training.vit import ViTConfig
-from tetra_vpr_ros.vision import default_model_path, PlaceEncoder
+from tetra_vpr_ros.vision import default_model_path, ModelError, PlaceEncoder
 import torch
 
 METADATA = {'name': 'tiny', 'version': '1', 'recipe': 'none', 'data': 'none', 'licence': 'none'}
@@ -52,6 +54,43 @@ def test_onnx_answers_as_pytorch_does_and_is_read_back(kind, options, tmp_path, 
     assert (bits_of(restored, images) != bits).mean() <= 0.005
 
 
+@pytest.mark.parametrize('weight_format', FORMATS)
+@pytest.mark.parametrize('activations', ['token', 'static'])
+def test_every_format_gives_the_same_descriptors(weight_format, activations, tmp_path, drive):
+    vit = ViTConfig(image_size=56, width=48, depth=2, heads=3)
+    network = PlaceNetwork(NetworkConfig(vit, AggregationConfig(rows=2, cols=2, bits=128))).eval()
+    images = pictures(drive, (56, 56))
+    if activations == 'static':
+        network = static_network(network, torch.from_numpy(images[:10]))
+        assert network.config.vit.activations == 'static'
+    path = export_model(network, tmp_path / 'tiny.onnx', METADATA, weight_format)
+    try:
+        encoder = PlaceEncoder(path)
+    except ModelError as error:
+        if weight_format == 'int2':
+            pytest.skip(f'this onnxruntime has no INT2: {error}')
+        raise
+    bits = bits_of(network, images)
+    wanted = np.packbits(bits, axis=1, bitorder='little')
+    assert np.unpackbits(encoder.encode_batch(list(images)) ^ wanted).mean() <= 0.005
+    if weight_format == 'packed-uint8':
+        assert (bits_of(load_network(path), images) != bits).mean() <= 0.005
+    else:
+        with pytest.raises(CheckpointError, match=f'stored as {weight_format}'):
+            load_network(path)
+
+
+def test_static_activations_are_close_to_those_of_each_token(small_config, drive):
+    network = PlaceNetwork(small_config).eval()
+    images = torch.from_numpy(pictures(drive, (56, 56)))
+    static = static_network(network, images[::2])
+    with torch.no_grad():
+        cosine = torch.nn.functional.cosine_similarity(network(images), static(images))
+    assert cosine.min() > 0.98
+    with pytest.raises(ValueError, match='int3'):
+        build_onnx(network, METADATA, 'int3')
+
+
 def test_checkpoints_are_read_and_other_files_refused(small_config, tmp_path):
     network = PlaceNetwork(small_config)
     save_atomically({'network': network.state_dict(), 'config': network_entry(small_config)},
@@ -70,12 +109,26 @@ def test_checkpoints_are_read_and_other_files_refused(small_config, tmp_path):
         load_network(tmp_path / 'other.pt')
 
 
+@pytest.mark.parametrize('level', ['DISABLE_ALL', 'ENABLE_BASIC', 'ENABLE_EXTENDED',
+                                   'ENABLE_ALL'])
+def test_the_shipped_file_opens_at_every_optimisation_level(level):
+    for threads in range(1, 5):
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = getattr(
+            onnxruntime.GraphOptimizationLevel, f'ORT_{level}')
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(
+            str(default_model_path()), options, providers=['CPUExecutionProvider'])
+    shape = session.get_inputs()[0].shape[1:]
+    assert session.run(None, {'image': np.zeros((1, *shape), np.uint8)})[0].shape == (1, 256)
+
+
 def test_the_shipped_file_multiplies_ternary_weights_as_integers(tmp_path):
     path = default_model_path()
     model = onnx.load(str(path))
     onnx.checker.check_model(model, full_check=True)
     assert model.opset_import[0].version <= 18
-    assert all(not opset.domain for opset in model.opset_import)
+    assert {opset.domain for opset in model.opset_import} <= {'', 'com.microsoft'}
     packed = sum(i.raw_data.__len__() for i in model.graph.initializer
                  if i.name.endswith('.packed'))
     weights = 4 * packed

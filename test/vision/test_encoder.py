@@ -106,6 +106,14 @@ def test_a_model_of_another_interface_is_refused_with_the_difference(tmp_path, c
     assert 'other.onnx' in str(caught.value)
 
 
+def test_the_graph_optimisation_hardly_changes_a_descriptor(encoder, drive):
+    image = drive[3][2]
+    plain = PlaceEncoder(optimization='disabled').encode(image)
+    assert np.unpackbits(plain ^ encoder.encode(image)).mean() < 0.03
+    with pytest.raises(ValueError, match='all, extended, basic, disabled'):
+        PlaceEncoder(optimization='fast')
+
+
 def test_default_model_missing(monkeypatch):
     monkeypatch.setattr(model_file, 'DEFAULT_MODEL', 'none.onnx')
     with pytest.raises(ModelError, match=r'none\.onnx'):

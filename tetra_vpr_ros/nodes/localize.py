@@ -106,7 +106,8 @@ class LocalizeNode(LifecycleNode):
         model = self._value('model')
         encoder = PlaceEncoder(Path(model).expanduser() if model else None,
                                threads=self._value('threads'),
-                               spinning=self._value('spinning'))
+                               spinning=self._value('spinning'),
+                               optimization=self._value('graph_optimization'))
         place_map = PlaceMap.open_file(Path(self._value('map')).expanduser())
         try:
             place_map.require_model(encoder.info)

@@ -22,7 +22,8 @@ from onnx import helper, TensorProto
 from tetra_vpr_ros.training.checkpoint import network_entry
 from tetra_vpr_ros.training.network import PlaceNetwork
 from tetra_vpr_ros.training.onnx_graph import (
-    attention, CONTRIB, Format, gelu, Graph, layer_norm, linear)
+    attention, CONTRIB, Format, fuses_attention, gelu, Graph, layer_norm, linear,
+    quantized_attention)
 from tetra_vpr_ros.training.onnx_heads import aggregation
 from tetra_vpr_ros.training.ternary import QuantizedLinear
 from tetra_vpr_ros.training.vit import Block, ViTConfig
@@ -60,11 +61,15 @@ def _patches(g: Graph, network: PlaceNetwork) -> str:
 
 def _block(g: Graph, x: str, block: Block, config: ViTConfig, name: str) -> str:
     normed = layer_norm(g, x, block.norm1, f'{name}.norm1')
-    qkv = linear(g, normed, block.attn.qkv, f'{name}.attn.qkv')
-    width = config.width
-    parts = [g.op('Slice', qkv, g.ints(i * width), g.ints((i + 1) * width), g.ints(2))
-             for i in range(3)]
-    mixed = attention(g, *parts, config.heads, width)
+    projection = block.attn.qkv
+    if fuses_attention(g, projection):
+        mixed = quantized_attention(g, normed, projection, config.heads, f'{name}.attn.qkv')
+    else:
+        qkv = linear(g, normed, projection, f'{name}.attn.qkv')
+        width = config.width
+        parts = [g.op('Slice', qkv, g.ints(i * width), g.ints((i + 1) * width), g.ints(2))
+                 for i in range(3)]
+        mixed = attention(g, *parts, config.heads, width)
     mixed = layer_norm(g, mixed, block.attn.norm, f'{name}.attn.norm')
     x = g.op('Add', x, linear(g, mixed, block.attn.proj, f'{name}.attn.proj'))
     normed = layer_norm(g, x, block.norm2, f'{name}.norm2')

@@ -213,3 +213,20 @@ def attention(g: Graph, q: str, k: str, v: str, heads: int, width: int) -> str:
     scores = g.op('MatMul', q, split_heads(g, k, heads, head_dim, transposed=True))
     mixed = g.op('MatMul', g.op('Softmax', scores, axis=-1), split_heads(g, v, heads, head_dim))
     return g.op('Reshape', g.op('Transpose', mixed, perm=[0, 2, 1, 3]), g.ints(0, 0, width))
+
+
+def fuses_attention(g: Graph, layer: nn.Module) -> bool:
+    """Tell whether `quantized_attention` can do this layer."""
+    return (isinstance(layer, QuantizedLinear) and layer.activations == 'static'
+            and g.format in ('packed-uint8', 'int2'))
+
+
+def quantized_attention(g: Graph, x: str, layer: QuantizedLinear, heads: int, name: str) -> str:
+    """Project to queries, keys and values and attend, in the runtime's one kernel for it."""
+    cols = layer.weight.shape[0]
+    step, zero = _static_range(g, layer, name)
+    scale = layer.scale().detach().float().expand(cols, 1).reshape(cols)
+    return g.op('QAttention', g.op('QuantizeLinear', x, step, zero), _int8_weight(g, layer, name),
+                g.half(f'{name}.bias', layer.bias), step, g.single(f'{name}.scale', scale), '',
+                zero, g.constant(f'zeros_{cols}', np.zeros(cols, np.int8)),
+                domain=CONTRIB, num_heads=heads)

@@ -16,6 +16,11 @@ from tetra_vpr_ros.vision.model_file import default_model_path, ModelError, pars
 
 Descriptor = NDArray[np.uint8]
 
+_LEVELS = {'all': 'ORT_ENABLE_ALL', 'extended': 'ORT_ENABLE_EXTENDED',
+           'basic': 'ORT_ENABLE_BASIC', 'disabled': 'ORT_DISABLE_ALL'}
+OPTIMIZATIONS = tuple(_LEVELS)
+"""How far onnxruntime may rewrite a model's graph."""
+
 
 def resize_by_area(image: Image, height: int, width: int) -> Image:
     """
@@ -43,18 +48,25 @@ class PlaceEncoder:
     :param threads: of one inference; 0 lets onnxruntime choose.
     :param spinning: let idle threads spin. Faster by a little, at the price of a
         busy core: off by default, a robot has better use for it.
+    :param optimization: how far onnxruntime rewrites the graph, one of `OPTIMIZATIONS`.
+    :raises ValueError: another optimization.
     :raises ModelError: the file is missing, is no ONNX model, or lacks the
         expected input, output or metadata.
     :ivar info: identity of the model.
     """
 
     def __init__(self, model: Path | str | None = None, *, threads: int = 1,
-                 spinning: bool = False) -> None:
+                 spinning: bool = False, optimization: str = 'all') -> None:
         """Load the model."""
         path = Path(model) if model else default_model_path()
         if not path.is_file():
             raise ModelError(f'no model file {path}: pass the path of an .onnx file')
+        if optimization not in OPTIMIZATIONS:
+            raise ValueError(f'optimization must be one of {", ".join(OPTIMIZATIONS)}, not '
+                             f'{optimization!r}')
         options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = getattr(
+            onnxruntime.GraphOptimizationLevel, _LEVELS[optimization])
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
