@@ -55,13 +55,13 @@ def gardens(encoder):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize('database, queries, hog', [
-    ('day_left', 'day_right', 0.48), ('day_right', 'night_right', 0.62),
-    ('day_left', 'night_right', 0.30)])
-def test_the_shipped_model_beats_binary_hog_on_gardens_point(gardens, database, queries, hog):
+@pytest.mark.parametrize('database, queries, hog, target', [
+    ('day_left', 'day_right', 0.48, 0.85), ('day_right', 'night_right', 0.62, 0.90),
+    ('day_left', 'night_right', 0.30, 0.60)])
+def test_the_shipped_model_on_gardens_point(gardens, database, queries, hog, target):
     recall = recall_at(1, gardens[database], gardens[queries], frames_truth(200, 200, 2))
     print(f'Gardens Point {database} -> {queries}: recall@1 {recall:.3f} (HOG {hog:.2f})')
-    assert recall > hog
+    assert recall >= target
 
 
 @pytest.mark.data
@@ -73,4 +73,4 @@ def test_the_shipped_model_on_the_second_indoor_lap(encoder):
     descriptors = encode_files(encoder, image_files(folder))
     recall = recall_at(1, descriptors[:40], descriptors[40:], truth[40:, :40])
     print(f'RTAB-Map lap: recall@1 {recall:.3f}')
-    assert recall > 0.8
+    assert recall > 0.88  # 41 of 44; another runtime may differ in one

@@ -79,9 +79,14 @@ class Validation:
                 **{f'binary_{i}': value for i, value in enumerate(binary)}}
 
 
-def _queries(part: PlaceSet, size: tuple[int, int], seed: int = 0
+def _queries(part: PlaceSet, size: tuple[int, int], seed: int = 0, lights: int = 3
              ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return database and query pictures, and which of them show one place."""
+    """
+    Return database and query pictures, and which of them show one place.
+
+    Every query comes in several lights: held-out places are few, and recall on
+    few pictures is too noisy to choose by.
+    """
     rng = np.random.default_rng(seed)
     pictures = {i: image for i in range(len(part))
                 if (image := read_rgb(part.images[i].path)) is not None}
@@ -107,4 +112,5 @@ def _queries(part: PlaceSet, size: tuple[int, int], seed: int = 0
         return photometric_view(resized(image), rng)
 
     return (np.stack([resized(pictures[i]) for i in database]),
-            np.stack([changed(pictures[i]) for i in queries]), truth[answerable])
+            np.stack([changed(pictures[i]) for i in queries for _ in range(lights)]),
+            truth[answerable].repeat(lights, axis=0))
