@@ -8,9 +8,6 @@ import sys
 
 import numpy as np
 import pytest
-
-pytest.importorskip('onnx', reason='the benchmark needs onnx')
-
 from tetra_vpr_ros.evaluation import benchmark
 from tetra_vpr_ros.evaluation.baselines import quantize_baseline, write_baseline
 from tetra_vpr_ros.evaluation.roofline import operations, product_gops, ternary_products

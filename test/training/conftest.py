@@ -79,6 +79,7 @@ def recipe(pictures, resnet_file, trunk_file, tmp_path):
         'finetune': {'places': [frames, {'kind': 'images', 'path': str(pictures)}],
                      'views': 2, 'optimizer': {**optimizer, 'learning_rate': 1e-4}},
         'export': {'out': str(tmp_path / 'models' / 'small.onnx'), 'version': '7',
+                   'activations': 'static', 'calibration': 8,
                    'licence': 'none'}}
 
 

@@ -1,15 +1,31 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+import re
+
 import pytest
 from sample_data import ROOT
+from tetra_vpr_ros.training.checkpoint import load_network
 from tetra_vpr_ros.training.config import ConfigError, load_config, TrainConfig
 from tetra_vpr_ros.training.schedules import learning_rate_factor, progressive_factor
+from tetra_vpr_ros.vision import default_model_path
 
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'config' / 'training').glob('*.yaml')),
                          ids=lambda path: path.stem)
 def test_every_shipped_configuration_is_read(path):
     assert isinstance(load_config(path), TrainConfig)
+
+
+def test_the_recipe_in_the_manual_is_read(tmp_path):
+    manual = (ROOT / 'docs' / 'training.md').read_text()
+    path = tmp_path / 'manual.yaml'
+    path.write_text(re.search(r'```yaml\n(.*?)```', manual, re.DOTALL)[1])
+    config = load_config(path)
+    assert config.finetune.start.model == 'models/tetra_vits8_2048.onnx'
+    shipped = load_network(default_model_path()).config
+    assert config.network.aggregation == shipped.aggregation
+    assert dataclasses.replace(config.network.vit, activations='static') == shipped.vit
 
 
 def test_the_paper_is_written_down():

@@ -33,6 +33,11 @@ def test_from_pictures_to_a_model_file(recipe, pictures, tmp_path, capsys):
     own = str(write_config(tmp_path / 'own.yaml', recipe, finetune__start={'model': str(out)},
                            run=str(tmp_path / 'own'), finetune__optimizer__steps=1))
     assert train.main(['finetune', '--config', own]) == 0
+    # And be stored in another format, without a recipe.
+    other = tmp_path / 'float.onnx'
+    assert train.main(['export', '--checkpoint', str(out), '--format', 'float32',
+                       '--out', str(other)]) == 0
+    assert PlaceEncoder(other).info.version == '7'
 
 
 def test_errors_are_told_in_one_line(recipe, tmp_path, capsys, monkeypatch):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +24,14 @@ AUTHORS_SIZE = {'resnet50-2048': 320, 'resnet18-512': 320, 'vit-b14': 322}
 
 
 class _Builder:
+
     def __init__(self, seed: int = 0) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self._rng = np.random.default_rng(seed)
         self._count = 0
 
-    def op(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         self._count += 1
         name = f'{kind.lower()}_{self._count}'
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 import json
 import os
 from pathlib import Path
@@ -43,7 +44,7 @@ class Candidate:
     """A model file to be measured."""
 
     name: str
-    format: str
+    weights: str
     path: Path
 
 
@@ -52,8 +53,8 @@ class Row:
     """What was measured of one model."""
 
     name: str
-    format: str
-    input: str
+    weights: str
+    size: str
     file_mb: float
     added_rss_mb: float = 0.0
     cold_start_ms: float = 0.0
@@ -93,7 +94,7 @@ def hardware(threads: int) -> dict[str, object]:
     wanted = ('avx2', 'avx512f', 'avx_vnni', 'avx512_vnni', 'amx_int8', 'avx512_vpopcntdq',
               'asimddp', 'i8mm', 'sve')
     return {'cpu': model, 'cores': len(os.sched_getaffinity(0)), 'threads': threads,
-            'flags': [flag for flag in wanted if flag in flags],
+            'flags': ' '.join(flag for flag in wanted if flag in flags) or 'none of interest',
             'onnxruntime': onnxruntime.__version__, 'faiss': faiss.__version__,
             'python': platform.python_version()}
 
@@ -144,10 +145,10 @@ def measure_models(candidates: Sequence[Candidate], threads: int, iterations: in
     """Measure file, memory, cold start, latency and throughput of models, in turns."""
     sessions = [open_session(candidate.path, threads) for candidate in candidates]
     singles = [random_input(session, 1) for session in sessions]
-    times = in_turns([lambda s=s, x=x: s.run(None, x) for s, x in zip(sessions, singles)],
+    times = in_turns([partial(session.run, None, x) for session, x in zip(sessions, singles)],
                      iterations, 'latency')
     batches = [random_input(session, 8) for session in sessions]
-    rates = in_turns([lambda s=s, x=x: s.run(None, x) for s, x in zip(sessions, batches)],
+    rates = in_turns([partial(session.run, None, x) for session, x in zip(sessions, batches)],
                      max(3, iterations // 10), 'batches of 8')
     base = min(probe(threads)['peak_rss'] for _ in range(3))
     rows = []
@@ -157,7 +158,7 @@ def measure_models(candidates: Sequence[Candidate], threads: int, iterations: in
         height, width = shape[1:3] if shape[-1] == 3 else shape[2:]
         p5, p50, p95, p99 = (1e3 * np.percentile(seconds, q) for q in (5, 50, 95, 99))
         rows.append(Row(
-            f'{candidate.name}/{candidate.format}@{height}x{width}', candidate.format,
+            f'{candidate.name}/{candidate.weights}@{height}x{width}', candidate.weights,
             f'{height}x{width}', candidate.path.stat().st_size / 1e6,
             (min(p['peak_rss'] for p in probes) - base) / 1e6,
             1e3 * float(np.median([p['seconds'] for p in probes])),
@@ -177,7 +178,7 @@ def measure_search(bits: int, iterations: int, sizes: Sequence[int]) -> list[dic
             index = HammingIndex.build(np.arange(places), descriptors)
             noise = (rng.random((bits,)) < 0.2).astype(np.uint8)
             query = descriptors[:1] ^ np.packbits(noise, bitorder='little')
-            seconds, = in_turns([lambda i=index, q=query: i.search(q, 10)],
+            seconds, = in_turns([partial(index.search, query, 10)],
                                 max(5, min(iterations, 2_000_000 // places)), f'{places} places')
             rows.append({'index': 'flat', 'places': places, 'bits': bits,
                          'p50_ms': 1e3 * float(np.median(seconds)),
@@ -243,13 +244,14 @@ def other_formats(model: Path, folder: Path, left_out: list[str]) -> list[Candid
         path = folder / f'tetra_{name}.onnx'
         done = subprocess.run(
             [sys.executable, '-m', 'tetra_vpr_ros.training.train', 'export', '--checkpoint',
-             str(model), '--format', name, '--out', str(path)], capture_output=True, text=True)
+             str(model), '--format', name, '--out', str(path)],
+            capture_output=True, text=True, check=False)
         if done.returncode:
             left_out.append(f'tetra/{name}: {(done.stderr or done.stdout).strip()[-300:]}')
             continue
         try:
             open_session(path, 1)
-        except Exception as error:
+        except Exception as error:  # onnxruntime has no common exception class
             left_out.append(f'tetra/{name}: onnxruntime {onnxruntime.__version__} cannot open '
                             f'it: {error}')
             continue
@@ -295,26 +297,36 @@ def run(model: Path, threads: int, iterations: int, names: Sequence[str],
     return report
 
 
+def as_json(report: Report) -> dict[str, object]:
+    """Return the report as plain values, with the names that scripts rely on."""
+    plain = asdict(report)
+    names = {'weights': 'format', 'size': 'input'}
+    plain['rows'] = [{names.get(key, key): value for key, value in row.items()}
+                     for row in plain['rows']]
+    return plain
+
+
 def markdown(report: Report) -> str:
     """Return the report as tables."""
     machine = report.hardware
     lines = [f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads; "
-             f"onnxruntime {machine['onnxruntime']}; CPU flags "
-             f"{', '.join(map(str, machine['flags'])) or 'none of interest'}", '',
-             '| network/format@input | file MB | added RSS MB | cold start ms | p50 ms | p5–p95 ms '
-             '| p99 ms | images/s (8) |', '|---|---|---|---|---|---|---|---|']
+             f"onnxruntime {machine['onnxruntime']}; CPU flags {machine['flags']}", '',
+             '| network/format@input | file MB | added RSS MB | cold start ms | p50 ms '
+             '| p5 to p95 ms | p99 ms | images/s (8) |', '|---|---|---|---|---|---|---|---|']
     lines += [f'| {r.name} | {r.file_mb:.1f} | {r.added_rss_mb:.0f} | {r.cold_start_ms:.0f} | '
-              f'**{r.p50_ms:.1f}** | {r.p5_ms:.1f}–{r.p95_ms:.1f} | {r.p99_ms:.1f} | '
+              f'**{r.p50_ms:.1f}** | {r.p5_ms:.1f} to {r.p95_ms:.1f} | {r.p99_ms:.1f} | '
               f'{r.images_per_s:.1f} |' for r in report.rows]
-    lines += ['', '| search, one thread | places | bits | p50 ms | p95 ms |', '|---|---|---|---|---|']
+    lines += ['', '| search, one thread | places | bits | p50 ms | p95 ms |',
+              '|---|---|---|---|---|']
     lines += [f"| {s['index']} | {s['places']} | {s['bits']} | {s['p50_ms']:.2f} | "
               f"{s['p95_ms']:.2f} |" for s in report.search]
-    share = report.roofline['encoder_gops'] / report.roofline['gemm_gops']
-    lines += ['', f"Whole frame (JPEG 640x480 to accepted estimate, 10 000 places): p50 "
-              f"{report.frame['p50_ms']:.1f} ms, p95 {report.frame['p95_ms']:.1f} ms; of it decoding "
-              f"and resizing {report.preprocessing['p50_ms']:.1f} ms.",
-              f"int8 products alone: {report.roofline['gemm_gops']:.0f} GOP/s; in the encoder "
-              f"{report.roofline['encoder_gops']:.0f} ({100 * share:.0f} %)."]
+    frame, roof = report.frame, report.roofline
+    share = roof['encoder_gops'] / roof['gemm_gops']
+    lines += ['', 'Whole frame (JPEG 640x480 to accepted estimate, 10 000 places): p50 '
+              f"{frame['p50_ms']:.1f} ms, p95 {frame['p95_ms']:.1f} ms; of it decoding and "
+              f"resizing {report.preprocessing['p50_ms']:.1f} ms.", '',
+              f"int8 products alone: {roof['gemm_gops']:.0f} GOP/s; in the encoder "
+              f"{roof['encoder_gops']:.0f} ({100 * share:.0f} %)."]
     lines += [f'Left out: {reason}' for reason in report.left_out]
     return '\n'.join(lines)
 
@@ -339,7 +351,7 @@ def main() -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     if options.json:
-        options.json.write_text(json.dumps(asdict(report), indent=1))
+        options.json.write_text(json.dumps(as_json(report), indent=1))
     if options.markdown:
         options.markdown.write_text(markdown(report) + '\n')
     else:

@@ -56,8 +56,8 @@ PARAMETERS: tuple[Spec, ...] = (
          0.0, 1.0, when='now'),
     Spec('threads', 2, 'Threads of one inference; 0 lets onnxruntime choose.', 0, 64),
     Spec('spinning', False, 'Let idle inference threads spin: a little faster, but a busy core.'),
-    Spec('graph_optimization', 'all', "How far onnxruntime rewrites the model when it opens it; "
-         "less than 'all' only to look for a fault.", choices=OPTIMIZATIONS),
+    Spec('graph_optimization', 'all', 'How far onnxruntime rewrites the model when it opens it; '
+         'less than all only to look for a fault.', choices=OPTIMIZATIONS),
     Spec('candidates', 10, 'How many candidates are searched and published.', 1, 200, when='now'),
     Spec('covariance_margin', 0.02, 'Candidates at most this share of all bits further away than '
          'the best count into the covariance.', 0.0, 1.0, when='now'),

@@ -175,14 +175,14 @@ class ExportConfig:
     """
     The model file.
 
-    :ivar format: of the weights: ``packed-uint8``, ``int2``, ``matmulnbits`` or ``float32``.
+    :ivar weight_format: ``packed-uint8``, ``int2``, ``matmulnbits`` or ``float32``.
     :ivar activations: ``token`` as trained, or ``static``: faster, with ranges
         calibrated on images of stage 1.
     :ivar calibration: images for that.
     """
 
     out: str = ''
-    format: Format = 'packed-uint8'
+    weight_format: Format = 'packed-uint8'
     activations: Activations = 'token'
     calibration: int = 192
     name: str = ''

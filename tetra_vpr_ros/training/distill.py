@@ -11,7 +11,7 @@ ours, the teacher's descriptor, real-valued and by its signs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -273,10 +273,16 @@ def start_network(start: StartConfig, config: TrainConfig, images: torch.Tensor 
     network = PlaceNetwork(config.network)
     if start.model:
         source = load_network(Path(start.model))
-        if source.config.vit != config.network.vit:
+        wanted = config.network.vit
+        if wanted.activations == 'static' and source.config.vit.activations == 'token':
+            raise ConfigError(f'{start.model} has no static ranges yet: train it with '
+                              'network.vit.activations: token and export it as static')
+        if replace(source.config.vit, activations=wanted.activations) != wanted:
             raise ConfigError(f'{start.model} has another backbone: {source.config.vit}, not '
-                              f'{config.network.vit}')
-        network.backbone.load_state_dict(source.backbone.state_dict())
+                              f'{wanted}')
+        state = source.backbone.state_dict()
+        network.backbone.load_state_dict({name: state[name]
+                                          for name in network.backbone.state_dict()})
         network.norm.load_state_dict(source.norm.state_dict())
         if source.config.aggregation == config.network.aggregation:
             network.aggregation.load_state_dict(source.aggregation.state_dict())

@@ -19,7 +19,6 @@ from tetra_vpr_ros.training.ternary import Int8Linear, QuantizedLinear
 import torch
 from torch import nn
 
-
 Format: TypeAlias = Literal['packed-uint8', 'int2', 'matmulnbits', 'float32']
 FORMATS: tuple[str, ...] = get_args(Format)
 CONTRIB = 'com.microsoft'

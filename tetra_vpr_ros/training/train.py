@@ -36,7 +36,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                                help='instead of export.out')
             entry.add_argument('--format', choices=('packed-uint8', 'int2', 'matmulnbits',
                                                     'float32'),
-                               help='of the weights, instead of export.format')
+                               help='of the weights, instead of export.weight_format')
         if verb == 'evaluate':
             entry.add_argument('--database', type=Path, metavar='DIR',
                                help='aligned traverse to search in')

@@ -9,8 +9,7 @@ from pathlib import Path
 import re
 
 import numpy as np
-from tetra_vpr_ros.training.checkpoint import (
-    CheckpointError, load_network, model_metadata)
+from tetra_vpr_ros.training.checkpoint import CheckpointError, load_network, model_metadata
 from tetra_vpr_ros.training.config import ConfigError, TrainConfig
 from tetra_vpr_ros.training.distill import distill as run_distill
 from tetra_vpr_ros.training.export import export_model
@@ -72,7 +71,7 @@ def export(config: TrainConfig, options: argparse.Namespace) -> int:
                     'recipe': entry.recipe, 'data': entry.data, 'licence': entry.licence}
     if entry.activations == 'static' and network.config.vit.activations == 'token':
         network = static_network(network, calibration_images(config, entry.calibration))
-    path = export_model(network, Path(out), metadata, options.format or entry.format)
+    path = export_model(network, Path(out), metadata, options.format or entry.weight_format)
     print(f'{path}: {path.stat().st_size / 1e6:.2f} MB, from {checkpoint}')
     return 0
 
