@@ -139,7 +139,8 @@ def test_the_shipped_file_multiplies_ternary_weights_as_integers(tmp_path):
     onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     optimized = onnx.load(str(tmp_path / 'optimized.onnx'))
     kinds = {i.name: i.data_type for i in optimized.graph.initializer}
-    products = [node for node in optimized.graph.node if 'MatMulInteger' in node.op_type]
+    products = [node for node in optimized.graph.node
+                if node.op_type in ('MatMulInteger', 'MatMulIntegerToFloat', 'QAttention')]
     ternary_layers = sum(i.name.endswith('.packed') for i in model.graph.initializer)
     assert len(products) == ternary_layers
     assert all(kinds[node.input[1]] == onnx.TensorProto.INT8 for node in products)

@@ -42,7 +42,8 @@ def _patches(g: Graph, network: PlaceNetwork) -> str:
     image = g.op('Cast', 'image', to=TensorProto.FLOAT)  # (N, H, W, 3)
     if isinstance(projection, QuantizedLinear):
         mean, std = network.mean.reshape(3), network.std.reshape(3)
-        x = g.op('Div', g.op('Sub', image, g.single('mean', mean)), g.single('std', std))
+        x = g.op('Div', g.op('Sub', image, g.single('pixel_mean', mean)),
+                 g.single('pixel_std', std))
         x = g.op('Reshape', x, g.ints(-1, rows, patch, cols, patch, 3))
         x = g.op('Transpose', x, perm=[0, 1, 3, 5, 2, 4])
         x = g.op('Reshape', x, g.ints(-1, rows * cols, 3 * patch * patch))
