@@ -105,6 +105,8 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Idle threads of the other sessions would take the processor from the one that is timed.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
 
 

@@ -107,15 +107,16 @@ def quantized_linear(g: Graph, x: str, layer: QuantizedLinear, name: str) -> str
     if g.format in ('float32', 'matmulnbits'):
         product = _float_product(g, _quantize_and_back(g, x, layer, name), layer, name, scale)
         return g.op('Add', product, bias)
-    weight = _int8_weight(g, layer, name)
+    weight, offset = _int8_weight(g, layer, name)
+    weight_zero = g.constant(f'weight_zero_{offset}', np.array(offset, np.int8))
     if layer.activations == 'static':
         step, zero = _static_range(g, layer, name)
         quantized = g.op('QuantizeLinear', x, step, zero)
-        return g.op('MatMulIntegerToFloat', quantized, weight, step, weight_scale, zero, '', bias,
-                    domain=CONTRIB)
+        return g.op('MatMulIntegerToFloat', quantized, weight, step, weight_scale, zero,
+                    weight_zero, bias, domain=CONTRIB)
     quantized, token_scale = quantize_tokens(g, x)
     zero_point = g.constant('zero_point', np.array(128, np.uint8))
-    product = g.op('MatMulInteger', quantized, weight, zero_point)
+    product = g.op('MatMulInteger', quantized, weight, zero_point, weight_zero)
     product = g.op('Cast', product, to=TensorProto.FLOAT)
     return g.op('Add', g.op('Mul', g.op('Mul', product, token_scale), weight_scale), bias)
 
@@ -154,26 +155,30 @@ def _quantize_and_back(g: Graph, x: str, layer: QuantizedLinear, name: str) -> s
     return g.op('Mul', rounded, scale)
 
 
-def _int8_weight(g: Graph, layer: QuantizedLinear, name: str) -> str:
-    """Store the codes and unpack them to int8 ``[in, out]``."""
+def _int8_weight(g: Graph, layer: QuantizedLinear, name: str) -> tuple[str, int]:
+    """
+    Store the codes and unpack them to int8 ``[in, out]``.
+
+    :returns: the weight, and which of its values means zero. Packed codes stay
+        0..2: to subtract one would need 32-bit integers in old runtimes, and
+        their arrays, four times as large, stay in memory after the start.
+    """
     codes = layer.codes().cpu().numpy().T
     if isinstance(layer, Int8Linear):
-        return g.constant(f'{name}.codes', codes)
+        return g.constant(f'{name}.codes', codes), 0
     if g.format == 'int2':
         # Four codes to a byte, the first in the lowest bits.
         quads = (codes.reshape(-1, 4) & 3).astype(np.uint8)
         packed = quads[:, 0] | quads[:, 1] << 2 | quads[:, 2] << 4 | quads[:, 3] << 6
         g.initializers[f'{name}.int2'] = helper.make_tensor(
             f'{name}.int2', TensorProto.INT2, codes.shape, packed.tobytes(), raw=True)
-        return g.op('Cast', f'{name}.int2', to=TensorProto.INT8)
+        return g.op('Cast', f'{name}.int2', to=TensorProto.INT8), 0
     packed = g.constant(f'{name}.packed', pack_ternary(codes))
     spread = g.op('BitShift', g.op('Unsqueeze', packed, g.ints(1)),
                   g.constant('shifts', np.array([0, 2, 4, 6], np.uint8).reshape(1, 4, 1)),
                   direction='RIGHT')
     stored = g.op('BitwiseAnd', spread, g.constant('mask', np.array(3, np.uint8)))
-    stored = g.op('Cast', g.op('Reshape', stored, g.ints(*codes.shape)), to=TensorProto.INT32)
-    return g.op('Cast', g.op('Sub', stored, g.constant('one', np.array(1, np.int32))),
-                to=TensorProto.INT8)
+    return g.op('Cast', g.op('Reshape', stored, g.ints(*codes.shape)), to=TensorProto.INT8), 1
 
 
 def _float_product(g: Graph, x: str, layer: QuantizedLinear, name: str, scale: torch.Tensor
@@ -225,7 +230,8 @@ def quantized_attention(g: Graph, x: str, layer: QuantizedLinear, heads: int, na
     cols = layer.weight.shape[0]
     step, zero = _static_range(g, layer, name)
     scale = layer.scale().detach().float().expand(cols, 1).reshape(cols)
-    return g.op('QAttention', g.op('QuantizeLinear', x, step, zero), _int8_weight(g, layer, name),
+    weight, offset = _int8_weight(g, layer, name)
+    weight_zeros = g.constant(f'weight_zeros_{offset}_{cols}', np.full(cols, offset, np.int8))
+    return g.op('QAttention', g.op('QuantizeLinear', x, step, zero), weight,
                 g.half(f'{name}.bias', layer.bias), step, g.single(f'{name}.scale', scale), '',
-                zero, g.constant(f'zeros_{cols}', np.zeros(cols, np.int8)),
-                domain=CONTRIB, num_heads=heads)
+                zero, weight_zeros, domain=CONTRIB, num_heads=heads)
