@@ -42,7 +42,7 @@ $(VENV)/.demo: $(BIN)/python setup.py requirements-ros.txt
 $(VENV)/.test: $(VENV)/.demo requirements-test.txt
 	$(if $(TORCH),$(BIN)/python -m pip install -q $(TORCH))
 	$(BIN)/python -m pip install -q -e '.[test]' -r requirements-test.txt \
-		$(if $(TORCH),-e '.[training,dinov2]')
+		$(if $(TORCH),-e '.[training]' -e '.[dinov2]')
 	touch $@
 
 clean:
