@@ -1,0 +1,58 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped model in every format against PyTorch, on 200 real images."""
+
+import cv2
+import numpy as np
+import pytest
+from sample_data import DATA
+from tetra_vpr_ros.evaluation.recall import frames_truth, image_files, recall_at
+from tetra_vpr_ros.vision import decode_compressed, default_model_path, ModelError, PlaceEncoder
+
+GARDENS = DATA / 'benchmarks' / 'gardens_point'
+torch = pytest.importorskip('torch', reason='parity needs PyTorch')
+
+
+def pictures(name, size):
+    return np.stack([cv2.resize(decode_compressed(path.read_bytes()), size[::-1],
+                                interpolation=cv2.INTER_AREA)
+                     for path in image_files(GARDENS / name)[::2]])
+
+
+@pytest.mark.data
+@pytest.mark.timeout(240)
+def test_every_format_agrees_with_pytorch_on_real_images(tmp_path):
+    if not GARDENS.is_dir():
+        pytest.skip('../shared/data/benchmarks/gardens_point is not here')
+    from tetra_vpr_ros.training.checkpoint import load_network, model_metadata
+    from tetra_vpr_ros.training.export import export_model
+    from tetra_vpr_ros.training.onnx_graph import FORMATS
+    network = load_network(default_model_path())
+    metadata = model_metadata(default_model_path())
+    sets = [pictures(name, network.config.vit.input_size) for name in ('day_right', 'night_right')]
+    truth = frames_truth(100, 100, 1)  # every second frame: two frames are one step
+
+    def compared(encode):
+        descriptors = [encode(images) for images in sets]
+        return np.concatenate(descriptors), recall_at(1, descriptors[0], descriptors[1], truth)
+
+    def in_pytorch(images):
+        with torch.no_grad():
+            bits = torch.cat([network(part) > 0 for part in torch.from_numpy(images).split(10)])
+        return np.packbits(bits.numpy(), axis=1, bitorder='little')
+
+    wanted, recall = compared(in_pytorch)
+    for weight_format in FORMATS:
+        path = export_model(network, tmp_path / f'{weight_format}.onnx', metadata, weight_format)
+        try:
+            encoder = PlaceEncoder(path, threads=2)
+        except ModelError:
+            assert weight_format == 'int2'  # needs a newer onnxruntime
+            continue
+        found, own = compared(lambda images, e=encoder: np.concatenate(
+            [e.encode_batch(list(images[i:i + 10])) for i in range(0, len(images), 10)]))
+        flipped = float(np.unpackbits(found ^ wanted).mean())
+        print(f'{weight_format}: {100 * flipped:.2f} % of the bits differ, recall@1 '
+              f'{100 * own:.1f} % (PyTorch {100 * recall:.1f} %)')
+        assert flipped <= 0.005  # 0.40 to 0.42 % measured: rounding amplifies the order of sums
+        assert abs(own - recall) <= 0.02  # of 100 queries
