@@ -101,11 +101,9 @@ def quantized_linear(g: Graph, x: str, layer: QuantizedLinear, name: str) -> str
     the runtime folds what unpacks it when the session starts.
     """
     bias = g.half(f'{name}.bias', layer.bias)
-    cols = layer.weight.shape[0]
-    scale = layer.scale().detach().float().expand(cols, 1).reshape(cols)
-    weight_scale = g.single(f'{name}.scale', scale)
+    weight_scale = g.single(f'{name}.scale', _channel_scale(layer))
     if g.format in ('float32', 'matmulnbits'):
-        product = _float_product(g, _quantize_and_back(g, x, layer, name), layer, name, scale)
+        product = _float_product(g, _quantize_and_back(g, x, layer, name), layer, name)
         return g.op('Add', product, bias)
     weight, offset = _int8_weight(g, layer, name)
     weight_zero = g.constant(f'weight_zero_{offset}', np.array(offset, np.int8))
@@ -181,10 +179,15 @@ def _int8_weight(g: Graph, layer: QuantizedLinear, name: str) -> tuple[str, int]
     return g.op('Cast', g.op('Reshape', stored, g.ints(*codes.shape)), to=TensorProto.INT8), 1
 
 
-def _float_product(g: Graph, x: str, layer: QuantizedLinear, name: str, scale: torch.Tensor
-                   ) -> str:
+def _channel_scale(layer: QuantizedLinear) -> torch.Tensor:
+    """Return the weight scale of each output channel, ``[out]``."""
+    cols = layer.weight.shape[0]
+    return layer.scale().detach().float().cpu().expand(cols, 1).reshape(cols)
+
+
+def _float_product(g: Graph, x: str, layer: QuantizedLinear, name: str) -> str:
     """Multiply by the weight in float32, or by its 2-bit codes in MatMulNBits."""
-    codes = layer.codes().cpu()  # [out, in]
+    codes, scale = layer.codes().cpu(), _channel_scale(layer)  # [out, in] and [out]
     cols, rows = codes.shape
     block = next((size for size in (128, 64, 32, 16) if rows % size == 0), 0)
     if g.format == 'float32' or isinstance(layer, Int8Linear) or not block:
@@ -229,9 +232,8 @@ def quantized_attention(g: Graph, x: str, layer: QuantizedLinear, heads: int, na
     """Project to queries, keys and values and attend, in the runtime's one kernel for it."""
     cols = layer.weight.shape[0]
     step, zero = _static_range(g, layer, name)
-    scale = layer.scale().detach().float().expand(cols, 1).reshape(cols)
     weight, offset = _int8_weight(g, layer, name)
     weight_zeros = g.constant(f'weight_zeros_{offset}_{cols}', np.full(cols, offset, np.int8))
     return g.op('QAttention', g.op('QuantizeLinear', x, step, zero), weight,
-                g.half(f'{name}.bias', layer.bias), step, g.single(f'{name}.scale', scale), '',
-                zero, weight_zeros, domain=CONTRIB, num_heads=heads)
+                g.half(f'{name}.bias', layer.bias), step,
+                g.single(f'{name}.scale', _channel_scale(layer)), '', zero, weight_zeros, domain=CONTRIB, num_heads=heads)

@@ -11,6 +11,7 @@ rounding in: ``w + q * (quant(w) - w).detach()``.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -66,7 +67,7 @@ def quantize_static(x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tens
     return (((x / scale).round() + zero_point).clamp(0, 255) - zero_point) * scale
 
 
-class QuantizedLinear(nn.Module):
+class QuantizedLinear(nn.Module, ABC):
     """
     Linear layer with few-valued weights and 8-bit inputs; see the subclasses.
 
@@ -100,9 +101,9 @@ class QuantizedLinear(nn.Module):
     def q(self, value: float) -> None:
         self._q.fill_(value)
 
+    @abstractmethod
     def scale(self) -> torch.Tensor:
         """Return the weight scale, ``[out, 1]`` or ``[1, 1]``."""
-        raise NotImplementedError
 
     def codes(self) -> torch.Tensor:
         """Return the weight codes, int8 ``[out, in]``, without gradient."""
