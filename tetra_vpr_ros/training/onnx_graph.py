@@ -236,4 +236,5 @@ def quantized_attention(g: Graph, x: str, layer: QuantizedLinear, heads: int, na
     weight_zeros = g.constant(f'weight_zeros_{offset}_{cols}', np.full(cols, offset, np.int8))
     return g.op('QAttention', g.op('QuantizeLinear', x, step, zero), weight,
                 g.half(f'{name}.bias', layer.bias), step,
-                g.single(f'{name}.scale', _channel_scale(layer)), '', zero, weight_zeros, domain=CONTRIB, num_heads=heads)
+                g.single(f'{name}.scale', _channel_scale(layer)), '', zero, weight_zeros,
+                domain=CONTRIB, num_heads=heads)
