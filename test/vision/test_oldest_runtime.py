@@ -11,13 +11,13 @@ import pytest
 from tetra_vpr_ros.vision import default_model_path, PlaceEncoder
 
 OLDEST = '1.16.3'
-PROGRAM = '''
+PROGRAM = """
 import sys
 import numpy, onnxruntime
 assert onnxruntime.__version__ == sys.argv[1], onnxruntime.__version__
 session = onnxruntime.InferenceSession(sys.argv[2], providers=['CPUExecutionProvider'])
 numpy.save(sys.argv[4], session.run(None, {'image': numpy.load(sys.argv[3])})[0])
-'''
+"""
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12),
