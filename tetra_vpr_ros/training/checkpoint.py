@@ -54,11 +54,16 @@ def _from_checkpoint(path: Path) -> PlaceNetwork:
 
 def model_metadata(path: Path) -> dict[str, str]:
     """Return what a model file says of itself."""
-    return {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+    return _metadata(onnx.load(str(path)))
+
+
+def _metadata(model: onnx.ModelProto) -> dict[str, str]:
+    return {entry.key: entry.value for entry in model.metadata_props}
 
 
 def _from_model(path: Path) -> PlaceNetwork:
-    model, metadata = onnx.load(str(path)), model_metadata(path)
+    model = onnx.load(str(path))
+    metadata = _metadata(model)
     if 'network' not in metadata:
         raise CheckpointError('its metadata does not describe the network')
     if metadata.get('format', 'packed-uint8') != 'packed-uint8':

@@ -21,6 +21,7 @@ from typing import Any, get_args, get_origin, get_type_hints, Literal, TypeVar, 
 from tetra_vpr_ros.training.network import NetworkConfig
 from tetra_vpr_ros.training.onnx_graph import Format
 from tetra_vpr_ros.training.place_sets import PlaceSetConfig
+from tetra_vpr_ros.training.pool import HeldOut
 from tetra_vpr_ros.training.teachers import TeacherConfig
 from tetra_vpr_ros.training.ternary import Activations
 import yaml
@@ -168,6 +169,10 @@ class ValidationConfig:
     patterns: list[str] = field(default_factory=list)
     share: float = 0.0
     places: list[PlaceSetConfig] = field(default_factory=list)
+
+    def held_out(self) -> HeldOut:
+        """Return the rule that tells the split from the rest."""
+        return HeldOut(tuple(self.patterns), self.share)
 
 
 @dataclass(frozen=True)

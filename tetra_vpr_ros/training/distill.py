@@ -22,7 +22,7 @@ from tetra_vpr_ros.training.checkpoint import load_network, network_entry
 from tetra_vpr_ros.training.config import ConfigError, DistillConfig, StartConfig, TrainConfig
 from tetra_vpr_ros.training.loop import device, Loop, Losses, Workers
 from tetra_vpr_ros.training.network import binarize, PlaceNetwork
-from tetra_vpr_ros.training.pool import find_pool, HeldOut, PoolImage, read_rgb
+from tetra_vpr_ros.training.pool import find_pool, PoolImage, read_rgb
 from tetra_vpr_ros.training.rounding import round_network
 from tetra_vpr_ros.training.schedules import progressive_factor
 from tetra_vpr_ros.training.targets import DescriptorTarget, fit_grid_head, fit_linear, fit_target
@@ -321,7 +321,7 @@ def distill(config: TrainConfig) -> PlaceNetwork:
             raise ConfigError(
                 f'distill.losses.attention needs equal grids, the teacher has {source.grid}, '
                 f'the student {config.network.vit.grid}: mend distill.teacher.image_size')
-    held = HeldOut(tuple(config.validation.patterns), config.validation.share)
+    held = config.validation.held_out()
     held_out = np.array([held(name) for name in source.names])
     rows = np.flatnonzero(source.valid & ~held_out)
     if len(rows) < stage.optimizer.batch:

@@ -23,7 +23,7 @@ from tetra_vpr_ros.training.distill import start_network
 from tetra_vpr_ros.training.loop import device, Loop, Losses
 from tetra_vpr_ros.training.network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.place_sets import open_place_set, PlaceSampler, PlaceSet
-from tetra_vpr_ros.training.pool import HeldOut, PoolImage, read_rgb
+from tetra_vpr_ros.training.pool import PoolImage, read_rgb
 from tetra_vpr_ros.training.schedules import progressive_factor
 from tetra_vpr_ros.training.validation import Validation
 from tetra_vpr_ros.training.views import geometric_view, student_view
@@ -92,7 +92,7 @@ class PlaceLoss:
 
 def open_training_sets(config: TrainConfig) -> list[PlaceSet]:
     """Open the data sets of stage 2 without what is held out."""
-    held = HeldOut(tuple(config.validation.patterns), config.validation.share)
+    held = config.validation.held_out()
     sets = []
     for entry in config.finetune.places:
         part = open_place_set(entry)

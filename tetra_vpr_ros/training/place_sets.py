@@ -166,7 +166,7 @@ def _utm(folder: Path, config: PlaceSetConfig) -> _Read:
 def _poses(folder: Path, config: PlaceSetConfig) -> _Read:
     table = folder / 'poses.csv'
     if not table.is_file():
-        raise PlaceSetError(f'{folder} has no poses.csv (name,x,y and maybe yaw, sequence)')
+        raise PlaceSetError(f'{folder} has no poses.csv (name,x,y and maybe z, yaw, world)')
     images, groups, position, heading = [], [], [], []
     with table.open(newline='') as file:
         for number, row in enumerate(csv.DictReader(file), 2):

@@ -9,7 +9,7 @@ import numpy as np
 from tetra_vpr_ros.training.config import ConfigError, TrainConfig
 from tetra_vpr_ros.training.network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.place_sets import open_place_set, PlaceSet
-from tetra_vpr_ros.training.pool import HeldOut, read_rgb
+from tetra_vpr_ros.training.pool import read_rgb
 from tetra_vpr_ros.training.ternary import QuantizedLinear, set_ternary_factor
 from tetra_vpr_ros.training.views import geometric_view, photometric_view
 import torch
@@ -37,7 +37,7 @@ class Validation:
 
         :raises ConfigError: a pattern holds out none of the images of a set.
         """
-        held = HeldOut(tuple(config.validation.patterns), config.validation.share)
+        held = config.validation.held_out()
         sets = []
         for i, entry in enumerate(config.validation.places):
             part = open_place_set(entry)

@@ -16,7 +16,7 @@ from tetra_vpr_ros.training.export import export_model
 from tetra_vpr_ros.training.finetune import finetune as run_finetune
 from tetra_vpr_ros.training.network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.place_sets import PlaceSetError
-from tetra_vpr_ros.training.pool import find_images, find_pool, HeldOut, read_rgb
+from tetra_vpr_ros.training.pool import find_images, find_pool, read_rgb
 from tetra_vpr_ros.training.static_activations import static_network
 from tetra_vpr_ros.training.teachers import TeacherError
 from tetra_vpr_ros.training.validation import Validation
@@ -82,7 +82,7 @@ def calibration_images(config: TrainConfig, count: int) -> torch.Tensor:
 
     :raises ConfigError: there are none.
     """
-    held = HeldOut(tuple(config.validation.patterns), config.validation.share)
+    held = config.validation.held_out()
     pool = [image for image in find_pool(config.distill.images) if not held(image.name)]
     rng = np.random.default_rng(config.seed)
     pictures = []
