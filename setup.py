@@ -43,7 +43,7 @@ setup(
         'training': ['torch>=2.3', 'safetensors>=0.4', 'onnx>=1.16', 'PyYAML>=6',
                      'pytorch-metric-learning>=2.5', 'tensorboard>=2.12'],
         'dinov2': ['transformers>=4.40'],
-        'benchmark': ['onnx>=1.16'],
+        'benchmark': ['onnx>=1.16', 'matplotlib>=3.5'],
         'demo': ['vizdoom>=1.2.4', 'matplotlib>=3.5'],
         'test': ['pytest<9', 'pytest-cov', 'pytest-timeout', 'hypothesis', 'mypy', 'ruff',
                  'onnx>=1.16', 'PyYAML>=6'],

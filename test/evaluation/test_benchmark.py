@@ -62,6 +62,23 @@ def test_products_of_the_shipped_model():
     assert product_gops(products, 1, iterations=2) > 1
 
 
+@pytest.mark.timeout(240)
+def test_cost_grows_with_tokens_bits_and_places(tmp_path):
+    pytest.importorskip('torch', reason='networks of other shapes are exported by the training')
+    from tetra_vpr_ros.evaluation.scaling import draw_scaling, measure_scaling
+    report = measure_scaling(tmp_path, 1, 5, inputs=(112, 224), bits=(1024, 4096),
+                             places=(2000, 100_000))
+    encoder = {(p['tokens'], p['bits'], p['format']): p for p in report['encoder']}
+    small, large = encoder[65, 2048, 'packed-uint8'], encoder[257, 2048, 'packed-uint8']
+    assert large['p50_ms'] > 1.5 * small['p50_ms']
+    assert encoder[257, 2048, 'float32']['file_mb'] > 10 * large['file_mb']
+    assert {(197, 1024, 'packed-uint8'), (197, 4096, 'packed-uint8')} <= set(encoder)
+    search = {(p['places'], p['bits']): p['p50_ms'] for p in report['search']}
+    assert search[100_000, 1024] > 5 * search[2000, 1024]
+    draw_scaling(report, tmp_path / 'scaling.png')
+    assert (tmp_path / 'scaling.png').stat().st_size > 10_000
+
+
 def test_a_model_that_is_missing_is_told(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr('sys.argv', ['benchmark', '--model', str(tmp_path / 'none.onnx')])
     assert benchmark.main() == 1

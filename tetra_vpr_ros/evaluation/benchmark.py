@@ -333,6 +333,18 @@ def markdown(report: Report) -> str:
     return '\n'.join(lines)
 
 
+def scale(threads: int, iterations: int, picture: Path, numbers: Path | None) -> int:
+    """Measure and draw how cost grows; return the exit status."""
+    from tetra_vpr_ros.evaluation.scaling import draw_scaling, measure_scaling
+    with tempfile.TemporaryDirectory() as folder:
+        report = measure_scaling(Path(folder), threads, iterations)
+    draw_scaling(report, picture)
+    if numbers:
+        numbers.write_text(json.dumps(report, indent=1))
+    print(f'{picture} is drawn')
+    return 0
+
+
 def main() -> int:
     """Run from the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog='benchmark', description=__doc__)
@@ -344,9 +356,14 @@ def main() -> int:
     parser.add_argument('--places', type=int, nargs='*', default=[10_000, 100_000, 1_000_000])
     parser.add_argument('--json', type=Path, metavar='OUT')
     parser.add_argument('--markdown', type=Path, metavar='OUT', help='else printed')
+    parser.add_argument('--scaling', type=Path, metavar='OUT.png',
+                        help='measure instead how cost grows with tokens, bits and places, and '
+                        'draw it; needs the training extra')
     options = parser.parse_args()
     model = options.model or default_model_path()
     try:
+        if options.scaling:
+            return scale(options.threads, options.iterations, options.scaling, options.json)
         report = run(model, options.threads, options.iterations, options.baselines,
                      options.places)
     except (RuntimeError, ValueError, OSError) as error:

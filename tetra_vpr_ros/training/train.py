@@ -37,6 +37,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             entry.add_argument('--format', choices=('packed-uint8', 'int2', 'matmulnbits',
                                                     'float32'),
                                help='of the weights, instead of export.weight_format')
+            entry.add_argument('--untrained', action='store_true',
+                               help='random weights: to time a design before it is trained')
         if verb == 'evaluate':
             entry.add_argument('--database', type=Path, metavar='DIR',
                                help='aligned traverse to search in')

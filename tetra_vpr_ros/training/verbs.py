@@ -62,6 +62,8 @@ def export(config: TrainConfig, options: argparse.Namespace) -> int:
     out = options.out or entry.out
     if not out:
         raise ConfigError('export.out names no file, nor does --out')
+    if options.untrained:
+        return export_untrained(config, Path(out), options.format or entry.weight_format)
     checkpoint = chosen_checkpoint(config, options)
     network = load_network(checkpoint)
     if options.config is None and checkpoint.suffix == '.onnx':
@@ -73,6 +75,21 @@ def export(config: TrainConfig, options: argparse.Namespace) -> int:
         network = static_network(network, calibration_images(config, entry.calibration))
     path = export_model(network, Path(out), metadata, options.format or entry.weight_format)
     print(f'{path}: {path.stat().st_size / 1e6:.2f} MB, from {checkpoint}')
+    return 0
+
+
+def export_untrained(config: TrainConfig, out: Path, weight_format: str) -> int:
+    """Write a network with random weights: what a design costs is known before training."""
+    torch.manual_seed(config.seed)
+    network = PlaceNetwork(config.network).eval()
+    if config.export.activations == 'static' and network.config.vit.activations == 'token':
+        height, width = config.network.vit.input_size
+        noise = torch.randint(0, 256, (4, height, width, 3), dtype=torch.uint8)
+        network = static_network(network, noise)
+    metadata = {'name': f'untrained-{out.stem}', 'version': '0', 'recipe': 'none',
+                'data': 'none: random weights, only to be timed', 'licence': 'Apache-2.0'}
+    path = export_model(network, out, metadata, weight_format)
+    print(f'{path}: {path.stat().st_size / 1e6:.2f} MB, random weights')
     return 0
 
 
