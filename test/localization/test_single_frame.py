@@ -43,7 +43,7 @@ def localizer(tmp_path, descriptors):
 
 
 def test_a_known_place_is_accepted_with_its_pose(localizer, descriptors, rng):
-    estimate = localizer.locate(flip(descriptors[77], 30, rng))
+    estimate = localizer.match(flip(descriptors[77], 30, rng))
     assert estimate.accepted
     assert not estimate.rejection
     assert estimate.place_id == 78  # ids count from 1
@@ -57,7 +57,7 @@ def test_a_known_place_is_accepted_with_its_pose(localizer, descriptors, rng):
 
 
 def test_an_unknown_place_is_rejected_with_the_reason(localizer, rng):
-    estimates = [localizer.locate(d) for d in random_descriptors(rng, 300)]
+    estimates = [localizer.match(d) for d in random_descriptors(rng, 300)]
     # One in a thousand places looks that alike, and there are 200 of them.
     assert np.mean([e.accepted for e in estimates]) < 0.4
     rejected = next(e for e in estimates if not e.accepted)
@@ -68,7 +68,7 @@ def test_an_unknown_place_is_rejected_with_the_reason(localizer, rng):
 
 def test_confidence_falls_with_distance_and_follows_the_false_match_rate(
         localizer, descriptors, rng):
-    confidences = [localizer.locate(flip(descriptors[5], n, rng)).confidence
+    confidences = [localizer.match(flip(descriptors[5], n, rng)).confidence
                    for n in (0, 20, 50, 80)]
     assert confidences == sorted(confidences, reverse=True)
     assert confidences[0] > 0.99
@@ -77,7 +77,7 @@ def test_confidence_falls_with_distance_and_follows_the_false_match_rate(
     localizer.false_match_rate = 0.05
     loose = localizer.threshold
     assert loose > strict
-    unknown = [localizer.locate(d) for d in random_descriptors(rng, 300)]
+    unknown = [localizer.match(d) for d in random_descriptors(rng, 300)]
     assert np.mean([e.accepted for e in unknown]) > 0.9
     # The confidence of an unknown place's best match is spread evenly over 0..1.
     assert np.mean([e.confidence for e in unknown]) == pytest.approx(0.5, abs=0.1)
@@ -88,8 +88,8 @@ def test_rival_places_widen_the_covariance(tmp_path, descriptors, rng):
     twins[150] = flip(twins[20], 2, rng)  # looks like place 20, 130 m away
     with make_map(tmp_path / 't.vpr', twins) as opened:
         localizer = SingleFrameLocalizer(opened, margin=0.02)
-    alone = localizer.locate(descriptors[77]).covariance
-    torn = localizer.locate(descriptors[20]).covariance
+    alone = localizer.match(descriptors[77]).covariance
+    torn = localizer.match(descriptors[20]).covariance
     assert alone[0, 0] == pytest.approx(1.0)  # one metre between places
     assert torn[0, 0] > 1000
     for covariance in (alone, torn):
@@ -101,7 +101,7 @@ def test_rival_places_widen_the_covariance(tmp_path, descriptors, rng):
 def test_an_uncalibrated_map_accepts_nothing_and_says_why(tmp_path, descriptors):
     with make_map(tmp_path / 'u.vpr', descriptors, calibrated=False) as opened:
         localizer = SingleFrameLocalizer(opened)
-    estimate = localizer.locate(descriptors[3])
+    estimate = localizer.match(descriptors[3])
     assert localizer.threshold is None
     assert (estimate.place_id, estimate.distance, estimate.confidence) == (4, 0, 0.0)
     assert 'not calibrated' in estimate.rejection
@@ -109,7 +109,7 @@ def test_an_uncalibrated_map_accepts_nothing_and_says_why(tmp_path, descriptors)
 
 def test_an_empty_map(tmp_path, descriptors):
     with make_map(tmp_path / 'e.vpr', descriptors[:0]) as opened:
-        estimate = SingleFrameLocalizer(opened).locate(descriptors[0])
+        estimate = SingleFrameLocalizer(opened).match(descriptors[0])
     assert estimate.pose is None
     assert estimate.rejection == 'the map is empty'
 
@@ -122,6 +122,6 @@ def test_a_second_look_at_the_driven_places(map_file, drive, encoder, rng):
         localizer = SingleFrameLocalizer(opened)
     near = []
     for _, pose, image in drive[::5]:
-        estimate = localizer.locate(encoder.encode(effects.apply(image, rng)))
+        estimate = localizer.match(encoder.encode(effects.apply(image, rng)))
         near.append(np.hypot(*(estimate.pose.position[:2] - [pose.x, pose.y])) < 1.0)
     assert np.mean(near) > 0.9

@@ -216,7 +216,7 @@ def measure_frame(model: Path, threads: int, iterations: int, places: int = 10_0
         localizer = SingleFrameLocalizer(place_map)
 
     def frame() -> None:
-        estimate = localizer.locate(encoder.encode(decode_compressed(data)))
+        estimate = localizer.match(encoder.encode(decode_compressed(data)))
         if not estimate.accepted:
             raise RuntimeError(f'the frame was not accepted: {estimate.rejection}')
 

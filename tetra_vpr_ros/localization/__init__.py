@@ -2,7 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a descriptor to an estimate of where the robot is."""
 
+from tetra_vpr_ros.localization.bayes import BayesLocalizer
+from tetra_vpr_ros.localization.belief import MotionModel
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
+from tetra_vpr_ros.localization.factory import LocalizerOptions, make_localizer
+from tetra_vpr_ros.localization.observation import FILTERS, Localizer, View
+from tetra_vpr_ros.localization.seqslam import SequenceLocalizer
 from tetra_vpr_ros.localization.single_frame import SingleFrameLocalizer
 
-__all__ = ['Candidate', 'Estimate', 'SingleFrameLocalizer']
+__all__ = ['BayesLocalizer', 'Candidate', 'Estimate', 'FILTERS', 'Localizer',
+           'LocalizerOptions', 'MotionModel', 'SequenceLocalizer', 'SingleFrameLocalizer', 'View',
+           'make_localizer']

@@ -1,40 +1,66 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Pose covariance from the places that look almost like the best one."""
+"""Pose and covariance from weighted places."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping.pose_track import Pose
 
+ONE_PLACE = 4.0
+"""Scale where the pose is that of one place, not a mean: twice the deviation."""
 
-def candidate_covariance(best: Pose, rivals: Sequence[Pose], spacing: float,
-                         angle: float) -> NDArray[np.float64]:
+
+def covariance_floor(spacing: float, angle: float) -> NDArray[np.float64]:
     """
-    Return the spread of rival poses about the best, with a floor.
+    Return what stays unknown however well the places agree.
 
-    The robot may stand anywhere between two keyframes and be turned by as much
-    as the keyframe angle: however well the rivals agree, it is not known better.
+    The robot may stand anywhere between two keyframes or beside them, and be turned:
+    half of what separates two keyframes is one standard deviation.
 
-    :param best: the published pose.
-    :param rivals: poses of the candidates within a margin of the best, itself
-        included or not.
     :param spacing: metres between keyframes.
     :param angle: radians between keyframes.
+    :returns: ``[6, 6]``, diagonal, positive.
+    """
+    return np.diag([max(spacing / 2, 0.05) ** 2] * 3 + [max(angle / 2, 0.01) ** 2] * 3)
+
+
+def mean_pose(positions: NDArray[np.float64], quaternions: NDArray[np.float64],
+              weights: NDArray[np.float64]) -> Pose:
+    """
+    Return the weighted mean of poses; rotations by F. L. Markley et al., 2007.
+
+    :param positions: ``[n, 3]``.
+    :param quaternions: ``[n, 4]``.
+    :param weights: ``[n]``, not negative, not all zero.
+    """
+    position = weights @ positions / weights.sum()
+    return Pose(position, Rotation.from_quat(quaternions).mean(weights).as_quat())
+
+
+def pose_covariance(centre: Pose, positions: NDArray[np.float64],
+                    quaternions: NDArray[np.float64], weights: NDArray[np.float64],
+                    floor: NDArray[np.float64], scale: float = 1.0) -> NDArray[np.float64]:
+    """
+    Return the spread of weighted poses about a centre, with a floor.
+
+    :param centre: the published pose.
+    :param positions: ``[n, 3]``; none are fine.
+    :param quaternions: ``[n, 4]``.
+    :param weights: ``[n]``.
+    :param floor: see `covariance_floor`.
+    :param scale: by which calibration inflates the sum.
     :returns: ``[6, 6]`` in REP-103 order (x y z, rotation about the fixed axes x y z),
         symmetric positive definite.
     """
-    floor = np.diag([max(spacing, 0.1) ** 2] * 3 + [max(angle, 0.02) ** 2] * 3)
-    if not rivals:
-        return floor
-    inverse = Rotation.from_quat(best.quaternion).inv()
-    deviations = np.array([
-        np.concatenate([rival.position - best.position,
-                        (Rotation.from_quat(rival.quaternion) * inverse).as_rotvec()])
-        for rival in rivals])
-    covariance: NDArray[np.float64] = deviations.T @ deviations / len(rivals) + floor
-    return (covariance + covariance.T) / 2
+    covariance = floor
+    if len(positions):
+        inverse = Rotation.from_quat(centre.quaternion).inv()
+        deviations = np.hstack([positions - centre.position,
+                                (Rotation.from_quat(quaternions) * inverse).as_rotvec()])
+        shares = weights / weights.sum()
+        covariance = (deviations * shares[:, None]).T @ deviations + floor
+    covariance = scale * (covariance + covariance.T) / 2
+    return np.asarray(covariance)

@@ -13,11 +13,17 @@ from tetra_vpr_ros.mapping.pose_track import Pose
 
 @dataclass(frozen=True)
 class Candidate:
-    """A place of the map and its distance to the query in bits."""
+    """
+    A place of the map.
+
+    :ivar distance: to the query in bits.
+    :ivar mass: probability that the robot is there; 0 where no belief is kept.
+    """
 
     place_id: int
     distance: int
     pose: Pose
+    mass: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -30,10 +36,12 @@ class Estimate:
     :ivar covariance: 6x6, order x y z, rotation about x y z (REP-103), metres
         and radians squared, symmetric positive definite.
     :ivar distance: bits between query and best place.
-    :ivar confidence: 0..1, one minus the share of wrong best matches that come
+    :ivar confidence: 0..1. Of a belief, the probability that the robot is near the
+        pose; of a single frame, one minus the share of wrong best matches that come
         as near as this one.
     :ivar rejection: why the match is not accepted; empty when it is.
     :ivar candidates: best first.
+    :ivar unknown: the robot seems to be in a place that the map does not hold.
     """
 
     place_id: int
@@ -43,6 +51,7 @@ class Estimate:
     confidence: float
     rejection: str
     candidates: tuple[Candidate, ...]
+    unknown: bool = False
 
     @property
     def accepted(self) -> bool:

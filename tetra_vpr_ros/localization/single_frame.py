@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.localization.covariance import candidate_covariance
+from tetra_vpr_ros.localization.covariance import ONE_PLACE, pose_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
-from tetra_vpr_ros.mapping.calibration import Calibration, DEFAULT_FALSE_MATCH_RATE, place_spacing
+from tetra_vpr_ros.localization.mapped_places import MappedPlaces, UNCALIBRATED
+from tetra_vpr_ros.localization.observation import View
+from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.mapping.hamming_index import HammingIndex
 from tetra_vpr_ros.mapping.place_map import PlaceMap
 from tetra_vpr_ros.mapping.pose_track import Pose
@@ -26,25 +28,21 @@ class SingleFrameLocalizer:
     :param candidates: how many places are returned.
     :param margin: candidates that are at most this share of all bits further away
         than the best count into the covariance.
+    :param camera_yaws: of each camera against that of the mapping run, radians.
+    :raises MapError: the map is damaged, or was calibrated by another version.
     """
 
     def __init__(self, place_map: PlaceMap, false_match_rate: float = DEFAULT_FALSE_MATCH_RATE,
-                 candidates: int = 10, margin: float = 0.02) -> None:
+                 candidates: int = 10, margin: float = 0.02,
+                 camera_yaws: Sequence[float] = (0.0,)) -> None:
         """Load all places and index them."""
-        meta = place_map.meta()
-        self.table = place_map.places()
-        self.bits = place_map.bits
+        self.places = MappedPlaces.load(place_map)
+        self.table, self.calibration = self.places.table, self.places.calibration
         self.index = HammingIndex.build(self.table.ids, self.table.descriptors)
-        stored = meta.get('calibration')
-        self.calibration = Calibration.from_meta(stored) if stored else None
         self.false_match_rate = false_match_rate
-        self.k = candidates
+        self.candidates = candidates
         self.margin = margin
-        self._row = {int(place): row for row, place in enumerate(self.table.ids)}
-        build = meta.get('build', {})
-        self._angle = math.radians(float(build.get('keyframe_angle', 15.0)))
-        self._spacing = max(place_spacing(self.table),
-                            float(build.get('keyframe_distance', 0.5)))
+        self._yaws = tuple(camera_yaws)
 
     @property
     def threshold(self) -> int | None:
@@ -53,32 +51,42 @@ class SingleFrameLocalizer:
             return None
         return self.calibration.threshold(self.false_match_rate)
 
-    def pose(self, place_id: int) -> Pose:
-        """Return the pose of a place."""
-        row = self._row[place_id]
-        geodetic = self.table.geodetic[row]
-        lat, lon, alt = (float(v) for v in geodetic)
-        return Pose(self.table.positions[row], self.table.quaternions[row],
-                    (lat, lon, alt) if np.isfinite(geodetic[:2]).all() else None)
+    def locate(self, views: Sequence[View], stamp_ns: int, odometry: Pose | None = None
+               ) -> Estimate:
+        """Return the match of the view that comes nearest; see `Localizer.locate`."""
+        return min((self.match(view.descriptor, view.camera) for view in views),
+                   key=lambda estimate: estimate.distance)
 
-    def locate(self, descriptor: NDArray[np.uint8]) -> Estimate:
+    def reset(self) -> None:
+        """Do nothing: no frame is remembered."""
+
+    def set_prior(self, pose: Pose, covariance: NDArray[np.float64]) -> None:
+        """Do nothing: no belief is kept."""
+
+    def match(self, descriptor: NDArray[np.uint8], camera: int = 0) -> Estimate:
         """
         Find the place of a descriptor.
 
         :param descriptor: uint8 ``[bits / 8]``.
+        :param camera: index of the camera.
         """
-        distances, ids = self.index.search(descriptor[None], self.k)
-        candidates = tuple(Candidate(int(i), int(d), self.pose(int(i)))
-                           for d, i in zip(distances[0], ids[0]))
+        bits, yaw = self.places.bits, self._yaws[camera]
+        distances, ids = self.index.search(descriptor[None], self.candidates)
+        rows = np.searchsorted(self.table.ids, ids[0])
+        candidates = tuple(Candidate(int(i), int(d), self.places.pose(int(row), yaw))
+                           for d, i, row in zip(distances[0], ids[0], rows))
         if not candidates:
-            return Estimate(-1, None, np.eye(6), self.bits, 0.0, 'the map is empty', ())
+            return Estimate(-1, None, np.eye(6), bits, 0.0, 'the map is empty', ())
         best = candidates[0]
-        rivals = [c.pose for c in candidates
-                  if c.distance <= best.distance + self.margin * self.bits]
-        covariance = candidate_covariance(best.pose, rivals, self._spacing, self._angle)
+        rivals = [c.pose for c in candidates if c.distance <= best.distance + self.margin * bits]
+        covariance = pose_covariance(
+            best.pose, np.array([pose.position for pose in rivals]),
+            np.array([pose.quaternion for pose in rivals]), np.ones(len(rivals)),
+            ONE_PLACE * self.places.floor)
+        rejection = self._rejection(best.distance)
         return Estimate(best.place_id, best.pose, covariance, best.distance,
-                        self._confidence(best.distance), self._rejection(best.distance),
-                        candidates)
+                        self._confidence(best.distance), rejection, candidates,
+                        bool(rejection) and self.calibration is not None)
 
     def _confidence(self, distance: int) -> float:
         if self.calibration is None:
@@ -88,7 +96,7 @@ class SingleFrameLocalizer:
     def _rejection(self, distance: int) -> str:
         threshold = self.threshold
         if threshold is None:
-            return 'the map is not calibrated'
+            return UNCALIBRATED
         if distance > threshold:
             return (f'{distance} bits are more than the {threshold} accepted at a '
                     f'false-match rate of {self.false_match_rate:g}')

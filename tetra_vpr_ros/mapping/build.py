@@ -20,6 +20,7 @@ from tetra_vpr_ros.mapping.places import NewPlace
 from tetra_vpr_ros.mapping.pose_track import Pose, PoseTrack
 from tetra_vpr_ros.vision.decoding import Image, ImageError
 from tetra_vpr_ros.vision.encoder import PlaceEncoder
+from tetra_vpr_ros.vision.local_features import extract_features
 from tqdm import tqdm
 
 _BATCH = 8
@@ -41,6 +42,7 @@ class BuildOptions:
     :ivar keyframe_angle: degrees between places.
     :ivar max_pose_gap: seconds between two poses that may be interpolated.
     :ivar thumbnails: store a small picture of each place.
+    :ivar features: store local features of each place, for geometric verification.
     :ivar frame_id: of the poses; None takes the parent of ``tf_frames``, else ``map``.
     :ivar resume: continue an interrupted build.
     :ivar append: add traverses to an existing map.
@@ -57,6 +59,7 @@ class BuildOptions:
     keyframe_angle: float = 15.0
     max_pose_gap: float = 0.5
     thumbnails: bool = True
+    features: bool = False
     frame_id: str | None = None
     resume: bool = False
     append: bool = False
@@ -265,7 +268,8 @@ def _store(place_map: PlaceMap, session: int, encoder: PlaceEncoder,
         return 0
     descriptors = encoder.encode_batch([image for _, _, image in waiting])
     place_map.add_places(session, [
-        NewPlace(stamp, pose, descriptor, thumbnail_of(image) if options.thumbnails else None)
+        NewPlace(stamp, pose, descriptor, thumbnail_of(image) if options.thumbnails else None,
+                 extract_features(image) if options.features else None)
         for (stamp, pose, image), descriptor in zip(waiting, descriptors)])
     return len(waiting)
 

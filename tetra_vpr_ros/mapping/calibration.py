@@ -1,47 +1,82 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 """
-How near do descriptors of different places come? Answered by the map itself.
+How near do descriptors of the same and of different places come?
 
-Places further than ``FAR`` metres apart are different places. Two distributions
-of their distances are kept:
+Answered by the map itself: places further than ``FAR`` metres apart are
+different places, neighbours on the map (better: neighbours from different
+traverses) are the same place seen twice. Kept are
 
-* of all such pairs: its quantile at a requested false-match rate is the
-  distance up to which a match is accepted;
-* of each place to the nearest such place, which is what the best match of a
-  robot off the map looks like: it turns a distance into a confidence.
+* the distances of all pairs of different places: their quantile at a requested
+  rate is the distance up to which a single frame is accepted;
+* the distances of each place to the nearest different one, which is what the
+  best match of a robot off the map looks like: they turn a distance into a
+  confidence;
+* how near true places come, and how far true and different places stand out of
+  the map (the *score* of `standing_out`): the measurement model of the belief.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.hamming_index import hamming_distances
+from tetra_vpr_ros.mapping.place_map import MapError, PlaceMap
 from tetra_vpr_ros.mapping.places import PlaceTable
 
 FAR = 5.0
 """Places further apart than this (metres) are different places."""
 
 DEFAULT_FALSE_MATCH_RATE = 0.001
-"""Share of the pairs of different places that may be as near as an accepted match."""
+"""Share of wrong matches among the accepted that is allowed."""
+
+SCORE_EDGES = np.arange(-3.0, 15.0 + 0.025, 0.05)
+"""Bins of the score histograms, standard deviations."""
 
 _SAMPLE = 1000
+_NEAR_ANGLE = np.cos(np.radians(20.0) / 2)  # of quaternions
+_ENOUGH = 50  # pairs of different traverses that are preferred to neighbours of one
+_CHI2_95 = 5.991  # two degrees of freedom
+
+
+def standing_out(distances: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+    """
+    Return how far places stand out of the map for a query, in standard deviations.
+
+    Darkness, rain or another camera move all distances of a query together, so
+    each is judged against the others: ``(mean - distance) / deviation``.
+
+    :param distances: bits, ``[..., n]``, of queries to all places.
+    :returns: float32 of the same shape; larger is more alike.
+    """
+    values = np.asarray(distances, np.float32)
+    mean = values.mean(-1, keepdims=True)
+    return np.asarray((mean - values) / np.maximum(values.std(-1, keepdims=True), 1e-3),
+                      np.float32)
 
 
 @dataclass(frozen=True)
 class Calibration:
     """
-    Distances of wrong matches in a map.
+    Distances and scores of right and wrong matches in a map.
 
     :ivar samples: places that were asked.
     :ivar far: metres from which a match counts as wrong.
     :ivar pairs: how many pairs of different places are 0, 1, 2 … bits apart.
     :ivar nearest: how many places have their nearest different place 0, 1, 2 … bits away.
     :ivar spacing: median distance of consecutive places, metres.
+    :ivar positives: queries with a true place.
+    :ivar source: of the positives: ``neighbours``, ``traverses`` or ``queries``.
+    :ivar same_scores: histogram of the scores of true places, bins `SCORE_EDGES`.
+    :ivar different_scores: the same of different places.
+    :ivar same_bits: how many true places are 0, 1, 2 … bits away.
+    :ivar step_bits: median distance of consecutive places in bits.
+    :ivar covariance_scale: by which the covariance is inflated so that an ellipse of 95 %
+        holds 95 % of the errors of the positives.
     """
 
     samples: int
@@ -49,6 +84,13 @@ class Calibration:
     pairs: tuple[int, ...]
     nearest: tuple[int, ...]
     spacing: float
+    positives: int
+    source: str
+    same_scores: tuple[int, ...]
+    different_scores: tuple[int, ...]
+    same_bits: tuple[int, ...]
+    step_bits: float
+    covariance_scale: float
 
     # Asked for every frame: the histograms are summed up once.
     @cached_property
@@ -86,38 +128,116 @@ class Calibration:
 
     @classmethod
     def from_meta(cls, stored: dict[str, Any]) -> Calibration:
-        """Restore what `to_meta` returned."""
-        return cls(int(stored['samples']), float(stored['far']), tuple(stored['pairs']),
-                   tuple(stored['nearest']), float(stored['spacing']))
+        """
+        Restore what `to_meta` returned.
+
+        :raises KeyError: an older version stored less.
+        """
+        return cls(**{field.name: tuple(stored[field.name])
+                      if isinstance(stored[field.name], list) else stored[field.name]
+                      for field in fields(cls)})
 
 
-def calibrate(table: PlaceTable, sample: int = _SAMPLE, seed: int = 0) -> Calibration | None:
+def load_calibration(place_map: PlaceMap) -> Calibration | None:
     """
-    Measure the distances of different places in a map.
+    Return the calibration of a map, or None where it has none.
+
+    :raises MapError: an older version calibrated it.
+    """
+    stored = place_map.meta().get('calibration')
+    try:
+        return Calibration.from_meta(stored) if stored else None
+    except (KeyError, TypeError) as error:
+        raise MapError(f'{place_map.path} was calibrated by another version of this package: '
+                       f'run calibrate_map --map {place_map.path}') from error
+
+
+def calibrate(table: PlaceTable, queries: PlaceTable | None = None, sample: int = _SAMPLE,
+              seed: int = 0) -> Calibration | None:
+    """
+    Measure the distances and scores of same and of different places in a map.
 
     :param table: the map's places.
+    :param queries: a traverse that is not in the map, with poses; None asks the
+        map about its own places, each time without the one that asks.
     :param sample: how many places are asked, at most; each is compared with all.
     :param seed: of the sample.
     :returns: the calibration, or None where no two places are far apart: such a map
         cannot tell what a wrong match looks like.
     """
-    count, size = len(table), table.descriptors.shape[1] * 8 + 1
-    if count < 2:
+    asked = table if queries is None else queries
+    count, size = len(asked), table.descriptors.shape[1] * 8 + 1
+    if count < 1 or len(table) < 2:
         return None
     picks = (np.arange(count) if count <= sample else
              np.sort(np.random.default_rng(seed).choice(count, sample, replace=False)))
-    pairs, nearest = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    spacing = place_spacing(table)
+    near = 1.5 * max(spacing, 0.1)
+    if queries is not None:  # another traverse runs beside the map, not on it
+        near = max(near, 0.4 * FAR)
+    found = _Found(size)
     for chunk in np.array_split(picks, max(1, len(picks) // 16)):
-        bits = hamming_distances(table.descriptors[chunk], table.descriptors)
-        apart = np.linalg.norm(
-            table.positions[chunk, None] - table.positions[None], axis=2) > FAR
-        pairs += np.bincount(bits[apart], minlength=size)
-        wrong = np.where(apart, bits, size).min(axis=1)[apart.any(axis=1)]
-        nearest += np.bincount(wrong, minlength=size)
-    if not pairs.any():
+        found.add(table, asked, chunk, queries is None, near)
+    if not found.pairs.any():
         return None
-    return Calibration(samples=int(nearest.sum()), far=FAR, pairs=tuple(pairs.tolist()),
-                       nearest=tuple(nearest.tolist()), spacing=place_spacing(table))
+    several = len(found.across) >= _ENOUGH
+    true = found.across if several else found.within
+    source = 'queries' if queries is not None else 'traverses' if several else 'neighbours'
+    scores, errors, bits = np.array(true).reshape(-1, 3).T
+    # Neighbours of one traverse are apart by definition: their errors tell nothing.
+    scale = 1.0
+    if source != 'neighbours' and len(errors):
+        floor = (max(spacing, 0.1) / 2) ** 2
+        scale = float(np.clip(np.quantile(errors, 0.95) ** 2 / (_CHI2_95 * floor), 1.0, 25.0))
+    return Calibration(
+        samples=int(found.nearest.sum()), far=FAR, pairs=tuple(found.pairs.tolist()),
+        nearest=tuple(found.nearest.tolist()), spacing=spacing, positives=len(true),
+        source=source, same_scores=_histogram(scores),
+        different_scores=tuple(found.different.tolist()),
+        same_bits=tuple(np.bincount(bits.astype(int), minlength=size).tolist()),
+        step_bits=step_bits(table),
+        covariance_scale=scale)
+
+
+class _Found:
+    """What has been seen of the pairs so far."""
+
+    def __init__(self, size: int) -> None:
+        self.pairs = np.zeros(size, np.int64)
+        self.nearest = np.zeros(size, np.int64)
+        self.different = np.zeros(len(SCORE_EDGES) - 1, np.int64)
+        self.within: list[tuple[float, float, int]] = []
+        self.across: list[tuple[float, float, int]] = []
+
+    def add(self, table: PlaceTable, asked: PlaceTable, rows: NDArray[np.int64],
+            leave_out: bool, near: float) -> None:
+        """Compare some of the asked places with all; ``near`` in metres."""
+        bits = hamming_distances(asked.descriptors[rows], table.descriptors)
+        metres = np.linalg.norm(asked.positions[rows, None] - table.positions[None], axis=2)
+        turned = np.abs(asked.quaternions[rows] @ table.quaternions.T)
+        other = np.ones(bits.shape, bool)
+        if leave_out:
+            other[np.arange(len(rows)), rows] = False
+        apart = metres > FAR
+        self.pairs += np.bincount(bits[apart], minlength=len(self.pairs))
+        wrong = np.where(apart, bits, len(self.pairs)).min(axis=1)[apart.any(axis=1)]
+        self.nearest += np.bincount(wrong, minlength=len(self.nearest))
+        for i, row in enumerate(rows):
+            keep = other[i]
+            scores = standing_out(bits[i, keep])
+            self.different += np.array(_histogram(scores[apart[i, keep]]))
+            same = (metres[i, keep] <= near) & (turned[i, keep] >= _NEAR_ANGLE)
+            elsewhere = table.sessions[keep] != asked.sessions[row]
+            for chosen, into in ((same, self.within), (same & elsewhere, self.across)):
+                if chosen.any():
+                    best = int(np.argmax(np.where(chosen, scores, -np.inf)))
+                    into.append((float(scores[best]), float(metres[i, keep][best]),
+                                 int(bits[i, keep][best])))
+
+
+def _histogram(scores: NDArray[Any]) -> tuple[int, ...]:
+    inside = np.clip(scores, SCORE_EDGES[0], SCORE_EDGES[-1])
+    return tuple(np.histogram(inside, SCORE_EDGES)[0].tolist())
 
 
 def place_spacing(table: PlaceTable) -> float:
@@ -125,3 +245,14 @@ def place_spacing(table: PlaceTable) -> float:
     same = np.diff(table.sessions) == 0
     steps = np.linalg.norm(np.diff(table.positions, axis=0), axis=1)[same]
     return float(np.median(steps)) if len(steps) else 0.0
+
+
+def step_bits(table: PlaceTable) -> float:
+    """Return the median distance between consecutive places of a traverse, bits."""
+    same = np.diff(table.sessions) == 0
+    pairs = np.flatnonzero(same)[:: max(1, int(same.sum()) // _SAMPLE)]
+    if not len(pairs):
+        return table.descriptors.shape[1] * 8 / 4
+    return float(np.median([hamming_distances(table.descriptors[i:i + 1],
+                                              table.descriptors[i + 1:i + 2])[0, 0]
+                            for i in pairs]))

@@ -123,7 +123,13 @@ def hamming_distances(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.
     :param b: uint8 ``[m, bytes]``.
     :returns: int32 ``[n, m]``.
     """
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
     out = np.empty((len(a), len(b)), np.int32)
-    for row, descriptor in enumerate(a):  # row by row: [n, m, bytes] would not fit
-        out[row] = _BIT_COUNT[descriptor ^ b].sum(axis=1, dtype=np.int32)
+    size = a.shape[1]
+    if size % 8:  # faiss counts whole words
+        for row, descriptor in enumerate(a):  # row by row: [n, m, bytes] would not fit
+            out[row] = _BIT_COUNT[descriptor ^ b].sum(axis=1, dtype=np.int32)
+    elif out.size:
+        faiss.hammings(faiss.swig_ptr(a), faiss.swig_ptr(b), len(a), len(b), size,
+                       faiss.swig_ptr(out))
     return out

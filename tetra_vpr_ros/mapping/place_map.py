@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from tetra_vpr_ros.mapping.places import NewPlace, PlaceTable, Session
 from tetra_vpr_ros.mapping.pose_track import Pose
+from tetra_vpr_ros.vision.local_features import LocalFeatures
 from tetra_vpr_ros.vision.model_file import ModelInfo
 
 FORMAT_VERSION = 1
@@ -215,6 +216,10 @@ class PlaceMap:
                 'INSERT INTO thumbnail VALUES (?, ?)',
                 [(place_id, place.thumbnail) for place_id, place in zip(ids, places)
                  if place.thumbnail is not None])
+            self._db.executemany(
+                'INSERT INTO features VALUES (?, ?, ?)',
+                [(place_id, *place.features.to_blobs()) for place_id, place in zip(ids, places)
+                 if place.features is not None])
             self._db.execute(
                 'UPDATE session SET start_ns = coalesce(start_ns, ?), end_ns = ? WHERE id = ?',
                 (places[0].stamp_ns, places[-1].stamp_ns, session))
@@ -264,6 +269,23 @@ class PlaceMap:
         """Return a place's JPEG, or None when the map has none."""
         rows = self._read('SELECT jpeg FROM thumbnail WHERE place = ?', (place,))
         return bytes(rows[0][0]) if rows else None
+
+    def has_features(self) -> bool:
+        """Tell whether any place has local features."""
+        return bool(self._read('SELECT EXISTS (SELECT 1 FROM features)')[0][0])
+
+    def features(self, place: int) -> LocalFeatures | None:
+        """
+        Return a place's local features, or None when it has none.
+
+        :raises MapError: they are damaged.
+        """
+        rows = self._read('SELECT keypoints, descriptors FROM features WHERE place = ?', (place,))
+        try:
+            return LocalFeatures.from_blobs(*rows[0]) if rows else None
+        except (ValueError, TypeError) as error:
+            raise MapError(f'{self.path} is damaged: the features of place {place}: {error}; '
+                           'build it again') from error
 
     def close(self) -> None:
         """Close; a map that was written becomes a plain single file."""

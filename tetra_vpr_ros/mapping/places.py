@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.pose_track import Pose
+from tetra_vpr_ros.vision.local_features import LocalFeatures
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class NewPlace:
     pose: Pose
     descriptor: NDArray[np.uint8]
     thumbnail: bytes | None = None
+    features: LocalFeatures | None = None
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ def _parser() -> argparse.ArgumentParser:
         help='seconds between two poses that may be interpolated (default: %(default)s)')
     add('--thumbnails', action=argparse.BooleanOptionalAction, default=True,
         help='store a small picture of each place (default: yes)')
+    add('--features', action='store_true',
+        help='store local features of each place, for geometric verification (about 16 kB each)')
     add('--frame-id', help="frame of the poses (default: the parent of --tf-frames, else 'map')")
     add('--resume', action='store_true', help='continue an interrupted build')
     add('--append', action='store_true', help='add traverses to an existing map')
@@ -60,7 +62,7 @@ def options_from_arguments(arguments: list[str]) -> BuildOptions:
         pose_topic=args.pose_topic, tf_frames=tuple(args.tf_frames) if args.tf_frames else None,
         model=args.model, keyframe_distance=args.keyframe_distance,
         keyframe_angle=args.keyframe_angle, max_pose_gap=args.max_pose_gap,
-        thumbnails=args.thumbnails, frame_id=args.frame_id, resume=args.resume,
+        thumbnails=args.thumbnails, features=args.features, frame_id=args.frame_id, resume=args.resume,
         append=args.append, threads=args.threads)
 
 

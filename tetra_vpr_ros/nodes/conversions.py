@@ -15,7 +15,7 @@ from geometry_msgs.msg import Pose as PoseMessage
 from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, NavSatFix, NavSatStatus
 from std_msgs.msg import ColorRGBA, Header
 from tetra_vpr_ros.localization.estimate import Estimate
 from tetra_vpr_ros.mapping.pose_track import Pose
@@ -72,6 +72,47 @@ def match_message(estimate: Estimate, frame_id: str, stamp: Time) -> PoseWithCov
     message.pose.pose = pose_message(estimate.pose)
     message.pose.covariance = [float(v) for v in estimate.covariance.ravel()]
     return message
+
+
+def initial_pose_message(estimate: Estimate, frame_id: str, stamp: Time
+                         ) -> PoseWithCovarianceStamped:
+    """
+    Convert an estimate that has a pose to what Nav2's AMCL accepts.
+
+    Nav2 refuses negative entries anywhere in the covariance: only the variances go out.
+    """
+    message = match_message(estimate, frame_id, stamp)
+    message.pose.covariance = [
+        float(v) for v in np.diag(np.diag(estimate.covariance)).ravel()]
+    return message
+
+
+def fix_message(estimate: Estimate, frame_id: str, stamp: Time) -> NavSatFix | None:
+    """Convert an estimate of a geo-tagged map; None where the map is not."""
+    if estimate.pose is None or estimate.pose.geodetic is None:
+        return None
+    message = NavSatFix(header=Header(frame_id=frame_id, stamp=stamp))
+    message.status.status = NavSatStatus.STATUS_FIX
+    message.latitude, message.longitude, message.altitude = estimate.pose.geodetic
+    # The map frame of a geo-tagged map is east-north-up, as the message wants it.
+    message.position_covariance = [float(v) for v in estimate.covariance[:3, :3].ravel()]
+    message.position_covariance_type = NavSatFix.COVARIANCE_TYPE_KNOWN
+    return message
+
+
+def pose_from_message(message: PoseMessage) -> Pose | None:
+    """Convert a pose; None where it is not finite or its quaternion has no length."""
+    p, o = message.position, message.orientation
+    position, quaternion = np.array([p.x, p.y, p.z]), np.array([o.x, o.y, o.z, o.w])
+    length = float(np.linalg.norm(quaternion))
+    if not (np.isfinite(position).all() and np.isfinite(length) and length > 1e-6):
+        return None
+    return Pose(position, quaternion / length)
+
+
+def nanoseconds(stamp: Time) -> int:
+    """Return a stamp in nanoseconds."""
+    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
 def candidates_message(estimate: Estimate, frame_id: str, stamp: Time) -> PoseArray:

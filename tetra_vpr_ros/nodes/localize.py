@@ -5,50 +5,69 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
-import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+import math
 from pathlib import Path
+import threading
 import time
 from typing import Any
 
 import faiss
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from nav_msgs.msg import Odometry
 import numpy as np
 from numpy.typing import NDArray
 import rclpy
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]  # its home moved
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import qos_profile_sensor_data
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CompressedImage, Image
-from tetra_vpr_ros.localization import SingleFrameLocalizer
+from sensor_msgs.msg import CameraInfo
+from tetra_vpr_ros.localization import (
+    Estimate, Localizer, LocalizerOptions, make_localizer, MotionModel, View)
+from tetra_vpr_ros.localization.odometry_buffer import OdometryBuffer
+from tetra_vpr_ros.localization.verification import VerifyingLocalizer
+from tetra_vpr_ros.mapping.calibration import load_calibration
 from tetra_vpr_ros.mapping.place_map import MapError, PlaceMap
 from tetra_vpr_ros.nodes import parameters
-from tetra_vpr_ros.nodes.conversions import image_from_message
+from tetra_vpr_ros.nodes.conversions import image_from_message, nanoseconds, pose_from_message
+from tetra_vpr_ros.nodes.frames import CameraYaws, MapToOdom, TransformError
+from tetra_vpr_ros.nodes.inputs import Inputs
 from tetra_vpr_ros.nodes.latest_frame import LatestFrameWorker
 from tetra_vpr_ros.nodes.outputs import LOCALIZED, NO_IMAGES, Outputs, SEARCHING, UNKNOWN_PLACE
+from tetra_vpr_ros.nodes.relocalize import RelocalizeService
 from tetra_vpr_ros.nodes.signals import interrupt_on_signals
 from tetra_vpr_ros.vision import ImageError, ModelError, PlaceEncoder
+from tetra_vpr_ros.vision.local_features import extract_features
+
+_JUMP_BACK_NS = 1_000_000_000  # stamps that go back further than this began anew
 
 
 @dataclass(frozen=True)
 class _Frame:
     """A camera message on its way, and when it came (monotonic seconds)."""
 
+    camera: int
     topic: str
     message: Any
     received: float
 
+    @property
+    def stamp_ns(self) -> int:
+        """Return when the picture was taken."""
+        return nanoseconds(self.message.header.stamp)
 
-@dataclass(frozen=True)
+
+@dataclass
 class _Loaded:
-    """What configure loads."""
+    """What configure loads; the localizer waits for the cameras where tf2 knows them."""
 
     encoder: PlaceEncoder
     place_map: PlaceMap
-    localizer: SingleFrameLocalizer
     outputs: Outputs
+    localizer: Localizer | None
+    positions: NDArray[np.float64]
 
 
 class LocalizeNode(LifecycleNode):
@@ -66,11 +85,27 @@ class LocalizeNode(LifecycleNode):
         self.add_on_set_parameters_callback(parameters.validate)
         self._loaded: _Loaded | None = None
         self._worker: LatestFrameWorker[_Frame] | None = None
-        self._inputs: list[Any] = []
+        self._inputs: Inputs | None = None
         self._timer: Any = None
+        self._lock = threading.Lock()  # of the localizer: the worker's and the executor's threads
+        self._odometry = OdometryBuffer()
+        self._odom_frame = ''
+        self._map_to_odom: MapToOdom | None = None
+        self._camera_yaws: CameraYaws | None = None
+        self._intrinsics: dict[int, NDArray[np.float64]] = {}
+        self._forgotten = 0  # how often: an estimate from before answers no later question
+        self._relocalize = RelocalizeService(
+            self, self._forget, lambda: float(self._value('relocalize_timeout')))
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._counts: Counter[str] = Counter()
         self._latencies: deque[float] = deque(maxlen=1000)
-        self._last_image = 0.0
+        self._last_image = time.monotonic()
+        self._last_stamp_ns = 0
+        self._first_fix = ''
+        self._initial_pose_due = False
+        self._odometry.clear()
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
@@ -81,18 +116,25 @@ class LocalizeNode(LifecycleNode):
         """Load model and map; fail, with the reason in the log, when they cannot be."""
         began = time.monotonic()
         try:
+            yaws = self._fixed_yaws()
             encoder, place_map = self._open_files()
-        except (ModelError, MapError) as error:
+            try:
+                localizer = make_localizer(place_map, self._options(yaws or (0.0,)))
+                calibrated = load_calibration(place_map) is not None
+            except MapError:
+                place_map.close()
+                raise
+        except (ModelError, MapError, parameters.ParameterError) as error:
             self.get_logger().error(f'cannot configure: {error}')
             return TransitionCallbackReturn.FAILURE
-        localizer = SingleFrameLocalizer(place_map)
         outputs = Outputs(self, self._value('frame_id') or place_map.frame_id)
-        self._loaded = _Loaded(encoder, place_map, localizer, outputs)
+        self._loaded = _Loaded(
+            encoder, place_map, outputs, localizer if yaws else None, localizer.table.positions)
         self.get_logger().info(
             f'{len(localizer.table)} places of {place_map.path} in frame '
-            f'{outputs.frame_id!r}, model {encoder.info.name}, loaded in '
-            f'{time.monotonic() - began:.2f} s')
-        if localizer.threshold is None:
+            f'{outputs.frame_id!r}, model {encoder.info.name}, filter '
+            f"{self._value('filter')}, loaded in {time.monotonic() - began:.2f} s")
+        if not calibrated:
             self.get_logger().warning(
                 f'{place_map.path} is not calibrated, so no match will be accepted: finish it '
                 "with 'build_map --resume', or map places that are more than 5 m apart")
@@ -118,30 +160,66 @@ class LocalizeNode(LifecycleNode):
             raise
         return encoder, place_map
 
+    def _fixed_yaws(self) -> tuple[float, ...] | None:
+        """Return the cameras' headings, or None where tf2 is to be asked for them."""
+        if self._value('base_frame'):
+            return None
+        yaws, count = self._value('camera_yaws'), len(self._value('image_topics'))
+        if len(yaws) not in (1, count):
+            raise parameters.ParameterError(
+                f'camera_yaws has {len(yaws)} headings for the {count} image_topics: give one '
+                'for each, or one for all')
+        return tuple(math.radians(yaw) for yaw in (yaws if len(yaws) == count else yaws * count))
+
+    def _options(self, yaws: tuple[float, ...]) -> LocalizerOptions:
+        return LocalizerOptions(
+            filter=self._value('filter'), false_match_rate=self._value('false_match_rate'),
+            candidates=self._value('candidates'), camera_yaws=yaws,
+            motion=MotionModel(*(self._value(name) for name in (
+                'max_speed', 'odometry_noise', 'leave_rate', 'enter_rate'))),
+            radius=self._value('agreement_radius'), margin=self._value('covariance_margin'),
+            sequence_length=self._value('sequence_length'),
+            verification=self._value('verification'),
+            fewest_inliers=self._value('fewest_inliers'))
+
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the cameras and begin to publish."""
         assert self._loaded is not None
+        cameras = self._value('image_topics')
+        try:
+            self._use_transforms(len(cameras))
+        except TransformError as error:
+            self.get_logger().error(f'cannot activate: {error}')
+            return TransitionCallbackReturn.FAILURE
         super().on_activate(state)
-        self._counts.clear()
-        self._latencies.clear()
-        self._last_image = time.monotonic()
-        self._worker = LatestFrameWorker(self._process)
-        compressed = self._value('image_transport') == 'compressed'
-        for name in self._value('image_topics'):
-            topic = f'{name}/compressed' if compressed else name
-            self._inputs.append(self.create_subscription(
-                CompressedImage if compressed else Image, topic,
-                functools.partial(self._receive, topic), qos_profile_sensor_data,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies()))
+        self._begin_anew()
+        if self._loaded.localizer is not None:
+            self._loaded.localizer.reset()
+        self._worker = LatestFrameWorker(self._process, len(cameras),
+                                         self._value('fusion_window'))
+        inputs = Inputs(self, cameras, self._value('image_transport') == 'compressed',
+                        self._receive)
+        if self._value('odom_topic'):
+            inputs.listen_to_odometry(self._value('odom_topic'), self._receive_odometry)
+        if self._value('verification') == 'orb':
+            inputs.listen_to_intrinsics(cameras, self._receive_intrinsics)
+        inputs.listen_to_priors(self._receive_prior)
+        self._inputs = inputs
         # Steady: it also ticks while simulated time stands still.
         self._timer = self.create_timer(1.0, self._tick,
                                         clock=Clock(clock_type=ClockType.STEADY_TIME))
         outputs = self._loaded.outputs
-        outputs.places(self._loaded.localizer.table.positions, self._value('max_marker_places'))
+        outputs.places(self._loaded.positions, self._value('max_marker_places'))
         outputs.status(SEARCHING, 'waiting for the first match')
-        topics = ', '.join(subscription.topic_name for subscription in self._inputs)
-        self.get_logger().info(f'listening to {topics}')
+        self.get_logger().info(f"listening to {', '.join(inputs.image_topics)}")
         return TransitionCallbackReturn.SUCCESS
+
+    def _use_transforms(self, cameras: int) -> None:
+        assert self._loaded is not None
+        if self._value('publish_tf') == 'map_to_odom':
+            self._map_to_odom = MapToOdom(self, self._loaded.outputs.frame_id)
+        if self._value('base_frame'):
+            self._camera_yaws = CameraYaws(self, self._value('base_frame'), cameras)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop listening; model and map stay loaded."""
@@ -167,15 +245,17 @@ class LocalizeNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _stop(self) -> None:
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
-        self._inputs = []
+        self._relocalize.give_up('the node was deactivated')
+        if self._inputs is not None:
+            self._inputs.destroy()
+            self._inputs = None
         if self._timer is not None:
             self.destroy_timer(self._timer)
             self._timer = None
         if self._worker is not None:
             self._worker.close()
             self._worker = None
+        self._map_to_odom = self._camera_yaws = None
 
     def _release(self) -> None:
         self._stop()
@@ -189,29 +269,85 @@ class LocalizeNode(LifecycleNode):
         self._release()
         self.destroy_node()
 
-    # Frames
+    # What comes in
 
-    def _receive(self, topic: str, message: Any) -> None:
+    def _receive(self, camera: int, topic: str, message: Any) -> None:
         self._counts['received'] += 1
         if self._worker is not None:
-            self._worker.put(_Frame(topic, message, time.monotonic()))
+            self._worker.put(_Frame(camera, topic, message, time.monotonic()), camera)
 
-    def _process(self, frame: _Frame) -> None:
-        """Work on one frame, in the worker's thread, which must outlive whatever it holds."""
-        try:
-            self._check_stamp(frame.message.header.stamp)
-            self._localize(frame, image_from_message(frame.message))
-        except ImageError as error:
-            self._counts['refused'] += 1
-            self.get_logger().warning(f'{frame.topic}: frame refused: {error}',
+    def _receive_odometry(self, message: Odometry) -> None:
+        pose = pose_from_message(message.pose.pose)
+        if pose is None:
+            self.get_logger().warning('odometry without a finite pose is ignored',
                                       throttle_duration_sec=5.0)
+            return
+        self._odom_frame = message.header.frame_id or 'odom'
+        self._odometry.add(nanoseconds(message.header.stamp), pose)
+
+    def _receive_intrinsics(self, camera: int, message: CameraInfo) -> None:
+        matrix = np.array(message.k, float).reshape(3, 3)
+        if matrix[0, 0] > 0 and np.isfinite(matrix).all():
+            self._intrinsics[camera] = matrix
+
+    def _receive_prior(self, message: PoseWithCovarianceStamped) -> None:
+        """Start the belief from a pose that somebody knows roughly."""
+        loaded, frame = self._loaded, message.header.frame_id
+        if loaded is None or loaded.outputs.is_own_initial_pose(message.header.stamp):
+            return
+        pose = pose_from_message(message.pose.pose)
+        covariance = np.array(message.pose.covariance, float).reshape(6, 6)
+        if frame != loaded.outputs.frame_id or pose is None or not np.isfinite(covariance).all():
+            self.get_logger().warning(
+                f'a pose to start from is ignored: it must be finite and in frame '
+                f'{loaded.outputs.frame_id!r}, not {frame!r}')
+            return
+        if loaded.localizer is not None:
+            with self._lock:
+                loaded.localizer.set_prior(pose, covariance)
+            x, y, _ = pose.position
+            self.get_logger().info(f'the belief starts about x {x:.2f} m, y {y:.2f} m')
+
+    def _forget(self) -> str:
+        """Forget the belief for a call of ``~/relocalize``; return why that cannot be done."""
+        loaded = self._loaded
+        if self._worker is None or loaded is None:
+            return 'the node is not active'
+        with self._lock:
+            if loaded.localizer is not None:
+                loaded.localizer.reset()
+            self._forgotten += 1
+            self._initial_pose_due = self._value('initial_pose') == 'on_relocalize'
+        loaded.outputs.status(SEARCHING, 'the belief is forgotten')
+        return ''
+
+    # Frames
+
+    def _process(self, frames: Sequence[_Frame]) -> None:
+        """Work on frames, in the worker's thread, which must outlive whatever they hold."""
+        try:
+            images = []
+            for frame in sorted(frames, key=lambda frame: frame.stamp_ns):
+                try:
+                    self._check_stamp(frame.message.header.stamp)
+                    images.append((frame, image_from_message(frame.message)))
+                except ImageError as error:
+                    self._counts['refused'] += 1
+                    self.get_logger().warning(f'{frame.topic}: frame refused: {error}',
+                                              throttle_duration_sec=5.0)
+            window = self._value('fusion_window') * 1e9
+            while images:  # those that were taken together are judged together
+                together = [pair for pair in images
+                            if pair[0].stamp_ns - images[0][0].stamp_ns <= window]
+                images = images[len(together):]
+                self._localize(*zip(*together))
         except Exception as error:
             self._counts['failed'] += 1
-            self.get_logger().error(f'{frame.topic}: {type(error).__name__}: {error}',
+            self.get_logger().error(f'{frames[0].topic}: {type(error).__name__}: {error}',
                                     throttle_duration_sec=5.0)
 
     def _check_stamp(self, stamp: Any) -> None:
-        stamp_ns = stamp.sec * 10**9 + stamp.nanosec
+        stamp_ns = nanoseconds(stamp)
         if stamp_ns <= 0:
             raise ImageError(f'its stamp is {stamp_ns} ns: the driver must set header.stamp')
         now_ns = self.get_clock().now().nanoseconds
@@ -222,34 +358,87 @@ class LocalizeNode(LifecycleNode):
             raise ImageError(f'its stamp is {ahead:.3f} s in the future: are the clocks in step, '
                              'or is use_sim_time set differently?')
 
-    def _localize(self, frame: _Frame, image: NDArray[np.uint8]) -> None:
+    def _localize(self, frames: Sequence[_Frame], images: Sequence[NDArray[np.uint8]]) -> None:
         assert self._loaded is not None
-        localizer, outputs = self._loaded.localizer, self._loaded.outputs
-        localizer.false_match_rate = self._value('false_match_rate')
-        localizer.k = self._value('candidates')
-        localizer.margin = self._value('covariance_margin')
-        estimate = localizer.locate(self._loaded.encoder.encode(image))
-        stamp = frame.message.header.stamp
+        loaded, outputs, newest = self._loaded, self._loaded.outputs, frames[-1]
+        localizer = self._ready_localizer(frames)
+        if localizer is None:
+            return
+        descriptors = loaded.encoder.encode_batch(images)
+        views = [View(descriptor, frame.camera) for descriptor, frame in zip(descriptors, frames)]
+        if isinstance(localizer, VerifyingLocalizer):
+            localizer.intrinsics = dict(self._intrinsics)
+            views = [replace(view, features=extract_features(image))
+                     for view, image in zip(views, images)]
+        stamp, odometry = newest.message.header.stamp, self._odometry.at(newest.stamp_ns)
+        with self._lock:
+            forgotten = self._forgotten
+            self._watch_time(localizer, newest.stamp_ns)
+            localizer.false_match_rate = self._value('false_match_rate')
+            localizer.candidates = self._value('candidates')
+            estimate = localizer.locate(views, newest.stamp_ns, odometry)
         if estimate.accepted:
             outputs.match(estimate, stamp)
+            if self._map_to_odom is not None and odometry is not None and estimate.pose:
+                self._map_to_odom.send(estimate.pose, odometry, self._odom_frame, stamp)
         self._last_image = time.monotonic()
-        latency = self._last_image - frame.received
+        latency = self._last_image - newest.received
         self._latencies.append(latency)
-        self._counts['processed'] += 1
+        self._counts['processed'] += len(frames)
+        self._tell(estimate, stamp, latency, forgotten == self._forgotten)
+        outputs.details(estimate, stamp)
+        outputs.picture(images[-1], estimate, loaded.place_map, stamp)
+
+    def _ready_localizer(self, frames: Sequence[_Frame]) -> Localizer | None:
+        """Return the localizer; with cameras from tf2 it is made when all of them are known."""
+        assert self._loaded is not None
+        if self._loaded.localizer is None and self._camera_yaws is not None:
+            for frame in frames:
+                unknown = self._camera_yaws.learn(frame.camera, frame.message.header.frame_id)
+                if unknown:
+                    self.get_logger().warning(f'{frame.topic}: {unknown}',
+                                              throttle_duration_sec=5.0)
+            yaws = self._camera_yaws.known(math.radians(self._value('mapping_camera_yaw')))
+            if yaws is not None:
+                degrees = ', '.join(f'{math.degrees(yaw):.1f}' for yaw in yaws)
+                self.get_logger().info(f'headings of the cameras: {degrees} degrees')
+                self._loaded.localizer = make_localizer(
+                    self._loaded.place_map, self._options(yaws))
+        return self._loaded.localizer
+
+    def _watch_time(self, localizer: Localizer, stamp_ns: int) -> None:
+        """Forget the belief when time begins anew: a simulation or a bag was restarted."""
+        back_ns = self._last_stamp_ns - stamp_ns
+        if back_ns > _JUMP_BACK_NS:
+            self.get_logger().warning(f'time jumped back by {back_ns * 1e-9:.1f} s: the belief '
+                                      'is forgotten')
+            localizer.reset()
+        self._last_stamp_ns = stamp_ns if back_ns > _JUMP_BACK_NS else max(
+            self._last_stamp_ns, stamp_ns)
+
+    def _tell(self, estimate: Estimate, stamp: Any, latency: float, current: bool) -> None:
+        """Publish the status, and what waits for a fix if the estimate is a current one."""
+        assert self._loaded is not None
+        outputs, mode = self._loaded.outputs, self._value('initial_pose')
         if estimate.accepted:
-            if not self._counts['accepted']:
-                self.get_logger().info(f'first match: place {estimate.place_id}, '
-                                       f'confidence {estimate.confidence:.3f}')
-            self._counts['accepted'] += 1
             state, detail = LOCALIZED, f'at place {estimate.place_id}'
+            if not self._first_fix:
+                self._first_fix = f'{stamp.sec}.{stamp.nanosec:09d}'
+                detail = f'first fix: place {estimate.place_id}'
+                self.get_logger().info(f'{detail}, confidence {estimate.confidence:.3f}')
+                self._initial_pose_due |= mode == 'first_fix'
+            if self._initial_pose_due and current and mode != 'off':
+                outputs.initial_pose(estimate, stamp)
+                self._initial_pose_due = False
+            self._counts['accepted'] += 1
         else:
-            state = UNKNOWN_PLACE if self._counts['accepted'] else SEARCHING
-            detail = estimate.rejection
+            state, detail = UNKNOWN_PLACE if estimate.unknown else SEARCHING, estimate.rejection
+        if current:
+            self._relocalize.tell(estimate)
         outputs.status(state, detail, (
             ('distance', estimate.distance), ('confidence', f'{estimate.confidence:.4f}'),
-            ('place', estimate.place_id), ('latency_ms', f'{latency * 1e3:.1f}')))
-        outputs.details(estimate, stamp)
-        outputs.picture(image, estimate, self._loaded.place_map, stamp)
+            ('place', estimate.place_id), ('latency_ms', f'{latency * 1e3:.1f}'),
+            ('first_fix', self._first_fix)))
 
     # Health
 
@@ -270,7 +459,8 @@ class LocalizeNode(LifecycleNode):
             ('matches accepted', counts['accepted']),
             ('latency p50 ms', f'{np.percentile(latencies, 50):.1f}'),
             ('latency p95 ms', f'{np.percentile(latencies, 95):.1f}'),
-            ('places', len(self._loaded.localizer.table)),
+            ('latency p99 ms', f'{np.percentile(latencies, 99):.1f}'),
+            ('places', len(self._loaded.positions)),
             ('map', self._loaded.place_map.path),
             ('model', self._loaded.encoder.info.name)))
 

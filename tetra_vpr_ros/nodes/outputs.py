@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, NavSatFix
 from tetra_vpr_ros.localization import Estimate
 from tetra_vpr_ros.mapping.place_map import PlaceMap
 from tetra_vpr_ros.nodes import conversions
@@ -55,16 +55,33 @@ class Outputs:
         self._places = make(MarkerArray, 'vpr/markers', _LATCHED)
         self._marker = make(MarkerArray, 'vpr/markers', _LATCHED)
         self._diagnostics = make(DiagnosticArray, '/diagnostics', _RELIABLE)
+        self._fix = make(NavSatFix, 'vpr/fix', _RELIABLE)
+        self._initial = make(PoseWithCovarianceStamped, 'initialpose', _RELIABLE)
+        self._initial_stamp: Any = None
 
     def destroy(self) -> None:
         """Take the publishers from the graph."""
         for publisher in (self._match, self._candidates, self._status, self._picture,
-                          self._places, self._marker, self._diagnostics):
+                          self._places, self._marker, self._diagnostics, self._fix,
+                          self._initial):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def match(self, estimate: Estimate, stamp: Any) -> None:
-        """Publish the pose; only for accepted estimates."""
+        """Publish the pose, and the fix of a geo-tagged map; only for accepted estimates."""
         self._match.publish(conversions.match_message(estimate, self.frame_id, stamp))
+        fix = conversions.fix_message(estimate, self.frame_id, stamp)
+        if fix is not None:
+            self._fix.publish(fix)
+
+    def initial_pose(self, estimate: Estimate, stamp: Any) -> None:
+        """Publish an accepted estimate where Nav2's AMCL takes its start from."""
+        self._initial_stamp = stamp
+        self._initial.publish(
+            conversions.initial_pose_message(estimate, self.frame_id, stamp))
+
+    def is_own_initial_pose(self, stamp: Any) -> bool:
+        """Tell whether a message on ``initialpose`` came from here."""
+        return bool(stamp == self._initial_stamp)
 
     def details(self, estimate: Estimate, stamp: Any) -> None:
         """Publish candidates and marker of any estimate."""

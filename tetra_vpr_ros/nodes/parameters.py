@@ -12,8 +12,13 @@ from rcl_interfaces.msg import (
     FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from tetra_vpr_ros.localization.bayes import RADIUS
+from tetra_vpr_ros.localization.observation import FILTERS
+from tetra_vpr_ros.localization.verification import METHODS
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.vision.encoder import OPTIMIZATIONS
+
+INITIAL_POSES = ('off', 'on_relocalize', 'first_fix')
 
 
 @dataclass(frozen=True)
@@ -51,16 +56,55 @@ PARAMETERS: tuple[Spec, ...] = (
     Spec('autostart', False, 'Configure and activate at start, without a lifecycle manager.',
          when='start'),
     Spec('frame_id', '', "Frame of the published poses; empty for the map's own."),
-    Spec('false_match_rate', DEFAULT_FALSE_MATCH_RATE, 'Share of the pairs of different places '
-         'of the map that may look as alike as an accepted match: sets the distance threshold.',
+    Spec('filter', 'bayes', "How frames are put together: 'bayes' keeps a belief over all places, "
+         "'seqslam' compares the last views with stretches of the map, 'single' judges each frame "
+         'by itself.', choices=FILTERS),
+    Spec('false_match_rate', DEFAULT_FALSE_MATCH_RATE, 'Share of wrong matches that is allowed. '
+         'A belief must reach one minus its square root; for single it is the share of the pairs '
+         'of different places of the map that may look as alike as an accepted match.',
          0.0, 1.0, when='now'),
+    Spec('agreement_radius', RADIUS, 'Places (spacings of the map) about the best one whose '
+         'belief counts as agreeing with it; bayes.', 0.5, 100.0),
+    Spec('max_speed', 2.0, 'Fastest the robot moves, m/s: bounds the random walk of bayes and '
+         'the plausible jump where there is no odometry.', 0.05, 100.0),
+    Spec('odometry_noise', 0.1, 'Standard deviation of odometry as a share of the way.',
+         0.0, 1.0),
+    Spec('leave_rate', 0.002, 'Probability that the robot leaves the map while it passes one '
+         'place; bayes.', 0.0, 0.5),
+    Spec('enter_rate', 0.01, 'Probability that a robot off the map comes back onto it, anywhere, '
+         'while one place passes; bayes. Larger recovers faster from being carried away.',
+         0.0, 0.5),
+    Spec('sequence_length', 10, 'Views in a sequence; seqslam.', 2, 100),
+    Spec('odom_topic', 'odom', 'Odometry; empty to do without. Its absence is no fault.',
+         when='activate'),
+    Spec('camera_yaws', [0.0], 'Heading of each camera of image_topics against the camera of the '
+         'mapping run, degrees, counter-clockwise; one value holds for all.'),
+    Spec('base_frame', '', 'Where set, the headings come from tf2 instead: of the frame of each '
+         "camera's images in this frame."),
+    Spec('mapping_camera_yaw', 0.0, 'Heading of the mapping camera in base_frame, degrees.',
+         -360.0, 360.0),
+    Spec('fusion_window', 0.05, 'Seconds within which frames of several cameras count as taken '
+         'at the same time.', 0.0, 1.0, when='activate'),
+    Spec('verification', 'none', "Geometric verification of the best candidates: 'orb' by "
+         "epipolar geometry, 'homography' by a plane; needs a map built with --features. It costs "
+         'recall when the light changes.', choices=METHODS),
+    Spec('fewest_inliers', 0, "Matches that a verified place needs; 0 for the method's own.",
+         0, 1000),
+    Spec('initial_pose', 'off', "When an accepted pose goes to 'initialpose' for Nav2: 'off', "
+         "'on_relocalize' once for each call of ~/relocalize, 'first_fix' once after activation.",
+         choices=INITIAL_POSES, when='now'),
+    Spec('publish_tf', 'none', "'map_to_odom' broadcasts the transform from the map to the "
+         'odometry frame with each match; needs tf2_ros and odometry.',
+         choices=('none', 'map_to_odom'), when='activate'),
+    Spec('relocalize_timeout', 10.0, 'Seconds until ~/relocalize gives up.', 0.1, 600.0,
+         when='now'),
     Spec('threads', 2, 'Threads of one inference; 0 lets onnxruntime choose.', 0, 64),
     Spec('spinning', False, 'Let idle inference threads spin: a little faster, but a busy core.'),
     Spec('graph_optimization', 'all', 'How far onnxruntime rewrites the model when it opens it; '
          'less than all only to look for a fault.', choices=OPTIMIZATIONS),
     Spec('candidates', 10, 'How many candidates are searched and published.', 1, 200, when='now'),
     Spec('covariance_margin', 0.02, 'Candidates at most this share of all bits further away than '
-         'the best count into the covariance.', 0.0, 1.0, when='now'),
+         'the best count into the covariance; single.', 0.0, 1.0),
     Spec('future_tolerance', 1.0, 'Seconds that an image stamp may lie ahead of the clock before '
          'the frame is refused.', 0.0, 3600.0, when='now'),
     Spec('no_image_timeout', 2.0, "Seconds without an image until the status says 'no images'.",
@@ -87,6 +131,8 @@ def check(name: str, value: Any) -> None:
         raise ParameterError(f"{name} must be one of {', '.join(spec.choices)}, not {value!r}")
     if name == 'image_topics' and (not value or not all(value)):
         raise ParameterError('image_topics must name at least one topic, and no empty one')
+    if name == 'camera_yaws' and not value:
+        raise ParameterError('camera_yaws needs a heading for each camera, or one for all')
 
 
 def declare(node: Node) -> None:

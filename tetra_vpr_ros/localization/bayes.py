@@ -1,0 +1,251 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Localisation with a belief: evidence of many frames, motion, and "off the map"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+from tetra_vpr_ros.localization.belief import MotionModel, PlaceBelief
+from tetra_vpr_ros.localization.covariance import mean_pose, pose_covariance
+from tetra_vpr_ros.localization.estimate import Candidate, Estimate
+from tetra_vpr_ros.localization.evidence import Evidence
+from tetra_vpr_ros.localization.gate import PlausibilityGate
+from tetra_vpr_ros.localization.mapped_places import MappedPlaces, turned, UNCALIBRATED
+from tetra_vpr_ros.localization.motion import compose, motion_between, STILL
+from tetra_vpr_ros.localization.observation import View
+from tetra_vpr_ros.localization.place_graph import PlaceGraph
+from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
+from tetra_vpr_ros.mapping.hamming_index import hamming_distances
+from tetra_vpr_ros.mapping.place_map import PlaceMap
+from tetra_vpr_ros.mapping.pose_track import Pose
+
+RADIUS = 4.0
+"""Places (spacings) about the best one whose belief counts as agreeing with it."""
+
+_MOVED = 0.5                       # places; shorter motions are kept until there are more
+_SAME_HEADING = math.cos(math.radians(60) / 2)
+_THIN = 1e-9                       # belief that cannot matter to a pose
+_RIVAL = 0.5                       # share of the best's belief that makes another one a rival
+
+
+class BayesLocalizer:
+    """
+    A discrete Bayes filter over the places of a map.
+
+    A state is a place as one of the cameras sees it: with several cameras there
+    are several robot poses for each place.
+
+    :param place_map: an open map; it is read here and not needed afterwards.
+    :param false_match_rate: share of wrong matches allowed, see `required_belief`.
+    :param candidates: how many places are returned.
+    :param camera_yaws: of each camera against that of the mapping run, radians.
+    :param motion: how the robot moves.
+    :param radius: of agreement, in spacings of the map.
+    :raises MapError: the map is damaged, or was calibrated by another version.
+    :ivar belief: over the states.
+    """
+
+    def __init__(self, place_map: PlaceMap, false_match_rate: float = DEFAULT_FALSE_MATCH_RATE,
+                 candidates: int = 10, camera_yaws: Sequence[float] = (0.0,),
+                 motion: MotionModel | None = None, radius: float = RADIUS) -> None:
+        """Load all places and join them to a graph."""
+        self.places = MappedPlaces.load(place_map)
+        self.table, self.calibration = self.places.table, self.places.calibration
+        self.false_match_rate = false_match_rate
+        self.candidates = candidates
+        self._yaws = tuple(camera_yaws)
+        self._evidence = Evidence(self.calibration) if self.calibration else None
+        self._radius = radius * self.places.spacing
+        count, cameras = len(self.table), len(self._yaws)
+        self._positions = np.tile(self.table.positions, (cameras, 1))
+        self._quaternions = np.vstack([
+            turned(self.table.quaternions, -yaw) if yaw else self.table.quaternions
+            for yaw in self._yaws])
+        model = motion or MotionModel()
+        self._gate = PlausibilityGate(1.5 * self._radius, model.max_speed)
+        if not count:
+            return
+        graph = PlaceGraph(self._positions, self._quaternions, self.places.spacing,
+                           self.places.angle)
+        starts = np.flatnonzero(np.diff(self.table.sessions)) + 1
+        breaks = np.concatenate([np.append(starts, count) + i * count for i in range(cameras)])
+        self.belief = PlaceBelief(graph, breaks[breaks < count * cameras], model)
+        self._seen_from = self._visible_places()
+        self.reset()
+
+    def _visible_places(self) -> list[NDArray[np.int64]]:
+        """Return, for each camera, the place that it sees in each state, -1 for none."""
+        count = len(self.table)
+        if len(self._yaws) == 1:
+            return [np.arange(count)]
+        scale = self.places.spacing / self.places.angle
+
+        def located(positions: NDArray[np.float64], quaternions: NDArray[np.float64]
+                    ) -> NDArray[np.float64]:
+            forward = Rotation.from_quat(quaternions).apply([1.0, 0.0, 0.0])
+            return np.hstack([positions, forward * scale])
+
+        tree = cKDTree(located(self.table.positions, self.table.quaternions))
+        seen = []
+        for yaw in self._yaws:
+            views = located(self._positions, turned(self._quaternions, yaw))
+            _, found = tree.query(views, distance_upper_bound=1.5 * self.places.spacing)
+            seen.append(np.where(found < count, found, -1))
+        return seen
+
+    def reset(self) -> None:
+        """Forget what was seen."""
+        self._last_views: dict[int, NDArray[np.uint8]] = {}
+        self._last_stamp: int | None = None
+        self._last_odometry: Pose | None = None
+        self._pending = STILL
+        self._gate.reset()
+        if len(self.table):
+            self.belief.reset()
+
+    def set_prior(self, pose: Pose, covariance: NDArray[np.float64]) -> None:
+        """Start from a pose that is roughly known; see `Localizer.set_prior`."""
+        self.reset()
+        if not len(self.table):
+            return
+        offsets = np.hstack([
+            self._positions - pose.position,
+            (Rotation.from_quat(self._quaternions)
+             * Rotation.from_quat(pose.quaternion).inv()).as_rotvec()])
+        known = np.diag(covariance) > 0
+        spread = (covariance + self.places.floor)[np.ix_(known, known)]
+        error = np.einsum('ij,jk,ik->i', offsets[:, known], np.linalg.inv(spread),
+                          offsets[:, known])
+        self.belief.set_prior(np.exp(-0.5 * (error - error.min())))
+
+    @property
+    def required_belief(self) -> float:
+        """
+        Return the probability about a pose above which it is accepted.
+
+        The discount of the evidence makes the belief cautious: over thousands of
+        frames of other laps and other light the wrong share of what was accepted
+        at belief b stayed below (1 - b)^2 (docs/localization.md).
+        """
+        return 1.0 - math.sqrt(self.false_match_rate)
+
+    def locate(self, views: Sequence[View], stamp_ns: int, odometry: Pose | None = None
+               ) -> Estimate:
+        """Update the belief and read it; see `Localizer.locate`."""
+        if not len(self.table):
+            return Estimate(-1, None, np.eye(6), self.places.bits, 0.0, 'the map is empty', ())
+        distances = [hamming_distances(view.descriptor[None], self.table.descriptors)[0]
+                     for view in views]
+        if self._evidence is None:
+            return self._read(views, distances, UNCALIBRATED, stamp_ns, odometry)
+        first = self._last_stamp is None
+        novelties = [self._novelty(self._evidence, view) for view in views]
+        self._predict(stamp_ns, odometry, max(novelties))
+        for view, bits, novelty in zip(views, distances, novelties):
+            said = self._evidence.log_ratios(bits, first)
+            seen = self._seen_from[view.camera]
+            if len(self._yaws) > 1:
+                said = np.where(seen >= 0, said[seen], np.float32(0.0))
+            self.belief.observe(said, novelty**2)
+        return self._read(views, distances, '', stamp_ns, odometry)
+
+    def _novelty(self, evidence: Evidence, view: View) -> float:
+        last = self._last_views.get(view.camera)
+        self._last_views[view.camera] = view.descriptor
+        if last is None:
+            return 1.0
+        return evidence.novelty(int(hamming_distances(view.descriptor[None], last[None])[0, 0]))
+
+    def _predict(self, stamp_ns: int, odometry: Pose | None, novelty: float) -> None:
+        last_stamp, last_odometry = self._last_stamp, self._last_odometry
+        self._last_odometry = odometry
+        self._last_stamp = stamp_ns if last_stamp is None else max(stamp_ns, last_stamp)
+        if last_stamp is None:
+            return
+        if odometry is None:
+            self._pending = STILL
+            self.belief.walk(max(0.0, (stamp_ns - last_stamp) * 1e-9), novelty)
+        elif last_odometry is not None:
+            self._pending = compose(self._pending, motion_between(last_odometry, odometry))
+            way = self.belief.graph.way(self._pending)
+            if way >= _MOVED:
+                self.belief.drive(self._pending, way)
+                self._pending = STILL
+
+    def _read(self, views: Sequence[View], distances: Sequence[NDArray[np.int32]],
+              rejection: str, stamp_ns: int, odometry: Pose | None) -> Estimate:
+        mass = self.belief.places
+        if rejection:  # no belief without calibration: order by distance
+            further = (distances[0] - distances[0].min())[np.arange(len(mass)) % len(self.table)]
+            mass = np.exp2(-further.astype(float))
+        order = np.argsort(-mass)[:self.candidates] if len(mass) < 10000 else _largest(
+            mass, self.candidates)
+        best = int(order[0])
+        near, inside = self._agreeing(best, mass)
+        weights = mass[near]
+        held = float(weights.sum())
+        mean = mean_pose(self._positions[near], self._quaternions[near], weights)
+        scale = self.calibration.covariance_scale if self.calibration else 1.0
+        covariance = pose_covariance(mean, self._positions[near], self._quaternions[near],
+                                     weights, self.places.floor, scale)
+        moved = compose(mean, self._pending)
+        rows = near % len(self.table)
+        pose = Pose(moved.position, moved.quaternion, self.places.geodetic_mean(rows, weights))
+        if not rejection and held < self.required_belief:
+            rejection = self._doubt(best, held, mass, inside)
+        if not rejection:
+            rejection = self._gate.check(pose, stamp_ns, odometry)
+        candidates = tuple(self._candidate(int(state), views, distances, mass)
+                           for state in order)
+        return Estimate(candidates[0].place_id, pose, covariance, candidates[0].distance,
+                        0.0 if rejection == UNCALIBRATED else held, rejection, candidates,
+                        self.belief.off_map > 0.5)
+
+    def _agreeing(self, best: int, mass: NDArray[np.float64]
+                  ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the states with belief near the best, and which of all lie in its radius."""
+        inside = (np.linalg.norm(self._positions - self._positions[best], axis=1)
+                  <= self._radius)
+        near = np.flatnonzero(inside & (mass > _THIN))
+        alike = np.abs(self._quaternions[near] @ self._quaternions[best]) >= _SAME_HEADING
+        near = near[alike]
+        return (near if len(near) else np.array([best])), inside
+
+    def _doubt(self, best: int, held: float, mass: NDArray[np.float64],
+               inside: NDArray[np.bool_]) -> str:
+        """Say why the belief is not enough."""
+        if self.belief.off_map > 0.5:
+            return (f'unknown place: {self.belief.off_map:.0%} of the belief is that the robot '
+                    'is off the map')
+        rest = np.where(inside, 0.0, mass)
+        rival = int(np.argmax(rest))
+        near, _ = self._agreeing(rival, rest)
+        second = float(rest[near].sum())
+        if second >= _RIVAL * held:
+            metres = float(np.linalg.norm(self._positions[rival] - self._positions[best]))
+            ids = self.table.ids
+            return (f'ambiguous: places {ids[best % len(ids)]} and {ids[rival % len(ids)]}, '
+                    f'{metres:.0f} m apart, hold {held:.0%} and {second:.0%} of the belief')
+        return f'{held:.1%} of the belief agree, {self.required_belief:.1%} are needed'
+
+    def _candidate(self, state: int, views: Sequence[View],
+                   distances: Sequence[NDArray[np.int32]], mass: NDArray[np.float64]
+                   ) -> Candidate:
+        camera, row = divmod(state, len(self.table))
+        seen = [int(bits[self._seen_from[view.camera][state]])
+                for view, bits in zip(views, distances)
+                if self._seen_from[view.camera][state] >= 0]
+        return Candidate(int(self.table.ids[row]), min(seen, default=self.places.bits),
+                         self.places.pose(row, self._yaws[camera]), float(mass[state]))
+
+
+def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """Return the indices of the largest values, largest first."""
+    found = np.argpartition(-values, count)[:count]
+    return np.asarray(found[np.argsort(-values[found])])

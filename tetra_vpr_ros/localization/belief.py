@@ -1,0 +1,198 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Belief over the places of a map: a discrete Bayes filter.
+
+After M. Xu, N. Sünderhauf, M. Milford, "Probabilistic Visual Place Recognition
+for Hierarchical Localization", RA-L 2020: a state is a place or "off the map".
+With odometry, belief moves along the edges of the place graph. Without, every
+place is held for several speeds along its traverse at once, and how much the
+view changes from frame to frame tells these apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from tetra_vpr_ros.localization.motion import share_of
+from tetra_vpr_ros.localization.place_graph import PlaceGraph
+from tetra_vpr_ros.mapping.pose_track import Pose
+
+_SPEEDS = 9             # held at once, from full reverse to full ahead
+_SPEED_CHANGE = 0.1     # share of belief whose speed changes while one place passes
+_SIDESTEP = 0.1         # … that steps to a neighbour in the graph, another traverse for instance
+_VIEW_NOISE = 0.4       # deviation of the novelty that a speed lets expect
+_VIEW_LIMIT = 2.0       # nats that novelty may say against a speed at most
+_ACTIVE = 2.0           # mass, in units of an even spread, above which belief is moved
+_START_OFF_MAP = 0.5
+_LONG = 50.0            # places that may pass in one step; then nothing is known any more
+
+
+@dataclass(frozen=True)
+class MotionModel:
+    """
+    How a robot moves.
+
+    :ivar max_speed: metres a second; bounds the random walk without odometry.
+    :ivar noise: deviation of odometry as a share of the way.
+    :ivar leave_rate: probability to leave the map while one place passes.
+    :ivar enter_rate: probability to come back onto it, anywhere, in the same time.
+    """
+
+    max_speed: float = 2.0
+    noise: float = 0.1
+    leave_rate: float = 0.002
+    enter_rate: float = 0.01
+
+
+class PlaceBelief:
+    """
+    Probability of every state, and of being off the map.
+
+    :param graph: of the states.
+    :param breaks: states that do not follow the one before them in a traverse.
+    :param model: of the motion.
+    """
+
+    def __init__(self, graph: PlaceGraph, breaks: NDArray[np.int64],
+                 model: MotionModel | None = None) -> None:
+        """Start knowing nothing."""
+        self.graph = graph
+        self.model = model or MotionModel()
+        self._breaks = breaks
+        self._speeds = np.linspace(-1.0, 1.0, _SPEEDS)
+        near = np.eye(_SPEEDS, k=1) + np.eye(_SPEEDS, k=-1)
+        self._exchange = near / near.sum(axis=1, keepdims=True)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._mass = self._even(1.0 - _START_OFF_MAP)
+        self._partial = np.zeros(_SPEEDS)
+        self.off_map = _START_OFF_MAP
+
+    def _even(self, mass: float, layers: int = _SPEEDS) -> NDArray[np.float64]:
+        return np.full((layers, self.graph.size), mass / self.graph.size / layers)
+
+    @property
+    def places(self) -> NDArray[np.float64]:
+        """Return the probability of every state, ``[n]``."""
+        return np.asarray(self._mass.sum(axis=0))
+
+    def set_prior(self, weights: NDArray[np.float64], off_map: float = 0.05) -> None:
+        """
+        Start from a given belief.
+
+        :param weights: of the states, ``[n]``, not negative, not all zero.
+        :param off_map: probability that the robot is off the map.
+        """
+        self.reset()
+        share = weights / weights.sum() * (1.0 - off_map) / _SPEEDS
+        self._mass = np.repeat(share[None], _SPEEDS, axis=0)
+        self.off_map = off_map
+
+    def walk(self, seconds: float, novelty: float) -> None:
+        """
+        Pass time without odometry: a random walk bounded in speed.
+
+        :param seconds: since the last step, >= 0.
+        :param novelty: of the view since then, 0..1, see `Evidence.novelty`.
+        """
+        if len(self._mass) == 1:  # odometry has stopped
+            self._mass = np.repeat(self._mass / _SPEEDS, _SPEEDS, axis=0)
+            self._partial[:] = 0.0
+        ways = self._speeds * self.model.max_speed * seconds / self.graph.spacing
+        if ways[-1] > _LONG:
+            self._mass = self._even(float(self._mass.sum()))
+            return
+        self._partial += ways
+        for layer, way in enumerate(np.round(self._partial).astype(int)):
+            if way:
+                self._partial[layer] -= way
+                self._mass[layer] = self._shifted(self._mass[layer], way)
+        # The view changes with the square root of the way, as a random walk of bits does.
+        expected = np.minimum(1.0, np.sqrt(np.abs(ways)))
+        said = np.maximum(-_VIEW_LIMIT, -0.5 * ((novelty - expected) / _VIEW_NOISE) ** 2)
+        passed = novelty**2
+        active = self._active()
+        if len(active) and passed:
+            self._mass = self.graph.spread(self._mass, active, _SIDESTEP * passed)
+        change = _SPEED_CHANGE * passed
+        self._mass = (1.0 - change) * self._mass + change * (self._exchange.T @ self._mass)
+        self._leave_and_enter(passed)
+        self._mass *= np.exp(said - said.max())[:, None]
+        self._normalise()
+
+    def drive(self, motion: Pose, passed: float) -> None:
+        """
+        Move by a motion that odometry has measured.
+
+        :param motion: in the robot's own frame.
+        :param passed: places that passed, for the chance to have left the map.
+        """
+        if len(self._mass) > 1:  # odometry has begun
+            self._mass = self._mass.sum(axis=0, keepdims=True)
+        way = self.graph.way(motion)
+        steps = max(1, int(np.ceil(way)))
+        if steps > _LONG:
+            self._mass = self._even(float(self._mass.sum()), 1)
+            return
+        step = share_of(motion, 1.0 / steps)
+        length = float(np.linalg.norm(step.position))
+        turn = float(np.linalg.norm(Rotation.from_quat(step.quaternion).as_rotvec()))
+        noise = (0.5 * self.graph.spacing + self.model.noise * length,
+                 0.5 * self.graph.angle + self.model.noise * turn)
+        for _ in range(steps):
+            active = self._active()
+            if len(active):
+                self._mass = self.graph.move(self._mass, active, step, noise)
+        self._leave_and_enter(min(1.0, passed))
+        self._normalise()
+
+    def observe(self, log_ratios: NDArray[np.float32], weight: float) -> None:
+        """
+        Learn from a frame.
+
+        :param log_ratios: of every state, see `Evidence.log_ratios`, ``[n]``.
+        :param weight: share of the frame that is new, 0..1.
+        """
+        if weight:
+            self._mass *= np.exp(weight * log_ratios.astype(np.float64))
+            self._normalise()
+
+    def _active(self) -> NDArray[np.int64]:
+        even = _ACTIVE / self.graph.size
+        return np.flatnonzero(self._mass.sum(axis=0) > even)
+
+    def _shifted(self, mass: NDArray[np.float64], way: int) -> NDArray[np.float64]:
+        """Move along the traverses; what passes an end is lost."""
+        moved = np.zeros_like(mass)
+        if abs(way) >= len(mass):
+            return moved
+        if way > 0:
+            moved[way:] = mass[:-way]
+        else:
+            moved[:way] = mass[-way:]
+        for at in self._breaks:  # nothing crosses from one traverse into the next
+            if way > 0:
+                moved[at:at + way] = 0.0
+            else:
+                moved[max(0, at + way):at] = 0.0
+        return moved
+
+    def _leave_and_enter(self, passed: float) -> None:
+        on = float(self._mass.sum())
+        lost = max(0.0, 1.0 - on - self.off_map)
+        leaves, enters = self.model.leave_rate * passed, self.model.enter_rate * passed
+        off = self.off_map + lost
+        entered = off * enters / self._mass.size
+        self._mass = self._mass * (1.0 - leaves) + entered
+        self.off_map = off * (1.0 - enters) + on * leaves
+
+    def _normalise(self) -> None:
+        total = float(self._mass.sum()) + self.off_map
+        self._mass /= total
+        self.off_map /= total

@@ -1,0 +1,72 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A localizer by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tetra_vpr_ros.localization.bayes import BayesLocalizer, RADIUS
+from tetra_vpr_ros.localization.belief import MotionModel
+from tetra_vpr_ros.localization.observation import FILTERS, Localizer
+from tetra_vpr_ros.localization.seqslam import SequenceLocalizer
+from tetra_vpr_ros.localization.single_frame import SingleFrameLocalizer
+from tetra_vpr_ros.localization.verification import VerifyingLocalizer
+from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
+from tetra_vpr_ros.mapping.place_map import PlaceMap
+
+
+@dataclass(frozen=True)
+class LocalizerOptions:
+    """
+    How to localise.
+
+    :ivar filter: one of `FILTERS`.
+    :ivar false_match_rate: share of wrong matches that is allowed, 0..1.
+    :ivar candidates: how many places an estimate lists.
+    :ivar camera_yaws: of each camera against that of the mapping run, radians.
+    :ivar motion: how the robot moves.
+    :ivar radius: of agreement in spacings, of ``bayes``.
+    :ivar margin: of rivals in the covariance, share of all bits, of ``single``.
+    :ivar sequence_length: views, of ``seqslam``.
+    :ivar verification: one of `verification.METHODS`.
+    :ivar fewest_inliers: of a verified match; 0 for the method's own.
+    """
+
+    filter: str = 'bayes'
+    false_match_rate: float = DEFAULT_FALSE_MATCH_RATE
+    candidates: int = 10
+    camera_yaws: tuple[float, ...] = (0.0,)
+    motion: MotionModel = field(default_factory=MotionModel)
+    radius: float = RADIUS
+    margin: float = 0.02
+    sequence_length: int = 10
+    verification: str = 'none'
+    fewest_inliers: int = 0
+
+
+def make_localizer(place_map: PlaceMap, options: LocalizerOptions) -> Localizer:
+    """
+    Make a localizer for a map.
+
+    :param place_map: open; it must stay open where matches are verified.
+    :param options: what to make.
+    :raises MapError: the map is damaged, was calibrated by another version, or lacks
+        the features to verify with.
+    :raises ValueError: there is no such filter or verification.
+    """
+    rate, count, yaws = options.false_match_rate, options.candidates, options.camera_yaws
+    localizer: Localizer
+    if options.filter == 'bayes':
+        localizer = BayesLocalizer(place_map, rate, count, yaws, options.motion, options.radius)
+    elif options.filter == 'seqslam':
+        localizer = SequenceLocalizer(place_map, rate, count, options.sequence_length, yaws,
+                                      options.motion.max_speed)
+    elif options.filter == 'single':
+        localizer = SingleFrameLocalizer(place_map, rate, count, options.margin, yaws)
+    else:
+        raise ValueError(f"filter must be one of {', '.join(FILTERS)}, not {options.filter!r}")
+    if options.verification == 'none':
+        return localizer
+    return VerifyingLocalizer(localizer, place_map, options.verification,
+                              options.fewest_inliers)

@@ -1,0 +1,91 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The places of a map as the localizers need them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from tetra_vpr_ros.localization.covariance import covariance_floor
+from tetra_vpr_ros.mapping.calibration import Calibration, load_calibration, place_spacing
+from tetra_vpr_ros.mapping.place_map import PlaceMap
+from tetra_vpr_ros.mapping.places import PlaceTable
+from tetra_vpr_ros.mapping.pose_track import Pose
+
+UNCALIBRATED = 'the map is not calibrated'
+
+
+@dataclass(frozen=True)
+class MappedPlaces:
+    """
+    What is read of a map once; the file is not needed afterwards.
+
+    :ivar table: all places.
+    :ivar bits: length of a descriptor.
+    :ivar calibration: None for a map that has none.
+    :ivar spacing: metres between places, positive.
+    :ivar angle: radians between places, positive.
+    """
+
+    table: PlaceTable
+    bits: int
+    calibration: Calibration | None
+    spacing: float
+    angle: float
+
+    @classmethod
+    def load(cls, place_map: PlaceMap) -> MappedPlaces:
+        """
+        Read an open map.
+
+        :raises MapError: it is damaged, or was calibrated by another version.
+        """
+        table = place_map.places()
+        build = place_map.meta().get('build', {})
+        return cls(table, place_map.bits, load_calibration(place_map),
+                   max(place_spacing(table), float(build.get('keyframe_distance', 0.5)), 0.1),
+                   max(math.radians(float(build.get('keyframe_angle', 15.0))), 0.02))
+
+    def pose(self, row: int, yaw: float = 0.0) -> Pose:
+        """
+        Return the robot's pose where a camera sees a place.
+
+        :param row: of the place in the table.
+        :param yaw: of the camera on the robot against that of the mapping run, radians.
+        """
+        geodetic = self.table.geodetic[row]
+        lat, lon, alt = (float(v) for v in geodetic)
+        quaternion = self.table.quaternions[row]
+        if yaw:
+            quaternion = turned(quaternion[None], -yaw)[0]
+        return Pose(self.table.positions[row], quaternion,
+                    (lat, lon, alt) if np.isfinite(geodetic[:2]).all() else None)
+
+    def geodetic_mean(self, rows: NDArray[np.int64], weights: NDArray[np.float64]
+                      ) -> tuple[float, float, float] | None:
+        """Return the weighted mean of latitude, longitude and altitude, if all are known."""
+        geodetic = self.table.geodetic[rows]
+        if not np.isfinite(geodetic[:, :2]).all():
+            return None
+        lat, lon, alt = (float(v) for v in weights @ geodetic / weights.sum())
+        return lat, lon, alt
+
+    @property
+    def floor(self) -> NDArray[np.float64]:
+        """Return the covariance below which no estimate goes, ``[6, 6]``."""
+        return covariance_floor(self.spacing, self.angle)
+
+
+def turned(quaternions: NDArray[np.float64], yaw: float) -> NDArray[np.float64]:
+    """
+    Turn poses about their own vertical axis.
+
+    :param quaternions: x y z w, ``[n, 4]``.
+    :param yaw: radians, counter-clockwise.
+    """
+    rotation = Rotation.from_quat(quaternions) * Rotation.from_euler('z', yaw)
+    return np.asarray(rotation.as_quat())

@@ -1,0 +1,69 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the localizers are given, and what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tetra_vpr_ros.localization.estimate import Estimate
+from tetra_vpr_ros.mapping.places import PlaceTable
+from tetra_vpr_ros.mapping.pose_track import Pose
+from tetra_vpr_ros.vision.local_features import LocalFeatures
+
+FILTERS = ('bayes', 'seqslam', 'single')
+"""Names of the localizers."""
+
+
+@dataclass(frozen=True)
+class View:
+    """
+    One encoded camera frame.
+
+    :ivar descriptor: uint8 ``[bits / 8]``.
+    :ivar camera: index of the camera.
+    :ivar features: for geometric verification, where that is wanted.
+    """
+
+    descriptor: NDArray[np.uint8]
+    camera: int = 0
+    features: LocalFeatures | None = None
+
+
+class Localizer(Protocol):
+    """
+    Tells the place of views.
+
+    :ivar table: the places of the map.
+    :ivar false_match_rate: share of wrong matches that is allowed.
+    :ivar candidates: how many places an estimate lists.
+    """
+
+    table: PlaceTable
+    false_match_rate: float
+    candidates: int
+
+    def locate(self, views: Sequence[View], stamp_ns: int, odometry: Pose | None = None
+               ) -> Estimate:
+        """
+        Estimate where the robot is.
+
+        :param views: frames taken at the same time, at least one.
+        :param stamp_ns: of the frames.
+        :param odometry: pose of the robot in the odometry frame at that time, if known.
+        """
+
+    def reset(self) -> None:
+        """Forget what was seen."""
+
+    def set_prior(self, pose: Pose, covariance: NDArray[np.float64]) -> None:
+        """
+        Start from a pose that is roughly known; without memory this does nothing.
+
+        :param pose: in the map frame.
+        :param covariance: ``[6, 6]``; dimensions whose variance is not positive are ignored.
+        """

@@ -1,0 +1,107 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Which places lie beside which: where belief can move to."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+from tetra_vpr_ros.mapping.pose_track import Pose
+
+_NEIGHBOURS = 12
+_REACH = 2.01  # spacings
+
+
+class PlaceGraph:
+    """
+    Each state joined to itself and to its nearest states in position and heading.
+
+    One keyframe's turn counts as much as one keyframe's way: both make a place.
+
+    :param positions: of the states, metres, ``[n, 3]``.
+    :param quaternions: x y z w, ``[n, 4]``.
+    :param spacing: metres between places.
+    :param angle: radians between places.
+    """
+
+    def __init__(self, positions: NDArray[np.float64], quaternions: NDArray[np.float64],
+                 spacing: float, angle: float) -> None:
+        """Find the neighbours and the motions that lead to them."""
+        self.size = len(positions)
+        self.spacing, self.angle = spacing, angle
+        forward = Rotation.from_quat(quaternions).apply([1.0, 0.0, 0.0])
+        located = np.hstack([positions, forward * spacing / angle])
+        count = min(_NEIGHBOURS, self.size)
+        _, found = cKDTree(located).query(located, k=count, distance_upper_bound=_REACH * spacing)
+        found = np.asarray(found).reshape(self.size, count)
+        rows, cols = np.nonzero(found < self.size)
+        self._source, self._target = rows, found[rows, cols]
+        self._first = np.searchsorted(rows, np.arange(self.size + 1))
+        inverse = Rotation.from_quat(quaternions[self._source]).inv()
+        step = inverse.apply(positions[self._target] - positions[self._source])
+        turn = (inverse * Rotation.from_quat(quaternions[self._target])).as_rotvec()
+        self._motion = np.hstack([step, turn]).astype(np.float32)
+
+    def way(self, motion: Pose) -> float:
+        """Return the length of a motion in places, turns included."""
+        turn = float(np.linalg.norm(Rotation.from_quat(motion.quaternion).as_rotvec()))
+        return math.hypot(float(np.linalg.norm(motion.position)) / self.spacing,
+                          turn / self.angle)
+
+    def move(self, mass: NDArray[np.float64], active: NDArray[np.int64], motion: Pose,
+             noise: tuple[float, float]) -> NDArray[np.float64]:
+        """
+        Move belief by a known motion of at most about one place.
+
+        :param mass: ``[layers, n]``.
+        :param active: states whose mass moves; the rest is too thin to matter and stays.
+        :param motion: of the robot, in its own frame.
+        :param noise: standard deviations, metres and radians.
+        :returns: the new mass; what no neighbour explains is lost: the robot left the
+            mapped path.
+        """
+        wanted = np.concatenate([
+            motion.position, Rotation.from_quat(motion.quaternion).as_rotvec()])
+        scale = np.array([noise[0]] * 3 + [noise[1]] * 3)
+        edges, source = self._edges(active)
+        error = (self._motion[edges] - wanted.astype(np.float32)) / scale.astype(np.float32)
+        weight = np.exp(-0.5 * np.einsum('ij,ij->i', error, error)).astype(np.float64)
+        # A motion that fits no edge within about 2.5 deviations leads off the map.
+        total = np.bincount(source, weight, len(active)) + math.exp(-0.5 * 2.5**2)
+        return self._carried(mass, active, edges, source, weight / total[source])
+
+    def spread(self, mass: NDArray[np.float64], active: NDArray[np.int64], share: float
+               ) -> NDArray[np.float64]:
+        """
+        Let a share of the belief step to any neighbour.
+
+        :param mass: ``[layers, n]``.
+        :param active: states whose mass moves.
+        :param share: 0..1.
+        """
+        edges, source = self._edges(active)
+        weight = share / np.bincount(source, minlength=len(active))[source]
+        weight[self._target[edges] == active[source]] += 1.0 - share
+        return self._carried(mass, active, edges, source, weight)
+
+    def _edges(self, active: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the edges that leave some states, and for each its index in ``active``."""
+        counts = self._first[active + 1] - self._first[active]
+        source = np.repeat(np.arange(len(active)), counts)
+        begin = np.repeat(self._first[active] - np.cumsum(counts) + counts, counts)
+        return begin + np.arange(len(source)), source
+
+    def _carried(self, mass: NDArray[np.float64], active: NDArray[np.int64],
+                 edges: NDArray[np.int64], source: NDArray[np.int64],
+                 weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        matrix = sparse.csr_matrix((weight, (source, self._target[edges])),
+                                   (len(active), self.size))
+        moving = mass[:, active]
+        rest = mass.copy()
+        rest[:, active] = 0.0
+        return rest + np.asarray(moving @ matrix)

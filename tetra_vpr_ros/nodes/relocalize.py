@@ -1,0 +1,95 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The service that forgets the belief and answers when the robot is localized again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+import threading
+import time
+
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+from tetra_vpr_ros.localization import Estimate
+
+_NAP = 0.002
+
+
+class _Answer:
+    """
+    What a request waits for.
+
+    rclpy asks a waiting coroutine again and again without a pause: the nap, which
+    lasts only while a request waits, leaves the processor to others.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._told = threading.Event()
+        self.success = False
+        self.message = 'no image has come'
+
+    def tell(self, success: bool, message: str) -> None:
+        """Answer."""
+        self.success, self.message = success, message
+        self._told.set()
+
+    def __await__(self) -> Generator[None, None, None]:
+        """Wait until it is told or too late."""
+        while not self._told.wait(_NAP) and time.monotonic() < self._deadline:
+            yield
+
+
+class RelocalizeService:
+    """
+    ``~/relocalize``.
+
+    :param node: it belongs to.
+    :param begin: forgets the belief; returns why that cannot be done, or an empty text.
+    :param timeout: seconds, asked at each request.
+    """
+
+    def __init__(self, node: Node, begin: Callable[[], str], timeout: Callable[[], float]
+                 ) -> None:
+        """Offer the service."""
+        self._begin, self._timeout = begin, timeout
+        self._lock = threading.Lock()
+        self._waiting: list[_Answer] = []
+        node.create_service(Trigger, '~/relocalize', self._serve)
+
+    async def _serve(self, request: Trigger.Request, response: Trigger.Response
+                     ) -> Trigger.Response:
+        refusal = self._begin()
+        if refusal:
+            response.message = refusal
+            return response
+        seconds = self._timeout()
+        answer = _Answer(seconds)
+        with self._lock:
+            self._waiting.append(answer)
+        await answer
+        with self._lock:
+            if answer in self._waiting:
+                self._waiting.remove(answer)
+        response.success = answer.success
+        response.message = (answer.message if answer.success else
+                            f'not localized within {seconds:g} s: {answer.message}')
+        return response
+
+    def tell(self, estimate: Estimate) -> None:
+        """Answer with an accepted estimate, or keep why it is not accepted."""
+        with self._lock:
+            for answer in self._waiting:
+                answer.message = estimate.rejection
+                if estimate.accepted:
+                    answer.tell(True, f'localized at place {estimate.place_id}, confidence '
+                                f'{estimate.confidence:.4f}')
+            if estimate.accepted:
+                self._waiting.clear()
+
+    def give_up(self, reason: str) -> None:
+        """Answer waiting requests that nothing will come."""
+        with self._lock:
+            for answer in self._waiting:
+                answer.tell(False, reason)
+            self._waiting.clear()
