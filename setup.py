@@ -58,6 +58,7 @@ setup(
     entry_points={'console_scripts': [
         'build_map = tetra_vpr_ros.nodes.build_map:main',
         'localize = tetra_vpr_ros.nodes.localize:main',
+        'calibrate_map = tetra_vpr_ros.nodes.calibrate_map:main',
         'benchmark = tetra_vpr_ros.evaluation.benchmark:main',
         'train = tetra_vpr_ros.training.train:main',
     ]},

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 from tetra_vpr_ros.evaluation.benchmark import (
@@ -78,8 +79,8 @@ def draw_scaling(report: dict[str, object], path: Path) -> None:
     """Draw the three sweeps side by side as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    encoder, search = report['encoder'], report['search']
-    assert isinstance(encoder, list) and isinstance(search, list)
+    encoder: Any = report['encoder']
+    search: Any = report['search']
     figure = Figure(figsize=(12, 3.6))
     FigureCanvasAgg(figure)  # no display is needed
     tokens, bits, places = figure.subplots(1, 3)

@@ -10,6 +10,16 @@ from tetra_vpr_ros.localization.observation import FILTERS, Localizer, View
 from tetra_vpr_ros.localization.seqslam import SequenceLocalizer
 from tetra_vpr_ros.localization.single_frame import SingleFrameLocalizer
 
-__all__ = ['BayesLocalizer', 'Candidate', 'Estimate', 'FILTERS', 'Localizer',
-           'LocalizerOptions', 'MotionModel', 'SequenceLocalizer', 'SingleFrameLocalizer', 'View',
-           'make_localizer']
+__all__ = [
+           'FILTERS',
+           'BayesLocalizer',
+           'Candidate',
+           'Estimate',
+           'Localizer',
+           'LocalizerOptions',
+           'MotionModel',
+           'SequenceLocalizer',
+           'SingleFrameLocalizer',
+           'View',
+           'make_localizer',
+]

@@ -201,8 +201,12 @@ class BayesLocalizer:
             rejection = self._doubt(best, held, mass, inside)
         if not rejection:
             rejection = self._gate.check(pose, stamp_ns, odometry)
-        candidates = tuple(self._candidate(int(state), views, distances, mass)
-                           for state in order)
+        # The place of the published pose comes first: the mean is right more often than the mode.
+        closest = int(near[np.argmin(np.linalg.norm(
+            self._positions[near] - mean.position, axis=1))])
+        ranked = [closest, *(int(state) for state in order if state != closest)]
+        candidates = tuple(self._candidate(state, views, distances, mass)
+                           for state in ranked[:self.candidates])
         return Estimate(candidates[0].place_id, pose, covariance, candidates[0].distance,
                         0.0 if rejection == UNCALIBRATED else held, rejection, candidates,
                         self.belief.off_map > 0.5)

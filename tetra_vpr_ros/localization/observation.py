@@ -38,14 +38,16 @@ class Localizer(Protocol):
     """
     Tells the place of views.
 
-    :ivar table: the places of the map.
     :ivar false_match_rate: share of wrong matches that is allowed.
     :ivar candidates: how many places an estimate lists.
     """
 
-    table: PlaceTable
     false_match_rate: float
     candidates: int
+
+    @property
+    def table(self) -> PlaceTable:
+        """Return the places of the map."""
 
     def locate(self, views: Sequence[View], stamp_ns: int, odometry: Pose | None = None
                ) -> Estimate:

@@ -1,6 +1,6 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Geometric verification: does one rigid view explain both pictures?"""
+"""Geometric verification: one rigid view must explain both pictures."""
 
 from __future__ import annotations
 

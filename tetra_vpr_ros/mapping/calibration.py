@@ -1,9 +1,9 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 """
-How near do descriptors of the same and of different places come?
+Measure how near descriptors of the same and of different places come.
 
-Answered by the map itself: places further than ``FAR`` metres apart are
+The map itself answers: places further than ``FAR`` metres apart are
 different places, neighbours on the map (better: neighbours from different
 traverses) are the same place seen twice. Kept are
 
@@ -133,9 +133,11 @@ class Calibration:
 
         :raises KeyError: an older version stored less.
         """
-        return cls(**{field.name: tuple(stored[field.name])
-                      if isinstance(stored[field.name], list) else stored[field.name]
-                      for field in fields(cls)})
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            value = stored[field.name]
+            values[field.name] = tuple(value) if isinstance(value, list) else value
+        return cls(**values)
 
 
 def load_calibration(place_map: PlaceMap) -> Calibration | None:

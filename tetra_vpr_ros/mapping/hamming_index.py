@@ -130,6 +130,6 @@ def hamming_distances(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.
         for row, descriptor in enumerate(a):  # row by row: [n, m, bytes] would not fit
             out[row] = _BIT_COUNT[descriptor ^ b].sum(axis=1, dtype=np.int32)
     elif out.size:
-        faiss.hammings(faiss.swig_ptr(a), faiss.swig_ptr(b), len(a), len(b), size,
-                       faiss.swig_ptr(out))
+        faiss.hammings(  # type: ignore[attr-defined]  # its stubs leave it out
+            faiss.swig_ptr(a), faiss.swig_ptr(b), len(a), len(b), size, faiss.swig_ptr(out))
     return out

@@ -62,8 +62,8 @@ def options_from_arguments(arguments: list[str]) -> BuildOptions:
         pose_topic=args.pose_topic, tf_frames=tuple(args.tf_frames) if args.tf_frames else None,
         model=args.model, keyframe_distance=args.keyframe_distance,
         keyframe_angle=args.keyframe_angle, max_pose_gap=args.max_pose_gap,
-        thumbnails=args.thumbnails, features=args.features, frame_id=args.frame_id, resume=args.resume,
-        append=args.append, threads=args.threads)
+        thumbnails=args.thumbnails, features=args.features, frame_id=args.frame_id,
+        resume=args.resume, append=args.append, threads=args.threads)
 
 
 def arguments_from_parameters(values: dict[str, Any]) -> list[str]:

@@ -308,18 +308,18 @@ class LocalizeNode(LifecycleNode):
             x, y, _ = pose.position
             self.get_logger().info(f'the belief starts about x {x:.2f} m, y {y:.2f} m')
 
-    def _forget(self) -> str:
-        """Forget the belief for a call of ``~/relocalize``; return why that cannot be done."""
+    def _forget(self) -> tuple[int, str]:
+        """Forget the belief; return how often that was done, and why it cannot be."""
         loaded = self._loaded
         if self._worker is None or loaded is None:
-            return 'the node is not active'
+            return self._forgotten, 'the node is not active'
         with self._lock:
             if loaded.localizer is not None:
                 loaded.localizer.reset()
             self._forgotten += 1
             self._initial_pose_due = self._value('initial_pose') == 'on_relocalize'
         loaded.outputs.status(SEARCHING, 'the belief is forgotten')
-        return ''
+        return self._forgotten, ''
 
     # Frames
 
@@ -385,7 +385,7 @@ class LocalizeNode(LifecycleNode):
         latency = self._last_image - newest.received
         self._latencies.append(latency)
         self._counts['processed'] += len(frames)
-        self._tell(estimate, stamp, latency, forgotten == self._forgotten)
+        self._tell(estimate, stamp, latency, forgotten)
         outputs.details(estimate, stamp)
         outputs.picture(images[-1], estimate, loaded.place_map, stamp)
 
@@ -416,8 +416,8 @@ class LocalizeNode(LifecycleNode):
         self._last_stamp_ns = stamp_ns if back_ns > _JUMP_BACK_NS else max(
             self._last_stamp_ns, stamp_ns)
 
-    def _tell(self, estimate: Estimate, stamp: Any, latency: float, current: bool) -> None:
-        """Publish the status, and what waits for a fix if the estimate is a current one."""
+    def _tell(self, estimate: Estimate, stamp: Any, latency: float, forgotten: int) -> None:
+        """Publish the status, and what waits for a fix."""
         assert self._loaded is not None
         outputs, mode = self._loaded.outputs, self._value('initial_pose')
         if estimate.accepted:
@@ -427,14 +427,13 @@ class LocalizeNode(LifecycleNode):
                 detail = f'first fix: place {estimate.place_id}'
                 self.get_logger().info(f'{detail}, confidence {estimate.confidence:.3f}')
                 self._initial_pose_due |= mode == 'first_fix'
-            if self._initial_pose_due and current and mode != 'off':
+            if self._initial_pose_due and mode != 'off' and forgotten == self._forgotten:
                 outputs.initial_pose(estimate, stamp)
                 self._initial_pose_due = False
             self._counts['accepted'] += 1
         else:
             state, detail = UNKNOWN_PLACE if estimate.unknown else SEARCHING, estimate.rejection
-        if current:
-            self._relocalize.tell(estimate)
+        self._relocalize.tell(estimate, forgotten)
         outputs.status(state, detail, (
             ('distance', estimate.distance), ('confidence', f'{estimate.confidence:.4f}'),
             ('place', estimate.place_id), ('latency_ms', f'{latency * 1e3:.1f}'),

@@ -23,7 +23,8 @@ class _Answer:
     lasts only while a request waits, leaves the processor to others.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, number: int) -> None:
+        self.number = number
         self._deadline = time.monotonic() + seconds
         self._told = threading.Event()
         self.success = False
@@ -45,12 +46,13 @@ class RelocalizeService:
     ``~/relocalize``.
 
     :param node: it belongs to.
-    :param begin: forgets the belief; returns why that cannot be done, or an empty text.
+    :param begin: forgets the belief; returns how often it has been forgotten by now, and
+        why that cannot be done or an empty text.
     :param timeout: seconds, asked at each request.
     """
 
-    def __init__(self, node: Node, begin: Callable[[], str], timeout: Callable[[], float]
-                 ) -> None:
+    def __init__(self, node: Node, begin: Callable[[], tuple[int, str]],
+                 timeout: Callable[[], float]) -> None:
         """Offer the service."""
         self._begin, self._timeout = begin, timeout
         self._lock = threading.Lock()
@@ -59,33 +61,39 @@ class RelocalizeService:
 
     async def _serve(self, request: Trigger.Request, response: Trigger.Response
                      ) -> Trigger.Response:
-        refusal = self._begin()
-        if refusal:
-            response.message = refusal
-            return response
         seconds = self._timeout()
-        answer = _Answer(seconds)
-        with self._lock:
+        with self._lock:  # nobody tells anything between the two steps
+            number, refusal = self._begin()
+            answer = _Answer(seconds, number)
             self._waiting.append(answer)
+        if refusal:
+            answer.tell(False, refusal)
         await answer
         with self._lock:
             if answer in self._waiting:
                 self._waiting.remove(answer)
         response.success = answer.success
-        response.message = (answer.message if answer.success else
-                            f'not localized within {seconds:g} s: {answer.message}')
+        response.message = refusal or (
+            answer.message if answer.success else
+            f'not localized within {seconds:g} s: {answer.message}')
         return response
 
-    def tell(self, estimate: Estimate) -> None:
-        """Answer with an accepted estimate, or keep why it is not accepted."""
+    def tell(self, estimate: Estimate, number: int) -> None:
+        """
+        Answer with an accepted estimate, or keep why it is not accepted.
+
+        :param estimate: from the belief.
+        :param number: how often that belief had been forgotten; requests that came
+            later are not answered.
+        """
         with self._lock:
             for answer in self._waiting:
+                if answer.number > number:
+                    continue
                 answer.message = estimate.rejection
                 if estimate.accepted:
                     answer.tell(True, f'localized at place {estimate.place_id}, confidence '
                                 f'{estimate.confidence:.4f}')
-            if estimate.accepted:
-                self._waiting.clear()
 
     def give_up(self, reason: str) -> None:
         """Answer waiting requests that nothing will come."""
