@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ RADIUS = 4.0
 _MOVED = 0.5                       # places; shorter motions are kept until there are more
 _SAME_HEADING = math.cos(math.radians(60) / 2)
 _THIN = 1e-9                       # belief that cannot matter to a pose
+_CONTRADICTED = -2.0               # nats of a frame that is no outlier but another place
 _RIVAL = 0.5                       # share of the best's belief that makes another one a rival
 
 
@@ -77,6 +79,7 @@ class BayesLocalizer:
         breaks = np.concatenate([np.append(starts, count) + i * count for i in range(cameras)])
         self.belief = PlaceBelief(graph, breaks[breaks < count * cameras], model)
         self._seen_from = self._visible_places()
+        self._tree = cKDTree(self._positions)
         self.reset()
 
     def _visible_places(self) -> list[NDArray[np.int64]]:
@@ -143,17 +146,19 @@ class BayesLocalizer:
         distances = [hamming_distances(view.descriptor[None], self.table.descriptors)[0]
                      for view in views]
         if self._evidence is None:
-            return self._read(views, distances, UNCALIBRATED, stamp_ns, odometry)
+            return self._read(views, distances, None, stamp_ns, odometry)
         first = self._last_stamp is None
         novelties = [self._novelty(self._evidence, view) for view in views]
         self._predict(stamp_ns, odometry, max(novelties))
+        heard = np.full(len(self._positions), -np.inf, np.float32)
         for view, bits, novelty in zip(views, distances, novelties):
             said = self._evidence.log_ratios(bits, first)
             seen = self._seen_from[view.camera]
             if len(self._yaws) > 1:
                 said = np.where(seen >= 0, said[seen], np.float32(0.0))
             self.belief.observe(said, novelty**2)
-        return self._read(views, distances, '', stamp_ns, odometry)
+            np.maximum(heard, said, out=heard)
+        return self._read(views, distances, heard, stamp_ns, odometry)
 
     def _novelty(self, evidence: Evidence, view: View) -> float:
         last = self._last_views.get(view.camera)
@@ -179,16 +184,18 @@ class BayesLocalizer:
                 self._pending = STILL
 
     def _read(self, views: Sequence[View], distances: Sequence[NDArray[np.int32]],
-              rejection: str, stamp_ns: int, odometry: Pose | None) -> Estimate:
+              heard: NDArray[np.float32] | None, stamp_ns: int, odometry: Pose | None
+              ) -> Estimate:
+        """Make the estimate; ``heard`` is what this moment's views say of each state."""
         mass = self.belief.places
-        if rejection:  # no belief without calibration: order by distance
+        if heard is None:  # no belief without calibration: order by distance
             further = (distances[0] - distances[0].min())[np.arange(len(mass)) % len(self.table)]
-            mass = np.exp2(-further.astype(float))
+            mass = np.exp2(-further.astype(np.float32))
         order = np.argsort(-mass)[:self.candidates] if len(mass) < 10000 else _largest(
             mass, self.candidates)
         best = int(order[0])
-        near, inside = self._agreeing(best, mass)
-        weights = mass[near]
+        near = self._agreeing(best, mass)
+        weights = mass[near].astype(np.float64)
         held = float(weights.sum())
         mean = mean_pose(self._positions[near], self._quaternions[near], weights)
         scale = self.calibration.covariance_scale if self.calibration else 1.0
@@ -197,9 +204,13 @@ class BayesLocalizer:
         moved = compose(mean, self._pending)
         rows = near % len(self.table)
         pose = Pose(moved.position, moved.quaternion, self.places.geodetic_mean(rows, weights))
-        if not rejection and held < self.required_belief:
-            rejection = self._doubt(best, held, mass, inside)
-        if not rejection:
+        if heard is None:
+            rejection = UNCALIBRATED
+        elif held < self.required_belief:
+            rejection = self._doubt(best, held, mass)
+        elif heard[near].max() < _CONTRADICTED:
+            rejection = 'the view speaks against the place that is believed in'
+        else:
             rejection = self._gate.check(pose, stamp_ns, odometry)
         # The place of the published pose comes first: the mean is right more often than the mode.
         closest = int(near[np.argmin(np.linalg.norm(
@@ -208,29 +219,26 @@ class BayesLocalizer:
         candidates = tuple(self._candidate(state, views, distances, mass)
                            for state in ranked[:self.candidates])
         return Estimate(candidates[0].place_id, pose, covariance, candidates[0].distance,
-                        0.0 if rejection == UNCALIBRATED else held, rejection, candidates,
+                        0.0 if heard is None else held, rejection, candidates,
                         self.belief.off_map > 0.5)
 
-    def _agreeing(self, best: int, mass: NDArray[np.float64]
-                  ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the states with belief near the best, and which of all lie in its radius."""
-        inside = (np.linalg.norm(self._positions - self._positions[best], axis=1)
-                  <= self._radius)
-        near = np.flatnonzero(inside & (mass > _THIN))
+    def _agreeing(self, best: int, mass: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+        """Return the states with belief that lie near the best and look the same way."""
+        near = np.array(self._tree.query_ball_point(self._positions[best], self._radius), int)
+        near = near[mass[near] > _THIN]
         alike = np.abs(self._quaternions[near] @ self._quaternions[best]) >= _SAME_HEADING
-        near = near[alike]
-        return (near if len(near) else np.array([best])), inside
+        near = np.sort(near[alike])
+        return near if len(near) else np.array([best])
 
-    def _doubt(self, best: int, held: float, mass: NDArray[np.float64],
-               inside: NDArray[np.bool_]) -> str:
+    def _doubt(self, best: int, held: float, mass: NDArray[np.floating[Any]]) -> str:
         """Say why the belief is not enough."""
         if self.belief.off_map > 0.5:
             return (f'unknown place: {self.belief.off_map:.0%} of the belief is that the robot '
                     'is off the map')
-        rest = np.where(inside, 0.0, mass)
+        rest = mass.copy()
+        rest[self._tree.query_ball_point(self._positions[best], self._radius)] = 0.0
         rival = int(np.argmax(rest))
-        near, _ = self._agreeing(rival, rest)
-        second = float(rest[near].sum())
+        second = float(rest[self._agreeing(rival, rest)].sum())
         if second >= _RIVAL * held:
             metres = float(np.linalg.norm(self._positions[rival] - self._positions[best]))
             ids = self.table.ids
@@ -239,7 +247,7 @@ class BayesLocalizer:
         return f'{held:.1%} of the belief agree, {self.required_belief:.1%} are needed'
 
     def _candidate(self, state: int, views: Sequence[View],
-                   distances: Sequence[NDArray[np.int32]], mass: NDArray[np.float64]
+                   distances: Sequence[NDArray[np.int32]], mass: NDArray[np.floating[Any]]
                    ) -> Candidate:
         camera, row = divmod(state, len(self.table))
         seen = [int(bits[self._seen_from[view.camera][state]])
@@ -249,7 +257,7 @@ class BayesLocalizer:
                          self.places.pose(row, self._yaws[camera]), float(mass[state]))
 
 
-def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+def _largest(values: NDArray[np.floating[Any]], count: int) -> NDArray[np.int64]:
     """Return the indices of the largest values, largest first."""
     found = np.argpartition(-values, count)[:count]
     return np.asarray(found[np.argsort(-values[found])])

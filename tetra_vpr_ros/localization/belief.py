@@ -27,7 +27,7 @@ _SIDESTEP = 0.1         # … that steps to a neighbour in the graph, another tr
 _VIEW_NOISE = 0.4       # deviation of the novelty that a speed lets expect
 _VIEW_LIMIT = 2.0       # nats that novelty may say against a speed at most
 _ACTIVE = 2.0           # mass, in units of an even spread, above which belief is moved
-_START_OFF_MAP = 0.5
+_START_OFF_MAP = 0.1    # a robot is switched on where its map is, as a rule
 _LONG = 50.0            # places that may pass in one step; then nothing is known any more
 
 
@@ -45,7 +45,7 @@ class MotionModel:
     max_speed: float = 2.0
     noise: float = 0.1
     leave_rate: float = 0.002
-    enter_rate: float = 0.01
+    enter_rate: float = 0.001
 
 
 class PlaceBelief:
@@ -72,13 +72,18 @@ class PlaceBelief:
         """Forget everything."""
         self._mass = self._even(1.0 - _START_OFF_MAP)
         self._partial = np.zeros(_SPEEDS)
-        self.off_map = _START_OFF_MAP
+        self._off = np.full(_SPEEDS, _START_OFF_MAP / _SPEEDS)
 
-    def _even(self, mass: float, layers: int = _SPEEDS) -> NDArray[np.float64]:
-        return np.full((layers, self.graph.size), mass / self.graph.size / layers)
+    def _even(self, mass: float, layers: int = _SPEEDS) -> NDArray[np.float32]:
+        return np.full((layers, self.graph.size), mass / self.graph.size / layers, np.float32)
 
     @property
-    def places(self) -> NDArray[np.float64]:
+    def off_map(self) -> float:
+        """Return the probability that the robot is off the map."""
+        return float(self._off.sum())
+
+    @property
+    def places(self) -> NDArray[np.float32]:
         """Return the probability of every state, ``[n]``."""
         return np.asarray(self._mass.sum(axis=0))
 
@@ -91,8 +96,8 @@ class PlaceBelief:
         """
         self.reset()
         share = weights / weights.sum() * (1.0 - off_map) / _SPEEDS
-        self._mass = np.repeat(share[None], _SPEEDS, axis=0)
-        self.off_map = off_map
+        self._mass[:] = share
+        self._off[:] = off_map / _SPEEDS
 
     def walk(self, seconds: float, novelty: float) -> None:
         """
@@ -102,7 +107,7 @@ class PlaceBelief:
         :param novelty: of the view since then, 0..1, see `Evidence.novelty`.
         """
         if len(self._mass) == 1:  # odometry has stopped
-            self._mass = np.repeat(self._mass / _SPEEDS, _SPEEDS, axis=0)
+            self._mass = np.repeat(self._mass / np.float32(_SPEEDS), _SPEEDS, axis=0)
             self._partial[:] = 0.0
         ways = self._speeds * self.model.max_speed * seconds / self.graph.spacing
         if ways[-1] > _LONG:
@@ -112,18 +117,21 @@ class PlaceBelief:
         for layer, way in enumerate(np.round(self._partial).astype(int)):
             if way:
                 self._partial[layer] -= way
-                self._mass[layer] = self._shifted(self._mass[layer], way)
+                self._shift(self._mass[layer], way)
         # The view changes with the square root of the way, as a random walk of bits does.
         expected = np.minimum(1.0, np.sqrt(np.abs(ways)))
         said = np.maximum(-_VIEW_LIMIT, -0.5 * ((novelty - expected) / _VIEW_NOISE) ** 2)
         passed = novelty**2
         active = self._active()
         if len(active) and passed:
-            self._mass = self.graph.spread(self._mass, active, _SIDESTEP * passed)
-        change = _SPEED_CHANGE * passed
-        self._mass = (1.0 - change) * self._mass + change * (self._exchange.T @ self._mass)
+            self.graph.spread(self._mass, active, _SIDESTEP * passed)
         self._leave_and_enter(passed)
-        self._mass *= np.exp(said - said.max())[:, None]
+        # Speeds change a little, and the view has its say about each: one product does both.
+        change = _SPEED_CHANGE * passed
+        turned = (1.0 - change) * np.eye(_SPEEDS) + change * self._exchange.T
+        turned *= np.exp(said - said.max())[:, None]
+        self._mass = turned.astype(np.float32) @ self._mass
+        self._off = turned @ self._off  # off the map the robot has a speed, too
         self._normalise()
 
     def drive(self, motion: Pose, passed: float) -> None:
@@ -148,7 +156,7 @@ class PlaceBelief:
         for _ in range(steps):
             active = self._active()
             if len(active):
-                self._mass = self.graph.move(self._mass, active, step, noise)
+                self.graph.move(self._mass, active, step, noise)
         self._leave_and_enter(min(1.0, passed))
         self._normalise()
 
@@ -160,39 +168,42 @@ class PlaceBelief:
         :param weight: share of the frame that is new, 0..1.
         """
         if weight:
-            self._mass *= np.exp(weight * log_ratios.astype(np.float64))
+            self._mass *= np.exp(np.float32(weight) * log_ratios)
             self._normalise()
 
     def _active(self) -> NDArray[np.int64]:
         even = _ACTIVE / self.graph.size
         return np.flatnonzero(self._mass.sum(axis=0) > even)
 
-    def _shifted(self, mass: NDArray[np.float64], way: int) -> NDArray[np.float64]:
-        """Move along the traverses; what passes an end is lost."""
-        moved = np.zeros_like(mass)
-        if abs(way) >= len(mass):
-            return moved
+    def _shift(self, mass: NDArray[np.float32], way: int) -> None:
+        """Move along the traverses, in place; what passes an end is lost."""
+        size = len(mass)
+        far = min(abs(way), size)
         if way > 0:
-            moved[way:] = mass[:-way]
+            mass[far:] = mass[:size - far].copy()
+            mass[:far] = 0.0
         else:
-            moved[:way] = mass[-way:]
+            mass[:size - far] = mass[far:].copy()
+            mass[size - far:] = 0.0
         for at in self._breaks:  # nothing crosses from one traverse into the next
             if way > 0:
-                moved[at:at + way] = 0.0
+                mass[at:at + way] = 0.0
             else:
-                moved[max(0, at + way):at] = 0.0
-        return moved
+                mass[max(0, at + way):at] = 0.0
 
     def _leave_and_enter(self, passed: float) -> None:
-        on = float(self._mass.sum())
-        lost = max(0.0, 1.0 - on - self.off_map)
+        on = self._mass.sum(axis=1, dtype=np.float64)
+        lost = max(0.0, 1.0 - float(on.sum()) - self.off_map)
+        off = self._off + lost / _SPEEDS
         leaves, enters = self.model.leave_rate * passed, self.model.enter_rate * passed
-        off = self.off_map + lost
-        entered = off * enters / self._mass.size
-        self._mass = self._mass * (1.0 - leaves) + entered
-        self.off_map = off * (1.0 - enters) + on * leaves
+        # Leaving and entering do not change the speed, as far as speeds are held.
+        going = on * leaves if len(on) > 1 else np.full(_SPEEDS, on[0] * leaves / _SPEEDS)
+        coming = off * enters if len(on) > 1 else np.array([off.sum() * enters])
+        self._mass *= np.float32(1.0 - leaves)
+        self._mass += (coming[:, None] / self.graph.size).astype(np.float32)
+        self._off = off * (1.0 - enters) + going
 
     def _normalise(self) -> None:
-        total = float(self._mass.sum()) + self.off_map
-        self._mass /= total
-        self.off_map /= total
+        total = float(self._mass.sum(dtype=np.float64)) + self.off_map
+        self._mass *= np.float32(1.0 / total)
+        self._off /= total

@@ -12,7 +12,7 @@ from tetra_vpr_ros.mapping.calibration import Calibration, SCORE_EDGES, standing
 DISCOUNT = 0.5
 """Share of a log-likelihood ratio that counts: frames depend on those before them."""
 
-ALLOWANCE = 0.8
+ALLOWANCE = 1.0
 """Nats per frame that chance explains: an unknown world has its look-alikes, too."""
 
 WEAKEST_MATCH = 0.35

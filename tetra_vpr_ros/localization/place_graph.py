@@ -53,17 +53,17 @@ class PlaceGraph:
         return math.hypot(float(np.linalg.norm(motion.position)) / self.spacing,
                           turn / self.angle)
 
-    def move(self, mass: NDArray[np.float64], active: NDArray[np.int64], motion: Pose,
-             noise: tuple[float, float]) -> NDArray[np.float64]:
+    def move(self, mass: NDArray[np.float32], active: NDArray[np.int64], motion: Pose,
+             noise: tuple[float, float]) -> None:
         """
         Move belief by a known motion of at most about one place.
 
-        :param mass: ``[layers, n]``.
+        :param mass: float32 ``[layers, n]``, changed in place.
         :param active: states whose mass moves; the rest is too thin to matter and stays.
         :param motion: of the robot, in its own frame.
         :param noise: standard deviations, metres and radians.
-        :returns: the new mass; what no neighbour explains is lost: the robot left the
-            mapped path.
+
+        What no neighbour explains is lost: the robot left the mapped path.
         """
         wanted = np.concatenate([
             motion.position, Rotation.from_quat(motion.quaternion).as_rotvec()])
@@ -71,23 +71,23 @@ class PlaceGraph:
         edges, source = self._edges(active)
         error = (self._motion[edges] - wanted.astype(np.float32)) / scale.astype(np.float32)
         weight = np.exp(-0.5 * np.einsum('ij,ij->i', error, error)).astype(np.float64)
-        # A motion that fits no edge within about 2.5 deviations leads off the map.
-        total = np.bincount(source, weight, len(active)) + math.exp(-0.5 * 2.5**2)
-        return self._carried(mass, active, edges, source, weight / total[source])
+        # A motion that fits no edge within about three deviations leads off the map.
+        total = np.bincount(source, weight, len(active)) + math.exp(-0.5 * 3.0**2)
+        self._carry(mass, active, edges, source, weight / total[source])
 
-    def spread(self, mass: NDArray[np.float64], active: NDArray[np.int64], share: float
-               ) -> NDArray[np.float64]:
+    def spread(self, mass: NDArray[np.float32], active: NDArray[np.int64], share: float
+               ) -> None:
         """
         Let a share of the belief step to any neighbour.
 
-        :param mass: ``[layers, n]``.
+        :param mass: float32 ``[layers, n]``, changed in place.
         :param active: states whose mass moves.
         :param share: 0..1.
         """
         edges, source = self._edges(active)
         weight = share / np.bincount(source, minlength=len(active))[source]
         weight[self._target[edges] == active[source]] += 1.0 - share
-        return self._carried(mass, active, edges, source, weight)
+        self._carry(mass, active, edges, source, weight)
 
     def _edges(self, active: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the edges that leave some states, and for each its index in ``active``."""
@@ -96,12 +96,12 @@ class PlaceGraph:
         begin = np.repeat(self._first[active] - np.cumsum(counts) + counts, counts)
         return begin + np.arange(len(source)), source
 
-    def _carried(self, mass: NDArray[np.float64], active: NDArray[np.int64],
-                 edges: NDArray[np.int64], source: NDArray[np.int64],
-                 weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        matrix = sparse.csr_matrix((weight, (source, self._target[edges])),
-                                   (len(active), self.size))
+    def _carry(self, mass: NDArray[np.float32], active: NDArray[np.int64],
+               edges: NDArray[np.int64], source: NDArray[np.int64],
+               weight: NDArray[np.float64]) -> None:
+        reached, column = np.unique(self._target[edges], return_inverse=True)
+        matrix = sparse.csr_matrix((weight.astype(np.float32), (source, column)),
+                                   (len(active), len(reached)))
         moving = mass[:, active]
-        rest = mass.copy()
-        rest[:, active] = 0.0
-        return rest + np.asarray(moving @ matrix)
+        mass[:, active] = 0.0
+        mass[:, reached] += moving @ matrix

@@ -71,7 +71,7 @@ PARAMETERS: tuple[Spec, ...] = (
          0.0, 1.0),
     Spec('leave_rate', 0.002, 'Probability that the robot leaves the map while it passes one '
          'place; bayes.', 0.0, 0.5),
-    Spec('enter_rate', 0.01, 'Probability that a robot off the map comes back onto it, anywhere, '
+    Spec('enter_rate', 0.001, 'Probability that a robot off the map comes back onto it, anywhere, '
          'while one place passes; bayes. Larger recovers faster from being carried away.',
          0.0, 0.5),
     Spec('sequence_length', 10, 'Views in a sequence; seqslam.', 2, 100),
