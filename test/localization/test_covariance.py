@@ -16,9 +16,9 @@ def arrays(poses):
             np.array([p.quaternion for p in poses]).reshape(-1, 4))
 
 
-def test_half_the_spacing_is_a_standard_deviation():
+def test_the_robot_may_stand_a_spacing_to_either_side():
     floor = covariance_floor(spacing=0.5, angle=0.5)
-    assert np.allclose(floor, np.diag([0.25**2] * 6))
+    assert np.allclose(floor, np.diag([0.25 / 3] * 6))
     nothing = pose_covariance(pose(0, 0, 0), *arrays([]), np.empty(0), floor)
     assert np.allclose(nothing, floor)
 

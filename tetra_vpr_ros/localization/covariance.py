@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping.pose_track import Pose
 
-ONE_PLACE = 4.0
-"""Scale where the pose is that of one place, not a mean: twice the deviation."""
+ONE_PLACE = 3.0
+"""Scale of the floor where the pose is that of one place, not a mean: a deviation is a spacing."""
 
 
 def covariance_floor(spacing: float, angle: float) -> NDArray[np.float64]:
     """
     Return what stays unknown however well the places agree.
 
-    The robot may stand anywhere between two keyframes or beside them, and be turned:
-    half of what separates two keyframes is one standard deviation.
+    The robot may stand anywhere within one spacing to either side, and be turned
+    likewise: the variance of an even distribution over that.
 
     :param spacing: metres between keyframes.
     :param angle: radians between keyframes.
     :returns: ``[6, 6]``, diagonal, positive.
     """
-    return np.diag([max(spacing / 2, 0.05) ** 2] * 3 + [max(angle / 2, 0.01) ** 2] * 3)
+    return np.diag([max(spacing, 0.1) ** 2 / 3] * 3 + [max(angle, 0.02) ** 2 / 3] * 3)
 
 
 def mean_pose(positions: NDArray[np.float64], quaternions: NDArray[np.float64],

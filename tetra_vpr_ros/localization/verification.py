@@ -26,6 +26,7 @@ METHODS = ('none', 'orb', 'homography')
 
 _TOLERANCE = 3.0e-3  # of a point, as a share of the picture's extent
 _FEWEST = 8          # matches below which nothing is fitted
+_ITERATIONS = 150    # of MAGSAC: a match that needs more is none worth having
 _CACHED = 512        # places whose features are kept in memory
 _ENOUGH = {'orb': 35, 'homography': 12}  # inliers that chance does not bring
 
@@ -72,11 +73,12 @@ def compare(query: LocalFeatures, reference: LocalFeatures, method: str,
         if method == 'homography':
             _, mask = cv2.findHomography(start, to, cv2.USAC_MAGSAC, pixels)
         elif intrinsics is None:
-            _, mask = cv2.findFundamentalMat(start, to, cv2.USAC_MAGSAC, pixels, 0.999, 1000)
+            _, mask = cv2.findFundamentalMat(start, to, cv2.USAC_MAGSAC, pixels, 0.99,
+                                             _ITERATIONS)
         else:
             matrix, mask = cv2.findEssentialMat(
-                start, to, intrinsics, cv2.USAC_MAGSAC, 0.999, pixels)
-            if matrix is not None and matrix.shape == (3, 3) and mask is not None:
+                start, to, intrinsics, cv2.USAC_MAGSAC, 0.99, pixels, _ITERATIONS)
+            if mask is not None and matrix.shape == (3, 3) and mask.sum() >= _ENOUGH['orb']:
                 _, rotation, _, _ = cv2.recoverPose(matrix, start, to, intrinsics,
                                                     mask=mask.copy())
                 # The optical frame's y axis points down: turning left turns about -y.

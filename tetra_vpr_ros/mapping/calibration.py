@@ -189,7 +189,7 @@ def calibrate(table: PlaceTable, queries: PlaceTable | None = None, sample: int 
     # Neighbours of one traverse are apart by definition: their errors tell nothing.
     scale = 1.0
     if source != 'neighbours' and len(errors):
-        floor = (max(spacing, 0.1) / 2) ** 2
+        floor = max(spacing, 0.1) ** 2 / 3
         scale = float(np.clip(np.quantile(errors, 0.95) ** 2 / (_CHI2_95 * floor), 1.0, 25.0))
     return Calibration(
         samples=int(found.nearest.sum()), far=FAR, pairs=tuple(found.pairs.tolist()),

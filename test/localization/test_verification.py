@@ -1,0 +1,136 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""On pictures of the simulated world, whose camera is known."""
+
+import math
+import time
+
+import cv2
+import numpy as np
+import pytest
+from sample_data import ROOT
+from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
+from tetra_vpr_ros.localization.verification import compare, VerifyingLocalizer
+from tetra_vpr_ros.mapping import build_map, BuildOptions, PlaceMap
+from tetra_vpr_ros.mapping.place_map import MapError
+from tetra_vpr_ros.vision.local_features import extract_features, LocalFeatures
+
+INTRINSICS = np.array([[320.0, 0, 320], [0, 320.0, 240], [0, 0, 1]])  # 90 degrees wide
+
+
+@pytest.fixture(scope='module')
+def features(drive):
+    return [extract_features(image) for _, _, image in drive]
+
+
+@pytest.fixture(scope='module')
+def featured_map(bag, tmp_path_factory):
+    path = tmp_path_factory.mktemp('maps') / 'featured.vpr'
+    build_map(BuildOptions(bags=(bag,), output=path, features=True), progress=False)
+    return path
+
+
+def test_features_survive_the_map_and_lie_in_the_picture(features, featured_map):
+    for found in (features[0], features[50]):
+        assert 50 < len(found.keypoints) <= 300
+        assert (found.keypoints >= 0).all()
+        assert (found.keypoints < [640, 480]).all()
+    restored = LocalFeatures.from_blobs(*features[0].to_blobs())
+    assert np.array_equal(restored.keypoints, features[0].keypoints)
+    assert np.array_equal(restored.descriptors, features[0].descriptors)
+    with PlaceMap.open_file(featured_map) as opened:
+        assert opened.has_features()
+        assert len(opened.features(1).keypoints) > 20
+        assert opened.features(99999) is None
+    with pytest.raises(ValueError, match='3 keypoints'):
+        LocalFeatures.from_blobs(bytes(24), bytes(64))
+    empty = extract_features(np.zeros((40, 40, 3), np.uint8))
+    assert len(empty.keypoints) == 0
+    large = np.repeat(np.repeat(cv2.imread(str(ROOT / 'docs' / 'trajectory.png')), 2, 0), 2, 1)
+    assert extract_features(large).keypoints.max() > 640  # in pixels of the whole picture
+
+
+@pytest.mark.parametrize('method, intrinsics, fewest', [
+    ('orb', None, 35), ('orb', INTRINSICS, 35), ('homography', None, 12)])
+def test_neighbours_agree_and_far_places_do_not(features, method, intrinsics, fewest):
+    near = [compare(features[i + 1], features[i], method, intrinsics).inliers
+            for i in range(0, 180, 20)]
+    far = [compare(features[i], features[(i + 100) % 200], method, intrinsics).inliers
+           for i in range(0, 180, 20)]
+    print(f'{method}: inliers of neighbours {near}, of far places {far}')
+    assert np.median(near) > fewest
+    assert np.mean(np.array(far) >= fewest) < 0.3
+    assert np.median(near) > 2 * np.median(far)
+
+
+def test_hardly_any_features_are_no_match():
+    none = LocalFeatures(np.empty((0, 2), np.float32), np.empty((0, 32), np.uint8))
+    assert compare(none, none, 'orb').inliers == 0
+    with pytest.raises(ValueError, match='orb, homography'):
+        compare(none, none, 'sift')
+
+
+def test_the_heading_is_measured(drive):
+    from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D
+    _, stood, image = drive[40]
+    reference = extract_features(image)
+    found = {}
+    with DoomWorld('e1m1') as world:
+        for degrees in (-8, -4, 4, 8):
+            # A little to the side: without parallax no essential matrix is defined.
+            turned, real = world.look(Pose2D(stood.x + 0.1, stood.y + 0.1,
+                                             stood.yaw + math.radians(degrees)))
+            yaw = compare(extract_features(turned), reference, 'orb', INTRINSICS).yaw
+            if yaw is not None:  # enough inliers
+                found[degrees] = (math.degrees(yaw), math.degrees(real.yaw - stood.yaw))
+    print(found)
+    assert len(found) >= 2
+    errors = [abs((measured - real + 180) % 360 - 180) for measured, real in found.values()]
+    assert np.median(errors) < 2
+    assert compare(reference, reference, 'homography', INTRINSICS).yaw is None
+
+
+@pytest.mark.parametrize('name', ['single', 'bayes'])
+def test_candidates_are_verified(featured_map, drive, encoder, features, name):
+    with PlaceMap.open_file(featured_map) as opened:
+        localizer = make_localizer(opened, LocalizerOptions(name, verification='orb'))
+        assert isinstance(localizer, VerifyingLocalizer)
+        localizer.intrinsics = {0: INTRINSICS}
+        localizer.false_match_rate = 0.01
+        localizer.candidates = 5
+        assert (localizer.inner.false_match_rate, localizer.inner.candidates) == (0.01, 5)
+        assert (localizer.false_match_rate, localizer.candidates) == (0.01, 5)
+        near, seconds, estimates = [], [], []
+        for i in range(40, 100, 3):
+            stamp, pose, image = drive[i]
+            view = View(encoder.encode(image), features=features[i])
+            began = time.perf_counter()
+            estimates.append(localizer.locate([view], stamp))
+            seconds.append(time.perf_counter() - began)
+            near.append(np.hypot(*(estimates[-1].pose.position[:2] - [pose.x, pose.y])) < 1)
+        print(f'{name}: {np.mean(near):.2f} within 1 m, '
+              f'{1e3 * np.median(seconds):.0f} ms for five candidates')
+        assert np.mean(near) > 0.9
+        assert any(e.accepted for e in estimates)
+        localizer.reset()
+        for i in range(40, 100, 3):  # descriptors of these places, features of others
+            estimate = localizer.locate(
+                [View(encoder.encode(drive[i][2]), features=features[(i + 100) % 200])],
+                drive[i][0])
+            assert not estimate.accepted or name == 'bayes'
+        assert 'verification' in estimate.rejection or not estimate.accepted
+        localizer.set_prior(estimates[0].pose, np.eye(6))
+        plain = localizer.locate([View(encoder.encode(drive[40][2]))], drive[-1][0] + 10**9)
+        assert not plain.accepted  # nothing to verify with
+        assert len(localizer.table) == len(opened)
+
+
+def test_a_map_without_features_says_how_to_get_them(map_file):
+    with PlaceMap.open_file(map_file) as opened, \
+            pytest.raises(MapError, match='build_map --features'):
+        make_localizer(opened, LocalizerOptions(verification='homography'))
+
+
+def test_an_unknown_filter_is_named(map_file):
+    with PlaceMap.open_file(map_file) as opened, pytest.raises(ValueError, match='kalman'):
+        make_localizer(opened, LocalizerOptions('kalman'))
