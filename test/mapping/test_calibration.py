@@ -68,3 +68,61 @@ def test_a_map_without_distant_places_has_no_calibration(rng):
 def test_it_survives_the_map_file(rng):
     calibration = calibrate(line(random_descriptors(rng, 50)))
     assert Calibration.from_meta(calibration.to_meta()) == calibration
+
+
+def test_neighbours_stand_for_the_same_place_in_a_map_of_one_traverse(rng):
+    table = line(walk_descriptors(rng, 300))
+    calibration = calibrate(table)
+    assert calibration.source == 'neighbours'
+    assert calibration.positives == 300
+    assert sum(calibration.same_scores) == sum(calibration.same_bits) == 300
+    assert sum(calibration.different_scores) == sum(calibration.pairs)
+    centres = (SCORE_EDGES[:-1] + SCORE_EDGES[1:]) / 2
+    same = np.average(centres, weights=calibration.same_scores)
+    different = np.average(centres, weights=calibration.different_scores)
+    assert same > different + 2
+    assert calibration.step_bits == pytest.approx(0.15 * 256, rel=0.1)
+    assert calibration.covariance_scale == 1.0
+
+
+def test_another_traverse_tells_more_than_neighbours(rng):
+    descriptors = walk_descriptors(rng, 100)
+    first = line(descriptors)
+    again = line(np.array([noisy(rng, row) for row in descriptors]))
+    beside = again.positions + [0.0, 1.2, 0.0]
+    both = PlaceTable(*(np.concatenate(pair) for pair in (
+        (first.ids, again.ids + 100), (first.sessions, again.sessions + 1),
+        (first.stamps, again.stamps), (first.positions, beside),
+        (first.quaternions, again.quaternions), (first.geodetic, again.geodetic),
+        (first.descriptors, again.descriptors))))
+    calibration = calibrate(both)
+    assert calibration.source == 'traverses'
+    assert calibration.positives == 200
+    # 1.2 m beside is more than places 1 m apart let expect.
+    assert calibration.covariance_scale == pytest.approx(1.2**2 / (5.991 / 3), rel=0.2) or \
+        calibration.covariance_scale == 1.0
+
+
+def test_a_held_out_drive_is_asked_about_the_whole_map(rng):
+    descriptors = walk_descriptors(rng, 200)
+    table = line(descriptors)
+    drive = line(np.array([noisy(rng, row, 0.2) for row in descriptors[50:90]]))
+    aside = PlaceTable(drive.ids, drive.sessions, drive.stamps,
+                       drive.positions + [50.0, 1.9, 0.0], drive.quaternions, drive.geodetic,
+                       drive.descriptors)
+    calibration = calibrate(table, aside)
+    assert calibration.source == 'queries'
+    assert calibration.positives == 40
+    assert calibration.covariance_scale > 1.5  # almost 2 m beside the map
+    bits = np.average(np.arange(257), weights=calibration.same_bits)
+    assert 35 < bits < 70
+    far = PlaceTable(drive.ids, drive.sessions, drive.stamps, drive.positions + [0.0, 99.0, 0.0],
+                     drive.quaternions, drive.geodetic, drive.descriptors)
+    assert calibrate(table, far).positives == 0
+
+
+def test_scores_do_not_change_when_all_distances_do():
+    bits = np.array([[100, 200, 210, 190, 205]])
+    assert np.allclose(standing_out(bits), standing_out(bits + 77), atol=1e-4)
+    assert standing_out(bits)[0, 0] == pytest.approx(2.0, abs=0.1)
+    assert not standing_out(np.full((1, 4), 9)).any()

@@ -104,7 +104,6 @@ class LocalizeNode(LifecycleNode):
         self._last_image = time.monotonic()
         self._last_stamp_ns = 0
         self._first_fix = ''
-        self._initial_pose_due = False
         self._odometry.clear()
 
     def _value(self, name: str) -> Any:
@@ -317,7 +316,6 @@ class LocalizeNode(LifecycleNode):
             if loaded.localizer is not None:
                 loaded.localizer.reset()
             self._forgotten += 1
-            self._initial_pose_due = self._value('initial_pose') == 'on_relocalize'
         loaded.outputs.status(SEARCHING, 'the belief is forgotten')
         return self._forgotten, ''
 
@@ -420,20 +418,19 @@ class LocalizeNode(LifecycleNode):
         """Publish the status, and what waits for a fix."""
         assert self._loaded is not None
         outputs, mode = self._loaded.outputs, self._value('initial_pose')
+        if self._relocalize.tell(estimate, forgotten) and mode == 'on_relocalize':
+            outputs.initial_pose(estimate, stamp)
         if estimate.accepted:
             state, detail = LOCALIZED, f'at place {estimate.place_id}'
             if not self._first_fix:
                 self._first_fix = f'{stamp.sec}.{stamp.nanosec:09d}'
                 detail = f'first fix: place {estimate.place_id}'
                 self.get_logger().info(f'{detail}, confidence {estimate.confidence:.3f}')
-                self._initial_pose_due |= mode == 'first_fix'
-            if self._initial_pose_due and mode != 'off' and forgotten == self._forgotten:
-                outputs.initial_pose(estimate, stamp)
-                self._initial_pose_due = False
+                if mode == 'first_fix':
+                    outputs.initial_pose(estimate, stamp)
             self._counts['accepted'] += 1
         else:
             state, detail = UNKNOWN_PLACE if estimate.unknown else SEARCHING, estimate.rejection
-        self._relocalize.tell(estimate, forgotten)
         outputs.status(state, detail, (
             ('distance', estimate.distance), ('confidence', f'{estimate.confidence:.4f}'),
             ('place', estimate.place_id), ('latency_ms', f'{latency * 1e3:.1f}'),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 import threading
 import time
 
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 from tetra_vpr_ros.localization import Estimate
@@ -57,7 +58,9 @@ class RelocalizeService:
         self._begin, self._timeout = begin, timeout
         self._lock = threading.Lock()
         self._waiting: list[_Answer] = []
-        node.create_service(Trigger, '~/relocalize', self._serve)
+        # A group of its own: a waiting request holds up no image.
+        node.create_service(Trigger, '~/relocalize', self._serve,
+                            callback_group=ReentrantCallbackGroup())
 
     async def _serve(self, request: Trigger.Request, response: Trigger.Response
                      ) -> Trigger.Response:
@@ -78,22 +81,26 @@ class RelocalizeService:
             f'not localized within {seconds:g} s: {answer.message}')
         return response
 
-    def tell(self, estimate: Estimate, number: int) -> None:
+    def tell(self, estimate: Estimate, number: int) -> bool:
         """
         Answer with an accepted estimate, or keep why it is not accepted.
 
         :param estimate: from the belief.
         :param number: how often that belief had been forgotten; requests that came
             later are not answered.
+        :returns: whether a request was answered that the robot is localized.
         """
+        answered = False
         with self._lock:
             for answer in self._waiting:
-                if answer.number > number:
+                if answer.number > number or answer.success:
                     continue
                 answer.message = estimate.rejection
                 if estimate.accepted:
+                    answered = True
                     answer.tell(True, f'localized at place {estimate.place_id}, confidence '
                                 f'{estimate.confidence:.4f}')
+        return answered
 
     def give_up(self, reason: str) -> None:
         """Answer waiting requests that nothing will come."""
