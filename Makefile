@@ -12,7 +12,7 @@ LEVEL ?= map11
 unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION \
 	_ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint soak clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m demo.run --level $(LEVEL) --out demo_output
@@ -20,6 +20,11 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test lint
 	COVERAGE_PROCESS_START=$(CURDIR)/setup.cfg $(BIN)/python -m pytest \
 		--cov --cov-config=setup.cfg --cov-report=term --cov-fail-under=90
+
+# Two hours of the localizer on a looped bag; SOAK_SECONDS= shortens them.
+SOAK_SECONDS ?= 7200
+soak: $(VENV)/.test
+	$(BIN)/python test/nodes/soak.py --seconds $(SOAK_SECONDS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

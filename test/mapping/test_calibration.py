@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from sample_data import random_descriptors
+from sample_data import noisy, random_descriptors, walk_descriptors
 from tetra_vpr_ros.mapping import calibrate, Calibration
-from tetra_vpr_ros.mapping.calibration import place_spacing
+from tetra_vpr_ros.mapping.calibration import place_spacing, SCORE_EDGES, standing_out
 from tetra_vpr_ros.mapping.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.places import PlaceTable
 

@@ -1,0 +1,60 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+import shutil
+
+import numpy as np
+import pytest
+from tetra_vpr_ros.mapping import PlaceMap
+from tetra_vpr_ros.mapping.calibration import load_calibration
+from tetra_vpr_ros.nodes.calibrate_map import main
+from tetra_vpr_ros.simulation.bag import write_bag
+from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
+from tetra_vpr_ros.simulation.world import Pose2D
+
+
+@pytest.fixture
+def old_map(map_file, tmp_path):
+    path = tmp_path / 'old.vpr'
+    shutil.copy(map_file, path)
+    with PlaceMap.open_file(path, writable=True) as opened:
+        opened.set_meta(calibration={'samples': 3})
+    return path
+
+
+def test_a_map_of_an_older_version_is_calibrated_again(old_map, map_file, capsys):
+    assert main(['--map', str(old_map)]) == 0
+    assert '(neighbours)' in capsys.readouterr().out
+    with PlaceMap.open_file(old_map) as mended, PlaceMap.open_file(map_file) as original:
+        assert load_calibration(mended) == load_calibration(original)
+
+
+def test_a_drive_in_other_light_widens_what_counts_as_a_match(old_map, drive, tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    bag = tmp_path / 'drive'
+    write_bag(bag, [(stamp, pose, SECOND_LAP_CAMERA.apply(image, rng))
+                    for stamp, pose, image in drive])
+    assert main(['--map', str(old_map)]) == 0
+    with PlaceMap.open_file(old_map) as opened:
+        before = load_calibration(opened)
+    assert main(['--map', str(old_map), '--bag', str(bag)]) == 0
+    assert '(queries)' in capsys.readouterr().out
+    with PlaceMap.open_file(old_map) as opened:
+        after = load_calibration(opened)
+    assert after.source == 'queries'
+    assert after.positives > 50
+
+    away = tmp_path / 'away'
+    write_bag(away, [(stamp, Pose2D(pose.x + 500, pose.y, pose.yaw), image)
+                     for stamp, pose, image in drive[:100]])
+    assert main(['--map', str(old_map), '--bag', str(away)]) == 1
+    assert "in the frame of the map, 'map'?" in capsys.readouterr().err
+    with PlaceMap.open_file(old_map) as opened:
+        assert load_calibration(opened) == after  # as it was
+    assert before != after
+
+
+def test_what_cannot_be_calibrated_is_named(tmp_path, capsys, map_file):
+    assert main(['--map', str(tmp_path / 'none.vpr')]) == 1
+    assert 'none.vpr' in capsys.readouterr().err
+    assert main(['--map', str(map_file), '--bag', str(tmp_path / 'none')]) == 1
+    assert 'calibrate_map: ' in capsys.readouterr().err
