@@ -16,7 +16,7 @@ executables = ([(f'lib/{package_name}', glob('scripts/*'))]
 
 setup(
     name=package_name,
-    version='0.2.0',
+    version='0.3.0',
     packages=find_packages(include=[package_name, f'{package_name}.*']),
     package_data={package_name: ['py.typed']},
     data_files=[

@@ -89,7 +89,7 @@ def test_another_traverse_tells_more_than_neighbours(rng):
     descriptors = walk_descriptors(rng, 100)
     first = line(descriptors)
     again = line(np.array([noisy(rng, row) for row in descriptors]))
-    beside = again.positions + [0.0, 1.2, 0.0]
+    beside = again.positions + np.array([0.0, 1.2, 0.0])
     both = PlaceTable(*(np.concatenate(pair) for pair in (
         (first.ids, again.ids + 100), (first.sessions, again.sessions + 1),
         (first.stamps, again.stamps), (first.positions, beside),
@@ -108,7 +108,7 @@ def test_a_held_out_drive_is_asked_about_the_whole_map(rng):
     table = line(descriptors)
     drive = line(np.array([noisy(rng, row, 0.2) for row in descriptors[50:90]]))
     aside = PlaceTable(drive.ids, drive.sessions, drive.stamps,
-                       drive.positions + [50.0, 1.9, 0.0], drive.quaternions, drive.geodetic,
+                       drive.positions + np.array([50.0, 1.9, 0.0]), drive.quaternions, drive.geodetic,
                        drive.descriptors)
     calibration = calibrate(table, aside)
     assert calibration.source == 'queries'
@@ -116,7 +116,7 @@ def test_a_held_out_drive_is_asked_about_the_whole_map(rng):
     assert calibration.covariance_scale > 1.5  # almost 2 m beside the map
     bits = np.average(np.arange(257), weights=calibration.same_bits)
     assert 35 < bits < 70
-    far = PlaceTable(drive.ids, drive.sessions, drive.stamps, drive.positions + [0.0, 99.0, 0.0],
+    far = PlaceTable(drive.ids, drive.sessions, drive.stamps, drive.positions + np.array([0.0, 99.0, 0.0]),
                      drive.quaternions, drive.geodetic, drive.descriptors)
     assert calibrate(table, far).positives == 0
 

@@ -26,8 +26,8 @@ def resident_mb(pid):
 
 def soak(bag, map_file, seconds, rate, log):
     """Return what was measured, once in each tenth of the time after a tenth to warm up."""
-    from conftest import Localizer, Probe
     from diagnostic_msgs.msg import DiagnosticArray
+    from processes import Localizer, Probe
     import rclpy
     from rclpy.qos import qos_profile_sensor_data
     from sensor_msgs.msg import CompressedImage
@@ -94,6 +94,8 @@ def main():
     parser.add_argument('--seconds', type=float, default=7200.0)
     parser.add_argument('--rate', type=float, default=10.0)
     options = parser.parse_args()
+    from local_ros import keep_here
+    keep_here()
     from tetra_vpr_ros.mapping import build_map, BuildOptions
     from tetra_vpr_ros.simulation import route
     from tetra_vpr_ros.simulation.bag import write_bag

@@ -21,7 +21,7 @@ from std_srvs.srv import Trigger
 
 pytestmark = pytest.mark.ros
 
-TF2 = '''
+TF2 = """
 import json, os
 
 class TransformException(Exception):
@@ -51,7 +51,7 @@ class Buffer:
         r = found.transform.rotation
         r.x, r.y, r.z, r.w = known[source]
         return found
-'''
+"""
 
 
 @pytest.fixture

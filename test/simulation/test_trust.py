@@ -70,7 +70,7 @@ def errors_of(estimates, truth):
 
 @pytest.mark.parametrize('with_odometry', [False, True])
 def test_the_ellipse_holds_the_truth(world, with_odometry):
-    path, descriptors, truth = world
+    path, _, truth = world
     with PlaceMap.open_file(path) as opened:
         localizer = BayesLocalizer(opened)
     poses = odometry(truth, np.random.default_rng(2)) if with_odometry else None

@@ -21,7 +21,7 @@ class LocalizerOptions:
     """
     How to localise.
 
-    :ivar filter: one of `FILTERS`.
+    :ivar name: one of `FILTERS`.
     :ivar false_match_rate: share of wrong matches that is allowed, 0..1.
     :ivar candidates: how many places an estimate lists.
     :ivar camera_yaws: of each camera against that of the mapping run, radians.
@@ -33,7 +33,7 @@ class LocalizerOptions:
     :ivar fewest_inliers: of a verified match; 0 for the method's own.
     """
 
-    filter: str = 'bayes'
+    name: str = 'bayes'
     false_match_rate: float = DEFAULT_FALSE_MATCH_RATE
     candidates: int = 10
     camera_yaws: tuple[float, ...] = (0.0,)
@@ -57,15 +57,15 @@ def make_localizer(place_map: PlaceMap, options: LocalizerOptions) -> Localizer:
     """
     rate, count, yaws = options.false_match_rate, options.candidates, options.camera_yaws
     localizer: Localizer
-    if options.filter == 'bayes':
+    if options.name == 'bayes':
         localizer = BayesLocalizer(place_map, rate, count, yaws, options.motion, options.radius)
-    elif options.filter == 'seqslam':
+    elif options.name == 'seqslam':
         localizer = SequenceLocalizer(place_map, rate, count, options.sequence_length, yaws,
                                       options.motion.max_speed)
-    elif options.filter == 'single':
+    elif options.name == 'single':
         localizer = SingleFrameLocalizer(place_map, rate, count, options.margin, yaws)
     else:
-        raise ValueError(f"filter must be one of {', '.join(FILTERS)}, not {options.filter!r}")
+        raise ValueError(f"filter must be one of {', '.join(FILTERS)}, not {options.name!r}")
     if options.verification == 'none':
         return localizer
     return VerifyingLocalizer(localizer, place_map, options.verification,

@@ -102,9 +102,11 @@ class BuildReport:
         else:
             threshold = self.calibration.threshold(DEFAULT_FALSE_MATCH_RATE)
             lines.append(
-                f'calibrated on {self.calibration.samples} places: at a false-match rate of '
-                f'{DEFAULT_FALSE_MATCH_RATE} matches up to {threshold} bits are accepted, which '
-                f'{self.calibration.chance(threshold):.1%} of the frames off the map would pass')
+                f'calibrated on {self.calibration.samples} places and {self.calibration.positives} '
+                f'true pairs ({self.calibration.source}): at a false-match rate of '
+                f'{DEFAULT_FALSE_MATCH_RATE} a single frame is accepted up to {threshold} bits, '
+                f'which {self.calibration.chance(threshold):.1%} of the frames off the map would '
+                'pass')
         return '\n'.join(lines)
 
 

@@ -172,7 +172,7 @@ class LocalizeNode(LifecycleNode):
 
     def _options(self, yaws: tuple[float, ...]) -> LocalizerOptions:
         return LocalizerOptions(
-            filter=self._value('filter'), false_match_rate=self._value('false_match_rate'),
+            name=self._value('filter'), false_match_rate=self._value('false_match_rate'),
             candidates=self._value('candidates'), camera_yaws=yaws,
             motion=MotionModel(*(self._value(name) for name in (
                 'max_speed', 'odometry_noise', 'leave_rate', 'enter_rate'))),
