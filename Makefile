@@ -46,7 +46,7 @@ $(VENV)/.demo: $(BIN)/python setup.py requirements-ros.txt
 
 $(VENV)/.test: $(VENV)/.demo requirements-test.txt
 	$(if $(TORCH),$(BIN)/python -m pip install -q $(TORCH))
-	$(BIN)/python -m pip install -q -e '.[test]' -r requirements-test.txt \
+	$(BIN)/python -m pip install -q -e '.[test]' -e '.[evaluation]' -r requirements-test.txt \
 		$(if $(TORCH),-e '.[training]' -e '.[dinov2]')
 	touch $@
 

@@ -44,6 +44,7 @@ setup(
                      'pytorch-metric-learning>=2.5', 'tensorboard>=2.12'],
         'dinov2': ['transformers>=4.40'],
         'benchmark': ['onnx>=1.16', 'matplotlib>=3.5'],
+        'evaluation': ['matplotlib>=3.5', 'scikit-image>=0.20', 'scikit-learn>=1.2'],
         'demo': ['vizdoom>=1.2.4', 'matplotlib>=3.5'],
         'test': ['pytest<9', 'pytest-cov', 'pytest-timeout', 'hypothesis', 'mypy', 'ruff',
                  'onnx>=1.16', 'PyYAML>=6'],
@@ -60,6 +61,7 @@ setup(
         'localize = tetra_vpr_ros.nodes.localize:main',
         'calibrate_map = tetra_vpr_ros.nodes.calibrate_map:main',
         'benchmark = tetra_vpr_ros.evaluation.benchmark:main',
+        'evaluate = tetra_vpr_ros.evaluation.evaluate:main',
         'train = tetra_vpr_ros.training.train:main',
     ]},
 )

@@ -1,5 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sample_data import noisy, random_descriptors, walk_descriptors
@@ -17,6 +19,10 @@ def line(descriptors, spacing=1.0):
     return PlaceTable(np.arange(count), np.ones(count, np.int64), np.arange(count), positions,
                       np.tile([0, 0, 0, 1.0], (count, 1)), np.full((count, 3), np.nan),
                       descriptors)
+
+
+def moved(table, x, y):
+    return replace(table, positions=table.positions + np.array([x, y, 0.0]))
 
 
 def test_threshold_and_chance_follow_the_places_that_are_far_apart(rng):
@@ -107,18 +113,14 @@ def test_a_held_out_drive_is_asked_about_the_whole_map(rng):
     descriptors = walk_descriptors(rng, 200)
     table = line(descriptors)
     drive = line(np.array([noisy(rng, row, 0.2) for row in descriptors[50:90]]))
-    aside = PlaceTable(drive.ids, drive.sessions, drive.stamps,
-                       drive.positions + np.array([50.0, 1.9, 0.0]), drive.quaternions, drive.geodetic,
-                       drive.descriptors)
+    aside = moved(drive, 50.0, 1.9)
     calibration = calibrate(table, aside)
     assert calibration.source == 'queries'
     assert calibration.positives == 40
     assert calibration.covariance_scale > 1.5  # almost 2 m beside the map
     bits = np.average(np.arange(257), weights=calibration.same_bits)
     assert 35 < bits < 70
-    far = PlaceTable(drive.ids, drive.sessions, drive.stamps, drive.positions + np.array([0.0, 99.0, 0.0]),
-                     drive.quaternions, drive.geodetic, drive.descriptors)
-    assert calibrate(table, far).positives == 0
+    assert calibrate(table, moved(drive, 0.0, 99.0)).positives == 0
 
 
 def test_scores_do_not_change_when_all_distances_do():

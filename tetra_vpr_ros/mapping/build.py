@@ -101,12 +101,12 @@ class BuildReport:
                          'cannot tell right from wrong matches')
         else:
             threshold = self.calibration.threshold(DEFAULT_FALSE_MATCH_RATE)
+            found = self.calibration
             lines.append(
-                f'calibrated on {self.calibration.samples} places and {self.calibration.positives} '
-                f'true pairs ({self.calibration.source}): at a false-match rate of '
-                f'{DEFAULT_FALSE_MATCH_RATE} a single frame is accepted up to {threshold} bits, '
-                f'which {self.calibration.chance(threshold):.1%} of the frames off the map would '
-                'pass')
+                f'calibrated on {found.samples} places and {found.positives} true pairs '
+                f'({found.source}): at a false-match rate of {DEFAULT_FALSE_MATCH_RATE} a single '
+                f'frame is accepted up to {threshold} bits, which {found.chance(threshold):.1%} '
+                'of the frames off the map would pass')
         return '\n'.join(lines)
 
 

@@ -1,0 +1,139 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+from tetra_vpr_ros.evaluation.evaluate import evaluate_folders, main
+from tetra_vpr_ros.evaluation.metrics import Answers, judge, precision_recall
+from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope='module')
+def folders(drive, tmp_path_factory):
+    """Return two folders of the same 50 places, the second in other light."""
+    made, rng = [], np.random.default_rng(0)
+    for name, effects in (('day', None), ('dusk', SECOND_LAP_CAMERA)):
+        folder = tmp_path_factory.mktemp(name)
+        for i, (_, pose, image) in enumerate(drive[::4]):
+            seen = image if effects is None else effects.apply(image, rng)
+            cv2.imwrite(str(folder / f'@{pose.x:.2f}@{pose.y:.2f}@{i}.jpg'),
+                        cv2.cvtColor(seen, cv2.COLOR_RGB2BGR))
+        made.append(folder)
+    return made
+
+
+def test_a_table_for_several_methods_and_filters(folders, tmp_path, capsys):
+    pytest.importorskip('skimage', reason='the baselines need scikit-image')
+    status = main([
+        '--database', str(folders[0]), '--queries', str(folders[1]), '--ground-truth', 'utm:1.0',
+        '--model', 'models/tetra_vits8_2048.onnx', '--method', 'hog', '--filter', 'single',
+        '--filter', 'bayes', '--json', str(tmp_path / 'out.json'), '--csv',
+        str(tmp_path / 'out.csv'), '--report', str(tmp_path / 'report')])
+    assert status == 0
+    found = {(row['method'], row['filter']): row
+             for row in json.loads((tmp_path / 'out.json').read_text())}
+    assert set(found) == {(m, f) for m in ('tetra_vits8_2048', 'hog')
+                          for f in ('single', 'bayes')}
+    ours = found['tetra_vits8_2048', 'bayes']
+    assert set(ours) == {'method', 'filter', 'n', 'recall', 'ci95', 'ap',
+                         'recall_at_100_precision', 'accepted', 'accepted_precision',
+                         'latency_ms', 'bytes_per_place'}
+    assert ours['n'] == 50
+    assert ours['bytes_per_place'] == 256
+    assert ours['recall']['1'] > 0.8
+    assert ours['recall']['1'] <= ours['recall']['5'] <= ours['recall']['20'] <= 1
+    low, high = ours['ci95']['1']
+    assert low < 1.0
+    assert low <= ours['recall']['1'] <= high
+    assert ours['latency_ms']['p95'] >= ours['latency_ms']['p50'] > 0
+    with (tmp_path / 'out.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert float(rows[0]['recall_at_1']) == pytest.approx(
+        found[rows[0]['method'], rows[0]['filter']]['recall']['1'], abs=1e-5)
+    printed = capsys.readouterr().out
+    assert '| tetra_vits8_2048 | bayes | 50 |' in printed
+    page = (tmp_path / 'report' / 'index.html').read_text()
+    assert page.count('data:image/png;base64,') >= 6
+    assert 'http' not in page.replace('http-equiv', '')
+    names = {path.name for path in (tmp_path / 'report').iterdir()}
+    assert {'precision_recall.png', 'distances_0.png', 'similarity_0.png', 'best_0.png'} <= names
+
+
+def test_words_of_orb_features(folders):
+    pytest.importorskip('sklearn', reason='the baselines need scikit-learn')
+    results, made, truth = evaluate_folders(*folders, 'frames:1', methods=['orb-bow'])
+    assert truth.shape == (50, 50)
+    assert 0.02 < results[0].recall[20] <= 1.0
+    assert results[0].accepted is None
+    assert not made[0][0].binary
+
+
+def test_where_nothing_matches_what_was_accepted_is_told(folders, tmp_path):
+    assert main(['--database', str(folders[0]), '--queries', str(folders[1]),
+                 '--ground-truth', 'none', '--json', str(tmp_path / 'out.json')]) == 0
+    row, = json.loads((tmp_path / 'out.json').read_text())
+    assert row['n'] == 0
+    assert row['recall']['1'] is None
+    assert 0 <= row['accepted'] <= 1
+
+
+def test_a_map_on_a_drive(map_file, bag, tmp_path, capsys):
+    assert main(['--map', str(map_file), '--bag', str(bag), '--radius', '1', '--filter', 'single',
+                 '--filter', 'bayes', '--json', str(tmp_path / 'out.json'),
+                 '--report', str(tmp_path / 'report')]) == 0
+    single, bayes = json.loads((tmp_path / 'out.json').read_text())
+    assert (single['filter'], bayes['filter']) == ('single', 'bayes')
+    assert bayes['n'] == 200
+    assert bayes['recall']['1'] > 0.95
+    assert bayes['accepted'] > 0.8
+    assert (tmp_path / 'report' / 'trajectory.png').stat().st_size > 5000
+
+
+@pytest.mark.parametrize('spoil, says', [
+    ('missing', 'no such image folder'), ('empty', 'no jpg or png'), ('broken', 'broken.jpg'),
+    ('truth', 'use one of'), ('cosine', 'no binary descriptors')])
+def test_what_cannot_be_measured_is_told(folders, tmp_path, capsys, spoil, says):
+    queries = tmp_path / 'queries'
+    if spoil != 'missing':
+        queries.mkdir()
+    if spoil in ('broken', 'truth', 'cosine'):
+        for path in list(folders[1].iterdir())[:20]:
+            (queries / path.name).write_bytes(path.read_bytes())
+    if spoil == 'broken':
+        (queries / 'broken.jpg').write_bytes(b'no picture')
+    arguments = ['--database', str(folders[0]), '--queries', str(queries), '--ground-truth',
+                 'gps:1' if spoil == 'truth' else 'frames:1']
+    if spoil == 'cosine':
+        pytest.importorskip('sklearn', reason='the baselines need scikit-learn')
+        arguments += ['--method', 'orb-bow', '--filter', 'bayes']
+    assert main(arguments) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_half_of_the_arguments_are_not_enough(capsys):
+    with pytest.raises(SystemExit):
+        main(['--database', 'x', '--bag', 'y'])
+    assert '--database and --queries, or --map and --bag' in capsys.readouterr().err
+
+
+def test_figures_of_known_answers():
+    truth = np.eye(4, 6, dtype=bool)
+    truth[3] = False  # shows no place of the database
+    answers = Answers(np.array([[0, 5], [5, 1], [2, -1], [4, 5]]), np.array([4.0, 3.0, 2.0, 1.0]),
+                      np.array([True, True, False, False]), np.full(4, 0.01), 8)
+    result = judge('m', 'single', answers, truth, ranks=(1, 2))
+    assert result.n == 3
+    assert result.recall == {1: pytest.approx(2 / 3), 2: pytest.approx(1.0)}
+    assert result.accepted == 0.5
+    assert result.accepted_precision == 0.5
+    assert result.recall_at_100_precision == pytest.approx(1 / 3)
+    # Precision 1, 1/2, 2/3, 2/4 at recall 1/3, 1/3, 2/3, 2/3.
+    assert result.ap == pytest.approx(1 / 3 * 1 + 1 / 3 * 2 / 3)
+    precision, recall = precision_recall(np.array([True, False]), np.array([1.0, 1.0]), 2)
+    assert (precision.tolist(), recall.tolist()) == ([0.5], [0.5])  # one threshold takes both
