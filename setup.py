@@ -63,5 +63,6 @@ setup(
         'benchmark = tetra_vpr_ros.evaluation.benchmark:main',
         'evaluate = tetra_vpr_ros.evaluation.evaluate:main',
         'train = tetra_vpr_ros.training.train:main',
+        'vpr_map = tetra_vpr_ros.nodes.vpr_map:main',
     ]},
 )

@@ -53,6 +53,7 @@ def test_lists_of_indices(tmp_path):
 
 
 class Hostile:
+
     def __reduce__(self):
         return Path.touch, (Path('/tmp/this_was_run'),)
 

@@ -39,7 +39,7 @@ def answer(encoded: Encoded, filter_name: str, progress: bool = True) -> Answers
     """
     if not encoded.binary:
         if filter_name != 'single':
-            raise DatasetError(f"{encoded.name} has no binary descriptors: use --filter single, "
+            raise DatasetError(f'{encoded.name} has no binary descriptors: use --filter single, '
                                f'not {filter_name}')
         return _by_cosine(encoded)
     bits = encoded.database.shape[1] * 8

@@ -270,6 +270,11 @@ class PlaceMap:
         rows = self._read('SELECT jpeg FROM thumbnail WHERE place = ?', (place,))
         return bytes(rows[0][0]) if rows else None
 
+    def integrity(self) -> list[str]:
+        """Return what SQLite finds wrong with the file; nothing when it is sound."""
+        rows = self._read('PRAGMA integrity_check') + self._read('PRAGMA foreign_key_check')
+        return [' '.join(str(value) for value in row) for row in rows if tuple(row) != ('ok',)]
+
     def has_features(self) -> bool:
         """Tell whether any place has local features."""
         return bool(self._read('SELECT EXISTS (SELECT 1 FROM features)')[0][0])

@@ -1,0 +1,153 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+import csv
+import json
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from sample_data import ROOT
+from tetra_vpr_ros.mapping import PlaceMap
+from tetra_vpr_ros.mapping.calibration import load_calibration
+from tetra_vpr_ros.nodes.vpr_map import main
+
+
+@pytest.fixture
+def own_map(map_file, tmp_path):
+    return shutil.copy(map_file, tmp_path / 'own.vpr')
+
+
+def places(path):
+    with PlaceMap.open_file(path) as opened:
+        return opened.places()
+
+
+def test_info_and_verify_of_a_sound_map(own_map, capsys):
+    assert main(['info', str(own_map)]) == 0
+    told = capsys.readouterr().out
+    for part in (f'{len(places(own_map))} places', "frame 'map'", '2048 bits', 'bounds: x',
+                 'traverse 1:', 'true pairs (neighbours)'):
+        assert part in told
+    assert main(['verify', str(own_map)]) == 0
+    assert 'is sound' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('change, says', [
+    ('UPDATE place SET qw = 0.5, qz = 0 WHERE id = 3', 'not unit quaternions'),
+    ('UPDATE place SET stamp_ns = 7 WHERE id IN (3, 4)', '1 places have the traverse and stamp'),
+    ('UPDATE session SET complete = 0', 'is not complete'),
+    ("DELETE FROM meta WHERE key = 'calibration'", 'not calibrated'),
+    ("UPDATE place SET descriptor = x'00' WHERE id = 3", 'place 3 has a descriptor of 1 bytes'),
+    ('PRAGMA foreign_keys=0; UPDATE place SET session = 9 WHERE id = 2', 'not listed: [9]')])
+def test_verify_finds_what_is_wrong(own_map, capsys, change, says):
+    with sqlite3.connect(own_map) as db:
+        db.executescript(change)
+    assert main(['verify', str(own_map)]) == 1
+    assert says in capsys.readouterr().out
+
+
+def test_export(own_map, tmp_path, capsys):
+    table = places(own_map)
+    for form in ('csv', 'tum', 'png', 'utm'):
+        assert main(['export', str(own_map), '--format', form, '--out',
+                     str(tmp_path / f'out.{form}')]) == 0
+    with (tmp_path / 'out.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(table)
+    assert float(rows[5]['x']) == table.positions[5, 0]
+    assert rows[5]['latitude'] == ''
+    tum = np.loadtxt(tmp_path / 'out.tum')
+    assert np.allclose(tum[:, 1:4], table.positions)
+    assert np.allclose(tum[:, 4:], table.quaternions)
+    assert (tmp_path / 'out.png').read_bytes().startswith(b'\x89PNG')
+    pictures = list((tmp_path / 'out.utm').iterdir())
+    assert len(pictures) == len(table)
+    east = sorted(float(path.name.split('@')[1]) for path in pictures)
+    assert np.allclose(east, np.sort(table.positions[:, 0]), atol=1e-3)
+    assert all(path.name.count('@') == 15 for path in pictures)
+    capsys.readouterr()
+    assert main(['export', str(own_map), '--format', 'geojson', '--out',
+                 str(tmp_path / 'x.json')]) == 1
+    assert 'not geo-tagged' in capsys.readouterr().err
+    with sqlite3.connect(own_map) as db:
+        db.execute('UPDATE place SET latitude = 47.5, longitude = 8.25')
+    assert main(['export', str(own_map), '--format', 'geojson', '--out',
+                 str(tmp_path / 'x.json')]) == 0
+    features = json.loads((tmp_path / 'x.json').read_text())['features']
+    assert features[0]['geometry']['coordinates'] == [8.25, 47.5]
+    assert len(features) == len(table)
+
+
+def test_merge_moves_the_second_map(own_map, map_file, tmp_path, capsys):
+    out = tmp_path / 'both.vpr'
+    assert main(['merge', str(own_map), str(map_file), '--out', str(out),
+                 '--transform', '100', '0', '0', '90']) == 0
+    table, single = places(out), places(map_file)
+    count = len(single)
+    assert len(table) == 2 * count
+    assert np.allclose(table.positions[:count], single.positions)
+    assert np.allclose(table.positions[count:, 0], 100 - single.positions[:, 1])
+    assert np.allclose(table.positions[count:, 1], single.positions[:, 0])
+    assert np.array_equal(table.descriptors[count:], single.descriptors)
+    with PlaceMap.open_file(out) as merged, PlaceMap.open_file(map_file) as original:
+        assert merged.thumbnail(count + 3) == original.thumbnail(3)
+        assert load_calibration(merged) is not None
+        assert len(merged.sessions()) == 2
+    assert main(['verify', str(out)]) == 0
+    assert main(['merge', str(own_map), str(map_file), '--out', str(own_map)]) == 1
+    assert 'name another file' in capsys.readouterr().err
+    with PlaceMap.open_file(own_map, writable=True) as opened:
+        opened.set_meta(model_fingerprint='f' * 64, model_name='another')
+    assert main(['merge', str(own_map), str(map_file), '--out', str(out)]) == 1
+    assert 'with final' in capsys.readouterr().err
+    assert len(places(out)) == 2 * count  # as it was
+
+
+def test_prune_by_spacing_and_by_redundance(own_map, tmp_path):
+    before = places(own_map)
+    out = tmp_path / 'thin.vpr'
+    assert main(['prune', str(own_map), '--spacing', '2', '--angle', '60', '--out',
+                 str(out)]) == 0
+    thin = places(out)
+    assert 3 < len(thin) < len(before) / 2
+    assert np.array_equal(places(own_map).ids, before.ids)
+    both = tmp_path / 'both.vpr'
+    assert main(['merge', str(own_map), str(out), '--out', str(both)]) == 0
+    assert main(['prune', str(both), '--redundant', '0.1', '50']) == 0  # in place
+    left = places(both)
+    assert len(left) == len(before)  # every place of the second was a copy
+    assert main(['verify', str(both)]) == 0
+    with pytest.raises(SystemExit):
+        main(['prune', str(both)])
+
+
+def test_what_cannot_be_read_is_named(tmp_path, capsys):
+    assert main(['info', str(tmp_path / 'none.vpr')]) == 1
+    assert 'none.vpr' in capsys.readouterr().err
+    (tmp_path / 'text.vpr').write_text('no map')
+    assert main(['verify', str(tmp_path / 'text.vpr')]) == 1
+
+
+def test_a_kill_at_any_moment_leaves_the_map_as_it_was_or_pruned(own_map, tmp_path):
+    source, before = random.Random(3), len(places(own_map))
+    pristine = tmp_path / 'pristine.vpr'
+    shutil.copy(own_map, pristine)
+    seen = set()
+    for _ in range(20):
+        shutil.copy(pristine, own_map)
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'tetra_vpr_ros.nodes.vpr_map', 'prune', str(own_map),
+             '--spacing', '1.0'], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(source.uniform(0.6, 1.8))
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        assert main(['verify', str(own_map)]) == 0
+        seen.add(len(places(own_map)))
+    assert before in seen or len(seen) == 1
+    assert len(seen) <= 2

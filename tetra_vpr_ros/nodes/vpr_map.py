@@ -1,0 +1,136 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Look at, check and change map files."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import math
+from pathlib import Path
+import sys
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+from tetra_vpr_ros.mapping import MapError, PlaceMap, Pose
+from tetra_vpr_ros.mapping.calibration import load_calibration
+from tetra_vpr_ros.mapping.map_export import export, FORMATS
+from tetra_vpr_ros.mapping.map_tools import merge, problems, prune
+from tetra_vpr_ros.nodes.signals import interrupt_on_signals
+
+
+def describe(path: Path) -> str:
+    """
+    Return what a map holds, for a person.
+
+    :raises MapError: it cannot be read.
+    """
+    with PlaceMap.open_file(path) as place_map:
+        meta, table = place_map.meta(), place_map.places()
+        lines = [f'{path}: {len(table)} places, {path.stat().st_size / 1e6:.2f} MB, frame '
+                 f'{place_map.frame_id!r}, created {meta["created"]}',
+                 f'model {meta["model_name"]} ({meta["model_fingerprint"][:12]}), '
+                 f'{place_map.bits} bits']
+        if len(table):
+            low, high = table.positions.min(axis=0), table.positions.max(axis=0)
+            lines.append('bounds: ' + ', '.join(
+                f'{axis} {a:.1f} … {b:.1f} m' for axis, a, b in zip('xyz', low, high)))
+        for session in place_map.sessions():
+            count = int((table.sessions == session.number).sum())
+            lines.append(f'traverse {session.number}: {count} places of {session.source}'
+                         + ('' if session.complete else ' (unfinished)'))
+        try:
+            found = load_calibration(place_map)
+        except MapError as error:
+            lines.append(str(error))
+        else:
+            lines.append('not calibrated' if found is None else
+                         f'calibrated on {found.positives} true pairs ({found.source}) and '
+                         f'{sum(found.pairs)} pairs of different places')
+    return '\n'.join(lines)
+
+
+def pose_from_numbers(numbers: Sequence[float]) -> Pose:
+    """Return a pose from x, y, z in metres and a yaw in degrees."""
+    x, y, z, yaw = numbers
+    return Pose(np.array([x, y, z]), Rotation.from_euler('z', math.radians(yaw)).as_quat())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='vpr_map', description=__doc__)
+    verbs = parser.add_subparsers(dest='verb', required=True)
+
+    def verb(name: str, text: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=text, description=text)
+
+    for name, text in (('info', 'Tell what a map holds.'),
+                       ('verify', 'Check a map; the exit status is 1 when something is wrong.')):
+        verb(name, text).add_argument('map', type=Path)
+    entry = verb('export', 'Write the places in the format of other tools.')
+    entry.add_argument('map', type=Path)
+    entry.add_argument('--format', choices=FORMATS, required=True)
+    entry.add_argument('--out', type=Path, required=True, metavar='PATH')
+    entry = verb('merge', 'Join two maps of one model.')
+    entry.add_argument('first', type=Path)
+    entry.add_argument('second', type=Path)
+    entry.add_argument('--out', type=Path, required=True, metavar='OUT.vpr')
+    entry.add_argument('--transform', type=float, nargs=4, metavar=('X', 'Y', 'Z', 'YAW'),
+                       help="pose of the second map's frame in the first's, metres and degrees")
+    entry = verb('prune', 'Leave out places; the map is replaced unless --out names another.')
+    entry.add_argument('map', type=Path)
+    entry.add_argument('--out', type=Path, metavar='OUT.vpr')
+    entry.add_argument('--spacing', type=float, default=0.0, metavar='M',
+                       help='metres between places that are kept')
+    entry.add_argument('--angle', type=float, default=15.0, metavar='DEG',
+                       help='degrees between places that are kept (default: 15)')
+    entry.add_argument('--redundant', type=float, nargs=2, metavar=('M', 'BITS'),
+                       help='leave out a place that near to an earlier one')
+    return parser
+
+
+def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    if options.verb == 'info':
+        print(describe(options.map))
+    elif options.verb == 'verify':
+        found = problems(options.map)
+        print('\n'.join(found) if found else f'{options.map} is sound')
+        return int(bool(found))
+    elif options.verb == 'export':
+        with PlaceMap.open_file(options.map) as place_map:
+            count = export(place_map, options.format, options.out)
+        print(f'{options.out}: {count} places')
+    elif options.verb == 'merge':
+        transform = pose_from_numbers(options.transform) if options.transform else None
+        count = merge(options.first, options.second, options.out, transform)
+        print(f'{options.out}: {count} places')
+    else:
+        if not options.spacing and options.redundant is None:
+            parser.error('prune needs --spacing or --redundant')
+        redundant = options.redundant and (options.redundant[0], int(options.redundant[1]))
+        kept, before = prune(options.map, options.out or options.map, options.spacing,
+                             options.angle, redundant)
+        print(f'{options.out or options.map}: {kept} of {before} places kept')
+    return 0
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """
+    Run from the command line.
+
+    :returns: 0 when done, 1 on an error, 130 when interrupted: the maps are as they were.
+    """
+    parser = _parser()
+    options = parser.parse_args(None if args is None else list(args))
+    interrupt_on_signals()
+    try:
+        return _run(options, parser)
+    except (MapError, OSError) as error:
+        print(f'vpr_map: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('vpr_map: interrupted, the maps are as they were', file=sys.stderr)
+        return 130
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
