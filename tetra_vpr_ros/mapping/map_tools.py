@@ -44,8 +44,8 @@ def problems(path: Path) -> list[str]:
     norms = np.linalg.norm(table.quaternions, axis=1)
     bad = ~(np.isfinite(table.positions).all(1) & (np.abs(norms - 1) < 1e-3))
     if bad.any():
-        found.append(f'{int(bad.sum())} poses are not finite or not unit quaternions, the first of '
-                     f'place {table.ids[np.argmax(bad)]}')
+        found.append(f'{int(bad.sum())} poses are not finite or not unit quaternions, the first '
+                     f'of place {table.ids[np.argmax(bad)]}')
     together = np.stack([table.sessions, table.stamps], axis=1)
     twice = len(table) - len(np.unique(together, axis=0))
     if twice:

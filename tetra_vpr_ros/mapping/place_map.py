@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
+import fcntl
 import json
 from pathlib import Path
 import sqlite3
@@ -28,6 +29,7 @@ from tetra_vpr_ros.vision.model_file import ModelInfo
 
 FORMAT_VERSION = 1
 _APPLICATION_ID = 0x56505231  # 'VPR1'
+_MOST_BITS = 1_000_000
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -56,6 +58,35 @@ class ModelMismatchError(MapError):
     """A map that was built with another model."""
 
 
+class WriterLock:
+    """
+    Keeps a second writer from a map; the system frees it when the process ends.
+
+    :param path: of the map.
+    :raises MapError: another process writes the map.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock or fail at once."""
+        self._path = Path(f'{path}.lock')
+        try:
+            self._file = self._path.open('w')
+        except OSError as error:
+            raise MapError(f'{path} cannot be written: {error}') from error
+        try:
+            # On a file of its own: SQLite's locks end when any handle of the map is closed.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise MapError(f'{path} is being written by another process: wait until it has '
+                           'ended') from error
+
+    def release(self) -> None:
+        """Let another writer in."""
+        self._path.unlink(missing_ok=True)
+        self._file.close()
+
+
 class PlaceMap:
     """
     An open map file.
@@ -63,10 +94,12 @@ class PlaceMap:
     Use `create` or `open_file`; usable as a context manager.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection,
+                 lock: WriterLock | None = None) -> None:
         """Wrap an open database."""
         self.path = path
         self._db = connection
+        self._lock = lock
 
     @classmethod
     def create(cls, path: Path | str, model: ModelInfo, frame_id: str = 'map') -> PlaceMap:
@@ -77,6 +110,7 @@ class PlaceMap:
         """
         path = Path(path)
         check_creatable(path)
+        lock = WriterLock(path)
         try:
             db = sqlite3.connect(path, isolation_level=None)
             db.execute('PRAGMA journal_mode=WAL')
@@ -86,8 +120,9 @@ class PlaceMap:
                 f'BEGIN; PRAGMA application_id={_APPLICATION_ID}; '
                 f'PRAGMA user_version={FORMAT_VERSION}; {_SCHEMA} COMMIT;')
         except sqlite3.Error as error:
+            lock.release()
             raise MapError(f'{path} cannot be created: {error}') from error
-        new = cls(path, db)
+        new = cls(path, db, lock)
         new.set_meta(format_version=FORMAT_VERSION, model_fingerprint=model.fingerprint,
                      model_name=model.name, bits=model.bits, frame_id=frame_id,
                      created=datetime.now(timezone.utc).isoformat(timespec='seconds'))
@@ -106,10 +141,23 @@ class PlaceMap:
             raise MapError(f'no map file {path}: make one with build_map')
         _check_header(path)
         mode = 'rw' if writable else 'ro'
+        lock = WriterLock(path) if writable else None
+        try:
+            return cls._opened(path, mode, lock)
+        except MapError:
+            if lock is not None:
+                lock.release()
+            raise
+
+    @classmethod
+    def _opened(cls, path: Path, mode: str, lock: WriterLock | None) -> PlaceMap:
         try:
             db = sqlite3.connect(f'{path.resolve().as_uri()}?mode={mode}', uri=True,
                                  isolation_level=None, check_same_thread=False)
-            if writable:
+            # A file from elsewhere must not bring code: no functions in views or triggers.
+            db.execute('PRAGMA trusted_schema=OFF')
+            db.execute('PRAGMA cell_size_check=ON')
+            if lock is not None:
                 db.execute('PRAGMA journal_mode=WAL')
                 db.execute('PRAGMA synchronous=NORMAL')
             application = db.execute('PRAGMA application_id').fetchone()[0]
@@ -124,15 +172,23 @@ class PlaceMap:
             db.close()
             raise MapError(f'{path} has map format {version}, this version reads format '
                            f'{FORMAT_VERSION}: build the map again, or use a matching release')
-        return cls(path, db)
+        return cls(path, db, lock)
 
     def meta(self) -> dict[str, Any]:
         """Return all metadata."""
-        return {key: json.loads(value)
-                for key, value in self._read('SELECT key, value FROM meta')}
+        try:
+            return {key: json.loads(value)
+                    for key, value in self._read('SELECT key, value FROM meta')}
+        except (ValueError, TypeError) as error:
+            raise MapError(f'{self.path} is damaged: its metadata: {error}; build it again'
+                           ) from error
 
     def _meta_value(self, key: str) -> Any:
-        return json.loads(self._read('SELECT value FROM meta WHERE key = ?', (key,))[0][0])
+        try:
+            return self.meta()[key]
+        except KeyError as error:
+            raise MapError(f'{self.path} is damaged: no {key} in its metadata; build it again'
+                           ) from error
 
     def set_meta(self, **values: Any) -> None:
         """Store metadata; values must be JSON-serialisable."""
@@ -149,7 +205,10 @@ class PlaceMap:
     @property
     def bits(self) -> int:
         """Return the length of the map's descriptors."""
-        return int(self._meta_value('bits'))
+        bits = self._meta_value('bits')
+        if not isinstance(bits, int) or bits <= 0 or bits % 8 or bits > _MOST_BITS:
+            raise MapError(f'{self.path} is damaged: descriptors of {bits!r} bits; build it again')
+        return bits
 
     def require_model(self, model: ModelInfo) -> None:
         """
@@ -259,7 +318,7 @@ class PlaceMap:
                 numbers[i] = row[:3]
                 values[i] = row[3:13]  # None becomes NaN
                 descriptors[i] = np.frombuffer(row[13], np.uint8)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
             raise MapError(f'{self.path} is damaged: {error}; build it again') from error
         return PlaceTable(numbers[:, 0].copy(), numbers[:, 1].copy(), numbers[:, 2].copy(),
                           values[:, :3].copy(), values[:, 3:7].copy(), values[:, 7:].copy(),
@@ -299,6 +358,8 @@ class PlaceMap:
         with suppress(sqlite3.Error):
             self._db.execute('PRAGMA journal_mode=DELETE')
         self._db.close()
+        if self._lock is not None:
+            self._lock.release()
 
     def __enter__(self) -> PlaceMap:
         """Return itself."""
