@@ -81,6 +81,15 @@ def test_two_places_that_look_alike_are_ambiguous_until_the_way_tells_them_apart
     assert abs(told[-1].pose.position[0] - 129) < 2
 
 
+def test_a_pose_to_start_from(localizer):
+    localizer.set_prior(at(50.0), np.zeros((6, 6)))  # as careless publishers send it
+    assert localizer.belief.places[48:53].sum() > 0.9
+    localizer.set_prior(at(50.0), np.diag([400.0, 400.0, 0, 0, 0, 0]))
+    assert 0.5 < localizer.belief.places[30:71].sum() < 0.9
+    localizer.set_prior(at(50.0, 300.0), np.diag([4.0, 4.0, 0, 0, 0, 0.1]))
+    assert localizer.belief.off_map > 0.99  # 300 m beside the map
+
+
 def test_a_place_that_is_not_on_the_map_is_unknown(localizer, way, rng):
     strange = walk_descriptors(rng, 300, BITS, 0.06)
     estimates = drive(localizer, rng, strange)

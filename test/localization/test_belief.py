@@ -17,7 +17,7 @@ def belief_of(count=100, breaks=(), **model):
 def known(belief, place):
     weights = np.zeros(belief.graph.size)
     weights[place] = 1.0
-    belief.set_prior(weights)
+    belief.set_prior(weights, 0.05)
     return belief
 
 

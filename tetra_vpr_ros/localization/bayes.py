@@ -33,6 +33,8 @@ _MOVED = 0.5                       # places; shorter motions are kept until ther
 _SAME_HEADING = math.cos(math.radians(60) / 2)
 _THIN = 1e-9                       # belief that cannot matter to a pose
 _CONTRADICTED = -2.0               # nats of a frame that is no outlier but another place
+_PRIOR = 0.95                      # how far a pose to start from is trusted
+_FAR_PRIOR = 9.0                   # squared deviations from which it is off the map
 _RIVAL = 0.5                       # share of the best's belief that makes another one a rival
 
 
@@ -122,10 +124,15 @@ class BayesLocalizer:
             (Rotation.from_quat(self._quaternions)
              * Rotation.from_quat(pose.quaternion).inv()).as_rotvec()])
         known = np.diag(covariance) > 0
+        if not known.any():  # an exact pose, as far as a map can tell one
+            known[[0, 1, 5]] = True
         spread = (covariance + self.places.floor)[np.ix_(known, known)]
         error = np.einsum('ij,jk,ik->i', offsets[:, known], np.linalg.inv(spread),
                           offsets[:, known])
-        self.belief.set_prior(np.exp(-0.5 * (error - error.min())))
+        # A pose far from every place says that the robot is off the map.
+        nearest = float(error.min())
+        on_map = _PRIOR * math.exp(-0.5 * max(0.0, nearest - _FAR_PRIOR))
+        self.belief.set_prior(np.exp(-0.5 * (error - nearest)), 1.0 - on_map)
 
     @property
     def required_belief(self) -> float:

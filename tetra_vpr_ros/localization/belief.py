@@ -87,7 +87,7 @@ class PlaceBelief:
         """Return the probability of every state, ``[n]``."""
         return np.asarray(self._mass.sum(axis=0))
 
-    def set_prior(self, weights: NDArray[np.float64], off_map: float = 0.05) -> None:
+    def set_prior(self, weights: NDArray[np.float64], off_map: float) -> None:
         """
         Start from a given belief.
 

@@ -67,5 +67,6 @@ class Localizer(Protocol):
         Start from a pose that is roughly known; without memory this does nothing.
 
         :param pose: in the map frame.
-        :param covariance: ``[6, 6]``; dimensions whose variance is not positive are ignored.
+        :param covariance: ``[6, 6]``; dimensions whose variance is not positive are ignored,
+            unless none is: then x, y and yaw count as exact.
         """

@@ -306,6 +306,9 @@ class LocalizeNode(LifecycleNode):
                 loaded.localizer.set_prior(pose, covariance)
             x, y, _ = pose.position
             self.get_logger().info(f'the belief starts about x {x:.2f} m, y {y:.2f} m')
+        else:
+            self.get_logger().warning('a pose to start from is ignored: the headings of the '
+                                      'cameras are not known yet')
 
     def _forget(self) -> tuple[int, str]:
         """Forget the belief; return how often that was done, and why it cannot be."""
