@@ -55,4 +55,4 @@ def test_every_format_agrees_with_pytorch_on_real_images(tmp_path):
         print(f'{weight_format}: {100 * flipped:.2f} % of the bits differ, recall@1 '
               f'{100 * own:.1f} % (PyTorch {100 * recall:.1f} %)')
         assert flipped <= 0.005  # 0.40 to 0.42 % measured: rounding amplifies the order of sums
-        assert abs(own - recall) <= 0.02  # of 100 queries
+        assert round(100 * abs(own - recall)) <= 2  # whole queries of 100: 0.9 - 0.88 > 0.02
