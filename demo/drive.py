@@ -14,6 +14,7 @@ import numpy as np
 import rclpy
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
+from tetra_vpr_ros.nodes.conversions import nanoseconds
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
 from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D
 from tqdm import tqdm
@@ -52,8 +53,7 @@ def main() -> None:
             message.header.frame_id = 'camera'
             message.header.stamp = node.get_clock().now().to_msg()
             message.data = image.tobytes()
-            stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-            writer.writerow([stamp, stood.x, stood.y, stood.yaw])
+            writer.writerow([nanoseconds(message.header.stamp), stood.x, stood.y, stood.yaw])
             publisher.publish(message)
     time.sleep(1.0)  # let the last frames be taken
     node.destroy_node()

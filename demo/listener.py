@@ -13,11 +13,12 @@ from lifecycle_msgs.srv import ChangeState
 import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from tetra_vpr_ros.nodes.conversions import nanoseconds
 
 
 def stamp_ns(message: Any) -> int:
     """Return the header's stamp in nanoseconds."""
-    return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
+    return nanoseconds(message.header.stamp)
 
 
 class Listener:

@@ -11,11 +11,6 @@ from worlds import at, BITS, line, make_map, SECOND
 
 
 @pytest.fixture
-def way(rng):
-    return walk_descriptors(rng, 200, BITS, 0.06)
-
-
-@pytest.fixture
 def localizer(tmp_path, way):
     with make_map(tmp_path / 'm.vpr', [line(way)]) as opened:
         return BayesLocalizer(opened)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.localization.motion import compose, motion_between, share_of, STILL
 from tetra_vpr_ros.localization.place_graph import PlaceGraph
+from tetra_vpr_ros.mapping.motion import compose, motion_between, share_of, STILL
 from worlds import at
 
 ANGLE = np.radians(15)

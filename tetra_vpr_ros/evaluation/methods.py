@@ -14,8 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.evaluation.recall import DatasetError
-from tetra_vpr_ros.vision import decode_compressed, ImageError, PlaceEncoder
+from tetra_vpr_ros.evaluation.recall import DatasetError, read_image
+from tetra_vpr_ros.vision import PlaceEncoder
 from tetra_vpr_ros.vision.local_features import extract_features
 from tqdm import tqdm
 
@@ -50,18 +50,6 @@ class Encoded:
     def bytes_per_place(self) -> int:
         """Return the size of a descriptor."""
         return int(self.database[0].nbytes)
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """
-    Read an image file as RGB.
-
-    :raises DatasetError: it does not decode; it is named.
-    """
-    try:
-        return decode_compressed(path.read_bytes())
-    except (ImageError, OSError) as error:
-        raise DatasetError(f'{path}: {error}') from error
 
 
 def _needed(module: str) -> Any:

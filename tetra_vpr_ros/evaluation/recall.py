@@ -34,6 +34,18 @@ def image_files(folder: Path) -> list[Path]:
         int(part) if part.isdigit() else part for part in re.split(r'(\d+)', path.name)])
 
 
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """
+    Read an image file as RGB.
+
+    :raises DatasetError: it cannot be read or does not decode; it is named.
+    """
+    try:
+        return decode_compressed(path.read_bytes())
+    except (ImageError, OSError) as error:
+        raise DatasetError(f'{path}: {error}') from error
+
+
 def encode_files(encoder: PlaceEncoder, files: list[Path], batch: int = 8
                  ) -> NDArray[np.uint8]:
     """
@@ -42,15 +54,8 @@ def encode_files(encoder: PlaceEncoder, files: list[Path], batch: int = 8
     :returns: uint8 ``[len(files), bits / 8]``.
     :raises DatasetError: a file does not decode; it is named.
     """
-    parts = []
-    for start in range(0, len(files), batch):
-        images = []
-        for path in files[start:start + batch]:
-            try:
-                images.append(decode_compressed(path.read_bytes()))
-            except ImageError as error:
-                raise DatasetError(f'{path}: {error}') from error
-        parts.append(encoder.encode_batch(images))
+    parts = [encoder.encode_batch([read_image(path) for path in files[start:start + batch]])
+             for start in range(0, len(files), batch)]
     return np.concatenate(parts) if parts else encoder.encode_batch([])
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.evaluation.methods import Encoded, read_image
+from tetra_vpr_ros.evaluation.methods import Encoded
 from tetra_vpr_ros.evaluation.metrics import Answers, RANKS, Result, right_at
+from tetra_vpr_ros.evaluation.recall import read_image
 from tetra_vpr_ros.localization import Estimate
 from tetra_vpr_ros.mapping.hamming_index import hamming_distances
 

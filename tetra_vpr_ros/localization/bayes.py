@@ -18,11 +18,11 @@ from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.evidence import Evidence
 from tetra_vpr_ros.localization.gate import PlausibilityGate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces, turned, UNCALIBRATED
-from tetra_vpr_ros.localization.motion import compose, motion_between, STILL
 from tetra_vpr_ros.localization.observation import View
-from tetra_vpr_ros.localization.place_graph import PlaceGraph
+from tetra_vpr_ros.localization.place_graph import located, PlaceGraph
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.mapping.hamming_index import hamming_distances
+from tetra_vpr_ros.mapping.motion import compose, motion_between, STILL
 from tetra_vpr_ros.mapping.place_map import PlaceMap
 from tetra_vpr_ros.mapping.pose_track import Pose
 
@@ -89,17 +89,11 @@ class BayesLocalizer:
         count = len(self.table)
         if len(self._yaws) == 1:
             return [np.arange(count)]
-        scale = self.places.spacing / self.places.angle
-
-        def located(positions: NDArray[np.float64], quaternions: NDArray[np.float64]
-                    ) -> NDArray[np.float64]:
-            forward = Rotation.from_quat(quaternions).apply([1.0, 0.0, 0.0])
-            return np.hstack([positions, forward * scale])
-
-        tree = cKDTree(located(self.table.positions, self.table.quaternions))
+        metric = self.places.spacing, self.places.angle
+        tree = cKDTree(located(self.table.positions, self.table.quaternions, *metric))
         seen = []
         for yaw in self._yaws:
-            views = located(self._positions, turned(self._quaternions, yaw))
+            views = located(self._positions, turned(self._quaternions, yaw), *metric)
             _, found = tree.query(views, distance_upper_bound=1.5 * self.places.spacing)
             seen.append(np.where(found < count, found, -1))
         return seen

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.localization.motion import share_of
 from tetra_vpr_ros.localization.place_graph import PlaceGraph
+from tetra_vpr_ros.mapping.motion import share_of
 from tetra_vpr_ros.mapping.pose_track import Pose
 
 _SPEEDS = 9             # held at once, from full reverse to full ahead

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 
 import numpy as np
@@ -57,13 +57,10 @@ class MappedPlaces:
         :param row: of the place in the table.
         :param yaw: of the camera on the robot against that of the mapping run, radians.
         """
-        geodetic = self.table.geodetic[row]
-        lat, lon, alt = (float(v) for v in geodetic)
-        quaternion = self.table.quaternions[row]
-        if yaw:
-            quaternion = turned(quaternion[None], -yaw)[0]
-        return Pose(self.table.positions[row], quaternion,
-                    (lat, lon, alt) if np.isfinite(geodetic[:2]).all() else None)
+        pose = self.table.pose(row)
+        if not yaw:
+            return pose
+        return replace(pose, quaternion=turned(pose.quaternion[None], -yaw)[0])
 
     def geodetic_mean(self, rows: NDArray[np.int64], weights: NDArray[np.float64]
                       ) -> tuple[float, float, float] | None:

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.localization.estimate import Estimate
+from tetra_vpr_ros.localization.mapped_places import MappedPlaces
 from tetra_vpr_ros.mapping.places import PlaceTable
 from tetra_vpr_ros.mapping.pose_track import Pose
 from tetra_vpr_ros.vision.local_features import LocalFeatures
@@ -44,6 +45,10 @@ class Localizer(Protocol):
 
     false_match_rate: float
     candidates: int
+
+    @property
+    def places(self) -> MappedPlaces:
+        """Return what was read of the map."""
 
     @property
     def table(self) -> PlaceTable:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from bisect import bisect_left
 import threading
 
-from tetra_vpr_ros.localization.motion import compose, motion_between, share_of
+from tetra_vpr_ros.mapping.motion import compose, motion_between, share_of
 from tetra_vpr_ros.mapping.pose_track import Pose
 
 _KEPT = 2000

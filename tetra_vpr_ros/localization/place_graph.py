@@ -17,6 +17,21 @@ _NEIGHBOURS = 12
 _REACH = 2.01  # spacings
 
 
+def located(positions: NDArray[np.float64], quaternions: NDArray[np.float64], spacing: float,
+            angle: float) -> NDArray[np.float64]:
+    """
+    Return points whose distances count position and heading alike.
+
+    :param positions: metres, ``[n, 3]``.
+    :param quaternions: x y z w, ``[n, 4]``.
+    :param spacing: metres between places.
+    :param angle: radians between places: such a turn is as far as one spacing.
+    :returns: ``[n, 6]``, metres.
+    """
+    forward = Rotation.from_quat(quaternions).apply([1.0, 0.0, 0.0])
+    return np.hstack([positions, forward * spacing / angle])
+
+
 class PlaceGraph:
     """
     Each state joined to itself and to its nearest states in position and heading.
@@ -34,16 +49,15 @@ class PlaceGraph:
         """Find the neighbours and the motions that lead to them."""
         self.size = len(positions)
         self.spacing, self.angle = spacing, angle
-        forward = Rotation.from_quat(quaternions).apply([1.0, 0.0, 0.0])
-        located = np.hstack([positions, forward * spacing / angle])
+        points = located(positions, quaternions, spacing, angle)
         count = min(_NEIGHBOURS, self.size)
-        _, found = cKDTree(located).query(located, k=count, distance_upper_bound=_REACH * spacing)
+        _, found = cKDTree(points).query(points, k=count, distance_upper_bound=_REACH * spacing)
         found = np.asarray(found).reshape(self.size, count)
         rows, cols = np.nonzero(found < self.size)
-        self._source, self._target = rows, found[rows, cols]
+        self._target = found[rows, cols]
         self._first = np.searchsorted(rows, np.arange(self.size + 1))
-        inverse = Rotation.from_quat(quaternions[self._source]).inv()
-        step = inverse.apply(positions[self._target] - positions[self._source])
+        inverse = Rotation.from_quat(quaternions[rows]).inv()
+        step = inverse.apply(positions[self._target] - positions[rows])
         turn = (inverse * Rotation.from_quat(quaternions[self._target])).as_rotvec()
         self._motion = np.hstack([step, turn]).astype(np.float32)
 

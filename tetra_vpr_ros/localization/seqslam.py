@@ -113,11 +113,12 @@ class SequenceLocalizer:
                                      self.places.pose(int(at), self._yaws[view.camera]))
                            for at in order)
         best = candidates[0].pose
-        close = order[scores[order] >= scores[order[0]] - 0.1]
+        close = [candidate.pose for candidate, at in zip(candidates, order)
+                 if scores[at] >= scores[order[0]] - 0.1]
         covariance = pose_covariance(
-            best, self.table.positions[close], np.array([
-                self.places.pose(int(at), self._yaws[view.camera]).quaternion for at in close]),
-            np.ones(len(close)), ONE_PLACE * self.places.floor)
+            best, np.array([pose.position for pose in close]),
+            np.array([pose.quaternion for pose in close]), np.ones(len(close)),
+            ONE_PLACE * self.places.floor)
         score = float(scores[order[0]])
         rejection = self._rejection(score)
         if not rejection:

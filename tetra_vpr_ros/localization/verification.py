@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
-from tetra_vpr_ros.localization.mapped_places import turned
+from tetra_vpr_ros.localization.mapped_places import MappedPlaces, turned
 from tetra_vpr_ros.localization.observation import Localizer, View
 from tetra_vpr_ros.localization.single_frame import SingleFrameLocalizer
-from tetra_vpr_ros.mapping.place_map import MapError, PlaceMap
+from tetra_vpr_ros.mapping.map_error import MapError
+from tetra_vpr_ros.mapping.place_map import PlaceMap
 from tetra_vpr_ros.mapping.places import PlaceTable
 from tetra_vpr_ros.mapping.pose_track import Pose
 from tetra_vpr_ros.vision.local_features import LocalFeatures
@@ -25,6 +26,7 @@ METHODS = ('none', 'orb', 'homography')
 """Ways to verify: not at all, epipolar geometry, or a plane."""
 
 _TOLERANCE = 3.0e-3  # of a point, as a share of the picture's extent
+_AGREEMENT = 6.0     # spacings between a belief and the place that is verified
 _FEWEST = 8          # matches below which nothing is fitted
 _ITERATIONS = 150    # of MAGSAC: a match that needs more is none worth having
 _CACHED = 512        # places whose features are kept in memory
@@ -118,6 +120,11 @@ class VerifyingLocalizer:
         self._features = lru_cache(maxsize=_CACHED)(place_map.features)
 
     @property
+    def places(self) -> MappedPlaces:
+        """Return what was read of the map."""
+        return self.inner.places
+
+    @property
     def table(self) -> PlaceTable:
         """Return the places of the map."""
         return self.inner.table
@@ -168,14 +175,10 @@ class VerifyingLocalizer:
                            distance=candidate.distance,
                            pose=_facing(candidate.pose, candidate.pose, geometry.yaw))
         apart = candidate.pose.distance_to(estimate.pose)
-        if estimate.accepted and apart > self._agreement():
+        if estimate.accepted and apart > _AGREEMENT * self.places.spacing:
             return replace(estimate, rejection=f'verification prefers place '
                            f'{candidate.place_id}, {apart:.1f} m away')
         return replace(estimate, pose=_facing(estimate.pose, candidate.pose, geometry.yaw))
-
-    def _agreement(self) -> float:
-        places = getattr(self.inner, 'places', None)
-        return 6.0 * float(places.spacing) if places is not None else 3.0
 
     def _best_view(self, views: Sequence[View], candidate: Candidate) -> Geometry:
         reference = self._features(candidate.place_id)

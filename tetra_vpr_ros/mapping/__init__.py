@@ -6,7 +6,8 @@ from tetra_vpr_ros.mapping.bag_source import BagError, BagSource
 from tetra_vpr_ros.mapping.build import build_map, BuildOptions, BuildReport
 from tetra_vpr_ros.mapping.calibration import calibrate, Calibration
 from tetra_vpr_ros.mapping.hamming_index import HammingIndex
-from tetra_vpr_ros.mapping.place_map import MapError, ModelMismatchError, PlaceMap
+from tetra_vpr_ros.mapping.map_error import MapError, ModelMismatchError
+from tetra_vpr_ros.mapping.place_map import PlaceMap
 from tetra_vpr_ros.mapping.places import NewPlace
 from tetra_vpr_ros.mapping.pose_track import Pose, PoseTrack
 

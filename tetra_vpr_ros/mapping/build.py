@@ -15,7 +15,8 @@ import numpy as np
 from tetra_vpr_ros.mapping.bag_source import BagError, BagSource, ImageMessage
 from tetra_vpr_ros.mapping.calibration import calibrate, Calibration, DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.mapping.keyframes import KeyframeSelector
-from tetra_vpr_ros.mapping.place_map import check_creatable, MapError, PlaceMap
+from tetra_vpr_ros.mapping.map_error import MapError
+from tetra_vpr_ros.mapping.place_map import check_creatable, PlaceMap
 from tetra_vpr_ros.mapping.places import NewPlace
 from tetra_vpr_ros.mapping.pose_track import Pose, PoseTrack
 from tetra_vpr_ros.vision.decoding import Image, ImageError

@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.hamming_index import hamming_distances
-from tetra_vpr_ros.mapping.place_map import MapError, PlaceMap
+from tetra_vpr_ros.mapping.map_error import MapError
+from tetra_vpr_ros.mapping.place_map import PlaceMap
 from tetra_vpr_ros.mapping.places import PlaceTable
 
 FAR = 5.0
@@ -37,8 +38,10 @@ DEFAULT_FALSE_MATCH_RATE = 0.001
 SCORE_EDGES = np.arange(-3.0, 15.0 + 0.025, 0.05)
 """Bins of the score histograms, standard deviations."""
 
+SAME_HEADING = np.cos(np.radians(20.0) / 2)
+"""Product of quaternions from which two places look the same way."""
+
 _SAMPLE = 1000
-_NEAR_ANGLE = np.cos(np.radians(20.0) / 2)  # of quaternions
 _ENOUGH = 50  # pairs of different traverses that are preferred to neighbours of one
 _CHI2_95 = 5.991  # two degrees of freedom
 
@@ -228,7 +231,7 @@ class _Found:
             keep = other[i]
             scores = standing_out(bits[i, keep])
             self.different += np.array(_histogram(scores[apart[i, keep]]))
-            same = (metres[i, keep] <= near) & (turned[i, keep] >= _NEAR_ANGLE)
+            same = (metres[i, keep] <= near) & (turned[i, keep] >= SAME_HEADING)
             elsewhere = table.sessions[keep] != asked.sessions[row]
             for chosen, into in ((same, self.within), (same & elsewhere, self.across)):
                 if chosen.any():

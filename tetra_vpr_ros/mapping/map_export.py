@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.mapping.place_map import MapError, PlaceMap
+from tetra_vpr_ros.mapping.map_error import MapError
+from tetra_vpr_ros.mapping.place_map import PlaceMap
+from tetra_vpr_ros.mapping.places import PlaceTable
 
 FORMATS = ('utm', 'csv', 'tum', 'geojson', 'png')
 """What `export` writes."""
@@ -35,7 +37,7 @@ def export(place_map: PlaceMap, form: str, output: Path) -> int:
     """
     table = place_map.places()
     if form == 'utm':
-        return _thumbnails(place_map, output)
+        return _thumbnails(place_map, table, output)
     if form == 'csv':
         with output.open('w', newline='') as file:
             writer = csv.writer(file)
@@ -61,16 +63,16 @@ def export(place_map: PlaceMap, form: str, output: Path) -> int:
                  float(table.geodetic[row, 1]), float(table.geodetic[row, 0])]}}
             for row in range(len(table))]}))
     elif form == 'png':
-        _plot(place_map, output)
+        _plot(place_map, table, output)
     else:
         raise MapError(f"format must be one of {', '.join(FORMATS)}, not {form!r}")
     return len(table)
 
 
-def _thumbnails(place_map: PlaceMap, folder: Path) -> int:
+def _thumbnails(place_map: PlaceMap, table: PlaceTable, folder: Path) -> int:
     """Name thumbnails as VPR-methods-evaluation reads them."""
     folder.mkdir(parents=True, exist_ok=True)
-    table, written = place_map.places(), 0
+    written = 0
     for row, place in enumerate(table.ids):
         jpeg = place_map.thumbnail(int(place))
         if jpeg is None:
@@ -88,7 +90,7 @@ def _thumbnails(place_map: PlaceMap, folder: Path) -> int:
     return written
 
 
-def _plot(place_map: PlaceMap, output: Path) -> None:
+def _plot(place_map: PlaceMap, table: PlaceTable, output: Path) -> None:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -96,7 +98,7 @@ def _plot(place_map: PlaceMap, output: Path) -> None:
         raise MapError('a plot needs matplotlib: pip install matplotlib') from error
     figure = Figure(figsize=(8, 8))
     FigureCanvasAgg(figure)  # no display is needed
-    axes, table = figure.subplots(), place_map.places()
+    axes = figure.subplots()
     for session in place_map.sessions():
         at = table.positions[table.sessions == session.number]
         axes.plot(at[:, 0], at[:, 1], '.-', markersize=3, label=Path(session.source).name)

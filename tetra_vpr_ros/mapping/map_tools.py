@@ -13,18 +13,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.mapping.calibration import calibrate, load_calibration
+from tetra_vpr_ros.mapping.calibration import calibrate, load_calibration, SAME_HEADING
 from tetra_vpr_ros.mapping.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.keyframes import KeyframeSelector
-from tetra_vpr_ros.mapping.place_map import MapError, PlaceMap
+from tetra_vpr_ros.mapping.map_error import MapError
+from tetra_vpr_ros.mapping.motion import compose
+from tetra_vpr_ros.mapping.place_map import PlaceMap
 from tetra_vpr_ros.mapping.places import NewPlace, PlaceTable
 from tetra_vpr_ros.mapping.pose_track import Pose
 from tetra_vpr_ros.vision.model_file import ModelInfo
 from tqdm import tqdm
 
 _BATCH = 500
-_SAME_HEADING = np.cos(np.radians(20.0) / 2)
 
 
 def problems(path: Path) -> list[str]:
@@ -86,19 +86,20 @@ def rewritten(output: Path, model_of: PlaceMap) -> Iterator[PlaceMap]:
         temporary.unlink(missing_ok=True)
 
 
-def copy_places(source: PlaceMap, into: PlaceMap, keep: NDArray[np.bool_],
+def copy_places(source: PlaceMap, table: PlaceTable, into: PlaceMap, keep: NDArray[np.bool_],
                 transform: Pose | None = None, progress: bool = True) -> int:
     """
     Copy places with their pictures and features.
 
     :param source: map.
+    :param table: its places.
     :param into: map of the same model.
     :param keep: which places, bool ``[n]``.
     :param transform: pose of the source's frame in the other's; None for the same frame.
     :param progress: show a bar.
     :returns: how many were copied.
     """
-    table, taken = source.places(), {s.source for s in into.sessions()}
+    taken = {s.source for s in into.sessions()}
     bar = tqdm(total=int(keep.sum()), desc=f'copying {source.path.name}', unit='place',
                disable=not progress)
     with bar:
@@ -119,13 +120,9 @@ def copy_places(source: PlaceMap, into: PlaceMap, keep: NDArray[np.bool_],
 
 
 def _copied(source: PlaceMap, table: PlaceTable, row: int, transform: Pose | None) -> NewPlace:
-    lat, lon, alt = (float(v) for v in table.geodetic[row])
-    pose = Pose(table.positions[row], table.quaternions[row],
-                (lat, lon, alt) if np.isfinite([lat, lon]).all() else None)
+    pose = table.pose(row)
     if transform is not None:
-        rotation = Rotation.from_quat(transform.quaternion)
-        pose = replace(pose, position=transform.position + rotation.apply(pose.position),
-                       quaternion=(rotation * Rotation.from_quat(pose.quaternion)).as_quat())
+        pose = replace(compose(transform, pose), geodetic=pose.geodetic)
     place = int(table.ids[row])
     return NewPlace(int(table.stamps[row]), pose, table.descriptors[row],
                     source.thumbnail(place), source.features(place))
@@ -154,8 +151,12 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
             raise MapError(f'{first} is in frame {one.frame_id!r}, {second} in '
                            f'{two.frame_id!r}: say with --transform how they lie')
         with rewritten(output, one) as new:
-            count = copy_places(one, new, np.ones(len(one), bool), None, progress)
-            return count + copy_places(two, new, np.ones(len(two), bool), transform, progress)
+            count = 0
+            for place_map, moved in ((one, None), (two, transform)):
+                table = place_map.places()
+                count += copy_places(place_map, table, new, np.ones(len(table), bool), moved,
+                                     progress)
+            return count
 
 
 def prune(path: Path, output: Path, spacing: float = 0.0, angle: float = 15.0,
@@ -179,7 +180,7 @@ def prune(path: Path, output: Path, spacing: float = 0.0, angle: float = 15.0,
         if redundant is not None:
             keep &= _needed(table, keep, *redundant)
         with rewritten(output, place_map) as new:
-            return copy_places(place_map, new, keep, None, progress), len(table)
+            return copy_places(place_map, table, new, keep, None, progress), len(table)
 
 
 def _spaced(table: PlaceTable, spacing: float, angle: float) -> NDArray[np.bool_]:
@@ -187,7 +188,7 @@ def _spaced(table: PlaceTable, spacing: float, angle: float) -> NDArray[np.bool_
     for session in np.unique(table.sessions):
         selector = KeyframeSelector(spacing, angle)
         for row in np.flatnonzero(table.sessions == session):
-            pose = Pose(table.positions[row], table.quaternions[row])
+            pose = table.pose(int(row))
             if selector.wants(pose):
                 selector.accept(pose)
                 keep[row] = True
@@ -201,7 +202,7 @@ def _needed(table: PlaceTable, keep: NDArray[np.bool_], metres: float, bits: int
     for row in np.flatnonzero(keep):
         near = np.array([i for i in tree.query_ball_point(table.positions[row], metres)
                          if i < row and kept[i]], int)
-        near = near[np.abs(table.quaternions[near] @ table.quaternions[row]) >= _SAME_HEADING]
+        near = near[np.abs(table.quaternions[near] @ table.quaternions[row]) >= SAME_HEADING]
         if len(near) and hamming_distances(table.descriptors[row:row + 1],
                                            table.descriptors[near]).min() <= bits:
             kept[row] = False

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
-import fcntl
 import json
 from pathlib import Path
 import sqlite3
@@ -22,8 +21,10 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+from tetra_vpr_ros.mapping.map_error import MapError, ModelMismatchError
 from tetra_vpr_ros.mapping.places import NewPlace, PlaceTable, Session
 from tetra_vpr_ros.mapping.pose_track import Pose
+from tetra_vpr_ros.mapping.writer_lock import WriterLock
 from tetra_vpr_ros.vision.local_features import LocalFeatures
 from tetra_vpr_ros.vision.model_file import ModelInfo
 
@@ -48,43 +49,6 @@ CREATE TABLE features (
     place INTEGER PRIMARY KEY REFERENCES place(id),
     keypoints BLOB NOT NULL, descriptors BLOB NOT NULL);
 """
-
-
-class MapError(RuntimeError):
-    """A map file that cannot be used; the text names the file and how to mend it."""
-
-
-class ModelMismatchError(MapError):
-    """A map that was built with another model."""
-
-
-class WriterLock:
-    """
-    Keeps a second writer from a map; the system frees it when the process ends.
-
-    :param path: of the map.
-    :raises MapError: another process writes the map.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Take the lock or fail at once."""
-        self._path = Path(f'{path}.lock')
-        try:
-            self._file = self._path.open('w')
-        except OSError as error:
-            raise MapError(f'{path} cannot be written: {error}') from error
-        try:
-            # On a file of its own: SQLite's locks end when any handle of the map is closed.
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._file.close()
-            raise MapError(f'{path} is being written by another process: wait until it has '
-                           'ended') from error
-
-    def release(self) -> None:
-        """Let another writer in."""
-        self._path.unlink(missing_ok=True)
-        self._file.close()
 
 
 class PlaceMap:
@@ -176,18 +140,19 @@ class PlaceMap:
 
     def meta(self) -> dict[str, Any]:
         """Return all metadata."""
-        try:
-            return {key: json.loads(value)
-                    for key, value in self._read('SELECT key, value FROM meta')}
-        except (ValueError, TypeError) as error:
-            raise MapError(f'{self.path} is damaged: its metadata: {error}; build it again'
-                           ) from error
+        return self._parsed(self._read('SELECT key, value FROM meta'))
 
     def _meta_value(self, key: str) -> Any:
+        found = self._parsed(self._read('SELECT key, value FROM meta WHERE key = ?', (key,)))
+        if key not in found:
+            raise MapError(f'{self.path} is damaged: no {key} in its metadata; build it again')
+        return found[key]
+
+    def _parsed(self, rows: Sequence[Any]) -> dict[str, Any]:
         try:
-            return self.meta()[key]
-        except KeyError as error:
-            raise MapError(f'{self.path} is damaged: no {key} in its metadata; build it again'
+            return {key: json.loads(value) for key, value in rows}
+        except (ValueError, TypeError) as error:
+            raise MapError(f'{self.path} is damaged: its metadata: {error}; build it again'
                            ) from error
 
     def set_meta(self, **values: Any) -> None:

@@ -59,3 +59,9 @@ class PlaceTable:
     def __len__(self) -> int:
         """Return the number of places."""
         return len(self.ids)
+
+    def pose(self, row: int) -> Pose:
+        """Return the pose of a place, with its coordinates where they are known."""
+        lat, lon, alt = (float(v) for v in self.geodetic[row])
+        return Pose(self.positions[row], self.quaternions[row],
+                    (lat, lon, alt) if np.isfinite([lat, lon]).all() else None)

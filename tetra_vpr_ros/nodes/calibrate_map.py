@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 import sys
 import tempfile
@@ -49,8 +50,7 @@ def read_drive(options: BuildOptions) -> PlaceTable:
     """
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / 'drive.vpr'
-        build_map(BuildOptions(options.bags, output, options.image_topic, options.pose_topic,
-                               options.tf_frames, options.model, thumbnails=False))
+        build_map(replace(options, output=output, thumbnails=False))
         with PlaceMap.open_file(output) as drive:
             return drive.places()
 

@@ -12,7 +12,7 @@ from geometry_msgs.msg import TransformStamped
 import numpy as np
 from rclpy.node import Node
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.localization.motion import compose, motion_between, STILL
+from tetra_vpr_ros.mapping.motion import compose, motion_between, STILL
 from tetra_vpr_ros.mapping.pose_track import Pose
 
 

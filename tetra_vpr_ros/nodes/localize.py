@@ -8,12 +8,10 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 import math
-from pathlib import Path
 import threading
 import time
 from typing import Any
 
-import faiss
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
 import numpy as np
@@ -25,20 +23,20 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo
 from tetra_vpr_ros.localization import (
-    Estimate, Localizer, LocalizerOptions, make_localizer, MotionModel, View)
+    Estimate, Localizer, make_localizer, View)
 from tetra_vpr_ros.localization.odometry_buffer import OdometryBuffer
 from tetra_vpr_ros.localization.verification import VerifyingLocalizer
-from tetra_vpr_ros.mapping.calibration import load_calibration
-from tetra_vpr_ros.mapping.place_map import MapError, PlaceMap
+from tetra_vpr_ros.mapping.map_error import MapError
 from tetra_vpr_ros.nodes import parameters
 from tetra_vpr_ros.nodes.conversions import image_from_message, nanoseconds, pose_from_message
 from tetra_vpr_ros.nodes.frames import CameraYaws, MapToOdom, TransformError
 from tetra_vpr_ros.nodes.inputs import Inputs
 from tetra_vpr_ros.nodes.latest_frame import LatestFrameWorker
-from tetra_vpr_ros.nodes.outputs import LOCALIZED, NO_IMAGES, Outputs, SEARCHING, UNKNOWN_PLACE
+from tetra_vpr_ros.nodes.loading import load, Loaded, localizer_options
+from tetra_vpr_ros.nodes.outputs import LOCALIZED, NO_IMAGES, SEARCHING, UNKNOWN_PLACE
 from tetra_vpr_ros.nodes.relocalize import RelocalizeService
 from tetra_vpr_ros.nodes.signals import interrupt_on_signals
-from tetra_vpr_ros.vision import ImageError, ModelError, PlaceEncoder
+from tetra_vpr_ros.vision import ImageError, ModelError
 from tetra_vpr_ros.vision.local_features import extract_features
 
 _JUMP_BACK_NS = 1_000_000_000  # stamps that go back further than this began anew
@@ -59,17 +57,6 @@ class _Frame:
         return nanoseconds(self.message.header.stamp)
 
 
-@dataclass
-class _Loaded:
-    """What configure loads; the localizer waits for the cameras where tf2 knows them."""
-
-    encoder: PlaceEncoder
-    place_map: PlaceMap
-    outputs: Outputs
-    localizer: Localizer | None
-    positions: NDArray[np.float64]
-
-
 class LocalizeNode(LifecycleNode):
     """
     Publishes where the camera is in a map of places.
@@ -83,7 +70,7 @@ class LocalizeNode(LifecycleNode):
         super().__init__('vpr_localize', **kwargs)
         parameters.declare(self)
         self.add_on_set_parameters_callback(parameters.validate)
-        self._loaded: _Loaded | None = None
+        self._loaded: Loaded | None = None
         self._worker: LatestFrameWorker[_Frame] | None = None
         self._inputs: Inputs | None = None
         self._timer: Any = None
@@ -115,71 +102,19 @@ class LocalizeNode(LifecycleNode):
         """Load model and map; fail, with the reason in the log, when they cannot be."""
         began = time.monotonic()
         try:
-            yaws = self._fixed_yaws()
-            encoder, place_map = self._open_files()
-            try:
-                localizer = make_localizer(place_map, self._options(yaws or (0.0,)))
-                calibrated = load_calibration(place_map) is not None
-            except MapError:
-                place_map.close()
-                raise
+            self._loaded = loaded = load(self)
         except (ModelError, MapError, parameters.ParameterError) as error:
             self.get_logger().error(f'cannot configure: {error}')
             return TransitionCallbackReturn.FAILURE
-        outputs = Outputs(self, self._value('frame_id') or place_map.frame_id)
-        self._loaded = _Loaded(
-            encoder, place_map, outputs, localizer if yaws else None, localizer.table.positions)
         self.get_logger().info(
-            f'{len(localizer.table)} places of {place_map.path} in frame '
-            f'{outputs.frame_id!r}, model {encoder.info.name}, filter '
+            f'{len(loaded.places.table)} places of {loaded.place_map.path} in frame '
+            f'{loaded.outputs.frame_id!r}, model {loaded.encoder.info.name}, filter '
             f"{self._value('filter')}, loaded in {time.monotonic() - began:.2f} s")
-        if not calibrated:
+        if loaded.places.calibration is None:
             self.get_logger().warning(
-                f'{place_map.path} is not calibrated, so no match will be accepted: finish it '
-                "with 'build_map --resume', or map places that are more than 5 m apart")
+                f'{loaded.place_map.path} is not calibrated, so no match will be accepted: '
+                "finish it with 'build_map --resume', or map places that are more than 5 m apart")
         return TransitionCallbackReturn.SUCCESS
-
-    def _open_files(self) -> tuple[PlaceEncoder, PlaceMap]:
-        if not self._value('map'):
-            raise MapError("the parameter 'map' is empty: set it to the path of a .vpr file, "
-                           'made with build_map')
-        faiss.omp_set_num_threads(1)  # a search is shorter than waking threads for it
-        model = self._value('model')
-        encoder = PlaceEncoder(Path(model).expanduser() if model else None,
-                               threads=self._value('threads'),
-                               spinning=self._value('spinning'),
-                               optimization=self._value('graph_optimization'))
-        place_map = PlaceMap.open_file(Path(self._value('map')).expanduser())
-        try:
-            place_map.require_model(encoder.info)
-            if not len(place_map):
-                raise MapError(f'{place_map.path} holds no place: build it again')
-        except MapError:
-            place_map.close()
-            raise
-        return encoder, place_map
-
-    def _fixed_yaws(self) -> tuple[float, ...] | None:
-        """Return the cameras' headings, or None where tf2 is to be asked for them."""
-        if self._value('base_frame'):
-            return None
-        yaws, count = self._value('camera_yaws'), len(self._value('image_topics'))
-        if len(yaws) not in (1, count):
-            raise parameters.ParameterError(
-                f'camera_yaws has {len(yaws)} headings for the {count} image_topics: give one '
-                'for each, or one for all')
-        return tuple(math.radians(yaw) for yaw in (yaws if len(yaws) == count else yaws * count))
-
-    def _options(self, yaws: tuple[float, ...]) -> LocalizerOptions:
-        return LocalizerOptions(
-            name=self._value('filter'), false_match_rate=self._value('false_match_rate'),
-            candidates=self._value('candidates'), camera_yaws=yaws,
-            motion=MotionModel(*(self._value(name) for name in (
-                'max_speed', 'odometry_noise', 'leave_rate', 'enter_rate'))),
-            radius=self._value('agreement_radius'), margin=self._value('covariance_margin'),
-            sequence_length=self._value('sequence_length'),
-            verification=self._value('verification'),
-            fewest_inliers=self._value('fewest_inliers'))
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the cameras and begin to publish."""
@@ -208,7 +143,7 @@ class LocalizeNode(LifecycleNode):
         self._timer = self.create_timer(1.0, self._tick,
                                         clock=Clock(clock_type=ClockType.STEADY_TIME))
         outputs = self._loaded.outputs
-        outputs.places(self._loaded.positions, self._value('max_marker_places'))
+        outputs.places(self._loaded.places.table.positions, self._value('max_marker_places'))
         outputs.status(SEARCHING, 'waiting for the first match')
         self.get_logger().info(f"listening to {', '.join(inputs.image_topics)}")
         return TransitionCallbackReturn.SUCCESS
@@ -404,7 +339,7 @@ class LocalizeNode(LifecycleNode):
                 degrees = ', '.join(f'{math.degrees(yaw):.1f}' for yaw in yaws)
                 self.get_logger().info(f'headings of the cameras: {degrees} degrees')
                 self._loaded.localizer = make_localizer(
-                    self._loaded.place_map, self._options(yaws))
+                    self._loaded.place_map, localizer_options(self, yaws))
         return self._loaded.localizer
 
     def _watch_time(self, localizer: Localizer, stamp_ns: int) -> None:
@@ -459,7 +394,7 @@ class LocalizeNode(LifecycleNode):
             ('latency p50 ms', f'{np.percentile(latencies, 50):.1f}'),
             ('latency p95 ms', f'{np.percentile(latencies, 95):.1f}'),
             ('latency p99 ms', f'{np.percentile(latencies, 99):.1f}'),
-            ('places', len(self._loaded.positions)),
+            ('places', len(self._loaded.places.table)),
             ('map', self._loaded.place_map.path),
             ('model', self._loaded.encoder.info.name)))
 

@@ -20,8 +20,8 @@ class _Answer:
     """
     What a request waits for.
 
-    rclpy asks a waiting coroutine again and again without a pause: the nap, which
-    lasts only while a request waits, leaves the processor to others.
+    rclpy asks a waiting coroutine whenever its executor wakes: the nap, which lasts
+    only while a request waits, leaves the processor to others.
     """
 
     def __init__(self, seconds: float, number: int) -> None:

@@ -1,0 +1,110 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the localizer loads when it is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import math
+from pathlib import Path
+from typing import Any
+
+import faiss
+from rclpy.lifecycle import LifecycleNode
+from tetra_vpr_ros.localization import (
+    Localizer, LocalizerOptions, make_localizer, MotionModel)
+from tetra_vpr_ros.localization.mapped_places import MappedPlaces
+from tetra_vpr_ros.mapping.map_error import MapError
+from tetra_vpr_ros.mapping.place_map import PlaceMap
+from tetra_vpr_ros.nodes.outputs import Outputs
+from tetra_vpr_ros.nodes.parameters import ParameterError
+from tetra_vpr_ros.vision import PlaceEncoder
+
+
+@dataclass
+class Loaded:
+    """
+    Model, map and what was made of them.
+
+    :ivar localizer: None until all cameras are known, where tf2 is to be asked for them.
+    :ivar places: of the map.
+    """
+
+    encoder: PlaceEncoder
+    place_map: PlaceMap
+    outputs: Outputs
+    localizer: Localizer | None
+    places: MappedPlaces
+
+
+def parameter_getter(node: LifecycleNode) -> Callable[[str], Any]:
+    """Return a function that gives the value of a parameter."""
+    return lambda name: node.get_parameter(name).value
+
+
+def load(node: LifecycleNode) -> Loaded:
+    """
+    Load model and map as the parameters of a node say.
+
+    :raises ModelError: the model cannot be used.
+    :raises MapError: the map cannot be used.
+    :raises ParameterError: parameters do not fit each other.
+    """
+    value = parameter_getter(node)
+    yaws = fixed_yaws(node)
+    if not value('map'):
+        raise MapError("the parameter 'map' is empty: set it to the path of a .vpr file, "
+                       'made with build_map')
+    faiss.omp_set_num_threads(1)  # a search is shorter than waking threads for it
+    model = value('model')
+    encoder = PlaceEncoder(Path(model).expanduser() if model else None,
+                           threads=value('threads'), spinning=value('spinning'),
+                           optimization=value('graph_optimization'))
+    place_map = PlaceMap.open_file(Path(value('map')).expanduser())
+    try:
+        place_map.require_model(encoder.info)
+        if not len(place_map):
+            raise MapError(f'{place_map.path} holds no place: build it again')
+        # Made in any case: what is wrong with the map is told now, not at the first image.
+        localizer = make_localizer(place_map, localizer_options(node, yaws or (0.0,)))
+        outputs = Outputs(node, value('frame_id') or place_map.frame_id)
+    except MapError:
+        place_map.close()
+        raise
+    return Loaded(encoder, place_map, outputs, localizer if yaws else None, localizer.places)
+
+
+def fixed_yaws(node: LifecycleNode) -> tuple[float, ...] | None:
+    """
+    Return the cameras' headings in radians, or None where tf2 is to be asked for them.
+
+    :raises ParameterError: their number does not fit that of the cameras.
+    """
+    value = parameter_getter(node)
+    if value('base_frame'):
+        return None
+    yaws, count = list(value('camera_yaws')), len(value('image_topics'))
+    if len(yaws) not in (1, count):
+        raise ParameterError(
+            f'camera_yaws has {len(yaws)} headings for the {count} image_topics: give one '
+            'for each, or one for all')
+    return tuple(math.radians(yaw) for yaw in (yaws if len(yaws) == count else yaws * count))
+
+
+def localizer_options(node: LifecycleNode, yaws: tuple[float, ...]) -> LocalizerOptions:
+    """
+    Return the options that the parameters of a node stand for.
+
+    :param node: with the parameters.
+    :param yaws: of the cameras, radians.
+    """
+    value = parameter_getter(node)
+    return LocalizerOptions(
+        name=value('filter'), false_match_rate=value('false_match_rate'),
+        candidates=value('candidates'), camera_yaws=yaws,
+        motion=MotionModel(*(value(name) for name in (
+            'max_speed', 'odometry_noise', 'leave_rate', 'enter_rate'))),
+        radius=value('agreement_radius'), margin=value('covariance_margin'),
+        sequence_length=value('sequence_length'), verification=value('verification'),
+        fewest_inliers=value('fewest_inliers'))
