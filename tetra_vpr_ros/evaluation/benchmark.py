@@ -30,7 +30,7 @@ import onnxruntime
 from tetra_vpr_ros.evaluation.baselines import (
     AUTHORS_SIZE, BASELINES, quantize_baseline, write_baseline)
 from tetra_vpr_ros.evaluation.roofline import operations, product_gops, ternary_products
-from tetra_vpr_ros.localization import SingleFrameLocalizer
+from tetra_vpr_ros.localization import FILTERS, SingleFrameLocalizer
 from tetra_vpr_ros.mapping import calibrate, HammingIndex, NewPlace, PlaceMap, Pose
 from tetra_vpr_ros.vision import decode_compressed, default_model_path, PlaceEncoder
 from tqdm import tqdm
@@ -345,6 +345,18 @@ def scale(threads: int, iterations: int, picture: Path, numbers: Path | None) ->
     return 0
 
 
+def large_map(places: int, bits: int, numbers: Path | None) -> int:
+    """Measure a map of very many places; return the exit status."""
+    from tetra_vpr_ros.evaluation.large_map import measure_large_map
+    with tempfile.TemporaryDirectory() as folder:
+        report = measure_large_map(Path(folder), places, bits, FILTERS)
+    text = json.dumps({'hardware': hardware(1), **report}, indent=1)
+    if numbers:
+        numbers.write_text(text)
+    print(text)
+    return 0
+
+
 def main() -> int:
     """Run from the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog='benchmark', description=__doc__)
@@ -359,11 +371,18 @@ def main() -> int:
     parser.add_argument('--scaling', type=Path, metavar='OUT.png',
                         help='measure instead how cost grows with tokens, bits and places, and '
                         'draw it; needs the training extra')
+    parser.add_argument('--large-map', type=int, metavar='PLACES',
+                        help='measure instead a map of very many places: writing, opening, '
+                        'asking and memory')
+    parser.add_argument('--bits', type=int, default=1024,
+                        help="of the large map's descriptors (default: 1024)")
     options = parser.parse_args()
     model = options.model or default_model_path()
     try:
         if options.scaling:
             return scale(options.threads, options.iterations, options.scaling, options.json)
+        if options.large_map:
+            return large_map(options.large_map, options.bits, options.json)
         report = run(model, options.threads, options.iterations, options.baselines,
                      options.places)
     except (RuntimeError, ValueError, OSError) as error:

@@ -67,10 +67,12 @@ class BayesLocalizer:
         self._evidence = Evidence(self.calibration) if self.calibration else None
         self._radius = radius * self.places.spacing
         count, cameras = len(self.table), len(self._yaws)
-        self._positions = np.tile(self.table.positions, (cameras, 1))
-        self._quaternions = np.vstack([
-            turned(self.table.quaternions, -yaw) if yaw else self.table.quaternions
-            for yaw in self._yaws])
+        self._positions, self._quaternions = self.table.positions, self.table.quaternions
+        if self._yaws != (0.0,):
+            self._positions = np.tile(self._positions, (cameras, 1))
+            self._quaternions = np.vstack([
+                turned(self.table.quaternions, -yaw) if yaw else self.table.quaternions
+                for yaw in self._yaws])
         model = motion or MotionModel()
         self._gate = PlausibilityGate(1.5 * self._radius, model.max_speed)
         if not count:

@@ -46,8 +46,10 @@ class MappedPlaces:
         """
         table = place_map.places()
         build = place_map.meta().get('build', {})
-        return cls(table, place_map.bits, load_calibration(place_map),
-                   max(place_spacing(table), float(build.get('keyframe_distance', 0.5)), 0.1),
+        calibration = load_calibration(place_map)
+        spacing = calibration.spacing if calibration else place_spacing(table)
+        return cls(table, place_map.bits, calibration,
+                   max(spacing, float(build.get('keyframe_distance', 0.5)), 0.1),
                    max(math.radians(float(build.get('keyframe_angle', 15.0))), 0.02))
 
     def pose(self, row: int, yaw: float = 0.0) -> Pose:

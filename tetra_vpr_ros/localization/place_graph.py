@@ -15,6 +15,7 @@ from tetra_vpr_ros.mapping.pose_track import Pose
 
 _NEIGHBOURS = 12
 _REACH = 2.01  # spacings
+_CHUNK = 50_000  # states whose neighbours are found at a time: large maps need the memory
 
 
 def located(positions: NDArray[np.float64], quaternions: NDArray[np.float64], spacing: float,
@@ -49,17 +50,23 @@ class PlaceGraph:
         """Find the neighbours and the motions that lead to them."""
         self.size = len(positions)
         self.spacing, self.angle = spacing, angle
-        points = located(positions, quaternions, spacing, angle)
-        count = min(_NEIGHBOURS, self.size)
-        _, found = cKDTree(points).query(points, k=count, distance_upper_bound=_REACH * spacing)
-        found = np.asarray(found).reshape(self.size, count)
-        rows, cols = np.nonzero(found < self.size)
-        self._target = found[rows, cols]
-        self._first = np.searchsorted(rows, np.arange(self.size + 1))
-        inverse = Rotation.from_quat(quaternions[rows]).inv()
-        step = inverse.apply(positions[self._target] - positions[rows])
-        turn = (inverse * Rotation.from_quat(quaternions[self._target])).as_rotvec()
-        self._motion = np.hstack([step, turn]).astype(np.float32)
+        tree = cKDTree(located(positions, quaternions, spacing, angle))
+        counts, targets, motions = [np.zeros(1, np.int64)], [], []
+        for first in range(0, self.size, _CHUNK):
+            _, near = tree.query(tree.data[first:first + _CHUNK], k=min(_NEIGHBOURS, self.size),
+                                 distance_upper_bound=_REACH * spacing)
+            found = np.asarray(near).reshape(-1, min(_NEIGHBOURS, self.size))
+            rows, cols = np.nonzero(found < self.size)
+            target = found[rows, cols]
+            counts.append(np.bincount(rows, minlength=len(found)))
+            targets.append(target.astype(np.int32))
+            inverse = Rotation.from_quat(quaternions[first + rows]).inv()
+            step = inverse.apply(positions[target] - positions[first + rows])
+            turn = (inverse * Rotation.from_quat(quaternions[target])).as_rotvec()
+            motions.append(np.hstack([step, turn]).astype(np.float32))
+        self._first = np.cumsum(np.concatenate(counts))
+        self._target = np.concatenate(targets)
+        self._motion = np.concatenate(motions)
 
     def way(self, motion: Pose) -> float:
         """Return the length of a motion in places, turns included."""

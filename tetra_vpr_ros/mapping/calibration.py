@@ -28,6 +28,7 @@ from tetra_vpr_ros.mapping.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map_error import MapError
 from tetra_vpr_ros.mapping.place_map import PlaceMap
 from tetra_vpr_ros.mapping.places import PlaceTable
+from tqdm import tqdm
 
 FAR = 5.0
 """Places further apart than this (metres) are different places."""
@@ -42,6 +43,8 @@ SAME_HEADING = np.cos(np.radians(20.0) / 2)
 """Product of quaternions from which two places look the same way."""
 
 _SAMPLE = 1000
+_LONG = 100_000  # places whose calibration is worth a progress bar
+_PAIRS = 4_000_000  # that are compared at a time: some 200 MB
 _ENOUGH = 50  # pairs of different traverses that are preferred to neighbours of one
 _CHI2_95 = 5.991  # two degrees of freedom
 
@@ -181,7 +184,9 @@ def calibrate(table: PlaceTable, queries: PlaceTable | None = None, sample: int 
     if queries is not None:  # another traverse runs beside the map, not on it
         near = max(near, 0.4 * FAR)
     found = _Found(size)
-    for chunk in np.array_split(picks, max(1, len(picks) // 16)):
+    rows = int(np.clip(_PAIRS // len(table), 1, 16))
+    chunks = np.array_split(picks, -(-len(picks) // rows))
+    for chunk in tqdm(chunks, desc='calibrating', leave=False, disable=len(table) < _LONG):
         found.add(table, asked, chunk, queries is None, near)
     if not found.pairs.any():
         return None

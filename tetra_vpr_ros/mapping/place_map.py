@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.map_error import MapError, ModelMismatchError
 from tetra_vpr_ros.mapping.places import NewPlace, PlaceTable, Session
 from tetra_vpr_ros.mapping.pose_track import Pose
@@ -31,6 +32,8 @@ from tetra_vpr_ros.vision.model_file import ModelInfo
 FORMAT_VERSION = 1
 _APPLICATION_ID = 0x56505231  # 'VPR1'
 _MOST_BITS = 1_000_000
+_NOWHERE = (None, None, None)
+_ROWS = 5000  # of the file that are in memory as Python objects at a time
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -216,26 +219,18 @@ class PlaceMap:
         """
         if not places:
             return []
-        size = self.bits // 8
-        for place in places:
-            if place.descriptor.dtype != np.uint8 or place.descriptor.shape != (size,):
-                raise ValueError(f'a descriptor of this map is uint8 [{size}], not '
-                                 f'{place.descriptor.dtype} {place.descriptor.shape}')
-            numbers = np.concatenate([place.pose.position, place.pose.quaternion])
-            if not np.isfinite(numbers).all() or abs(
-                    float(np.linalg.norm(place.pose.quaternion)) - 1) > 1e-3:
-                raise ValueError(f'the pose at {place.stamp_ns} ns is not finite or its '
-                                 'quaternion is not of unit length')
+        positions = np.array([place.pose.position for place in places], np.float64)
+        quaternions = np.array([place.pose.quaternion for place in places], np.float64)
+        self._check(places, positions, quaternions)
         with self._transaction():
             last = self._db.execute('SELECT coalesce(max(id), 0) FROM place').fetchone()[0]
             ids = list(range(last + 1, last + 1 + len(places)))
             self._db.executemany(
                 'INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-                [(place_id, session, place.stamp_ns,
-                  *(float(v) for v in place.pose.position),
-                  *(float(v) for v in place.pose.quaternion),
-                  *(place.pose.geodetic or (None, None, None)), place.descriptor.tobytes())
-                 for place_id, place in zip(ids, places)])
+                [(place_id, session, place.stamp_ns, *position, *quaternion,
+                  *(place.pose.geodetic or _NOWHERE), place.descriptor.tobytes())
+                 for place_id, place, position, quaternion in zip(
+                     ids, places, positions.tolist(), quaternions.tolist())])
             self._db.executemany(
                 'INSERT INTO thumbnail VALUES (?, ?)',
                 [(place_id, place.thumbnail) for place_id, place in zip(ids, places)
@@ -248,6 +243,20 @@ class PlaceMap:
                 'UPDATE session SET start_ns = coalesce(start_ns, ?), end_ns = ? WHERE id = ?',
                 (places[0].stamp_ns, places[-1].stamp_ns, session))
         return ids
+
+    def _check(self, places: Sequence[NewPlace], positions: NDArray[np.float64],
+               quaternions: NDArray[np.float64]) -> None:
+        size = self.bits // 8
+        for place in places:
+            if place.descriptor.shape != (size,) or place.descriptor.dtype != np.uint8:
+                raise ValueError(f'a descriptor of this map is uint8 [{size}], not '
+                                 f'{place.descriptor.dtype} {place.descriptor.shape}')
+        # All at once: a million places are checked in seconds.
+        unit = np.abs(np.linalg.norm(quaternions, axis=1) - 1) <= 1e-3  # NaN is not
+        bad = ~(unit & np.isfinite(positions).all(axis=1))
+        if bad.any():
+            raise ValueError(f'the pose at {places[int(np.argmax(bad))].stamp_ns} ns is not '
+                             'finite or its quaternion is not of unit length')
 
     def __len__(self) -> int:
         """Return the number of places."""
@@ -264,30 +273,52 @@ class PlaceMap:
 
     def places(self) -> PlaceTable:
         """
-        Load all places.
+        Load all places, as they were at one moment where another process writes.
 
         :raises MapError: the file is damaged, or a descriptor has a wrong length.
         """
+        with self._snapshot():
+            return self._places()
+
+    def _places(self) -> PlaceTable:
         count, size = len(self), self.bits // 8
-        numbers = np.empty((count, 3), np.int64)
-        values = np.empty((count, 10), np.float64)
+        ids, sessions, stamps = (np.empty(count, np.int64) for _ in range(3))
+        positions, quaternions = np.empty((count, 3)), np.empty((count, 4))
+        tagged = bool(self._read('SELECT EXISTS (SELECT 1 FROM place WHERE latitude NOTNULL)'
+                                 )[0][0])
+        # Most maps have no coordinates, and then they take no memory.
+        geodetic = (np.empty((count, 3)) if tagged
+                    else np.broadcast_to(np.float64(np.nan), (count, 3)))
         descriptors = np.empty((count, size), np.uint8)
         try:
             rows = self._db.execute(
                 'SELECT id, session, stamp_ns, x, y, z, qx, qy, qz, qw, latitude, longitude, '
                 'altitude, descriptor FROM place ORDER BY id')
-            for i, row in enumerate(rows):
-                if len(row[13]) != size:
-                    raise MapError(f'{self.path} is damaged: place {row[0]} has a descriptor of '
-                                   f'{len(row[13])} bytes instead of {size}; build it again')
-                numbers[i] = row[:3]
-                values[i] = row[3:13]  # None becomes NaN
-                descriptors[i] = np.frombuffer(row[13], np.uint8)
+            first = 0
+            while batch := rows.fetchmany(_ROWS):
+                self._check_lengths(batch, size)
+                into = slice(first, first + len(batch))
+                *columns, blobs = zip(*batch)
+                for array, column in zip((ids, sessions, stamps), columns):
+                    array[into] = np.array(column, np.int64)
+                positions[into] = np.array(columns[3:6], np.float64).T
+                quaternions[into] = np.array(columns[6:10], np.float64).T
+                if tagged:
+                    geodetic[into] = np.array(columns[10:], np.float64).T  # None becomes NaN
+                descriptors[into] = np.frombuffer(b''.join(blobs), np.uint8).reshape(-1, size)
+                first += len(batch)
         except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
             raise MapError(f'{self.path} is damaged: {error}; build it again') from error
-        return PlaceTable(numbers[:, 0].copy(), numbers[:, 1].copy(), numbers[:, 2].copy(),
-                          values[:, :3].copy(), values[:, 3:7].copy(), values[:, 7:].copy(),
-                          descriptors)
+        if first != count:
+            raise MapError(f'{self.path} is damaged: {first} places instead of {count}; '
+                           'build it again')
+        return PlaceTable(ids, sessions, stamps, positions, quaternions, geodetic, descriptors)
+
+    def _check_lengths(self, rows: Sequence[Any], size: int) -> None:
+        for row in rows:
+            if len(row[-1]) != size:
+                raise MapError(f'{self.path} is damaged: place {row[0]} has a descriptor of '
+                               f'{len(row[-1])} bytes instead of {size}; build it again')
 
     def thumbnail(self, place: int) -> bytes | None:
         """Return a place's JPEG, or None when the map has none."""
@@ -347,6 +378,15 @@ class PlaceMap:
             self._db.execute('COMMIT')
         except sqlite3.Error as error:
             raise MapError(f'{self.path} cannot be written: {error}') from error
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        self._read('BEGIN')
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error):  # where reading has failed it says why
+                self._db.execute('COMMIT')
 
     def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         try:
