@@ -48,6 +48,8 @@ $(VENV)/.test: $(VENV)/.demo requirements-test.txt
 	$(if $(TORCH),$(BIN)/python -m pip install -q $(TORCH))
 	$(BIN)/python -m pip install -q -e '.[test]' -e '.[evaluation]' -r requirements-test.txt \
 		$(if $(TORCH),-e '.[training]' -e '.[dinov2]')
+	# Ray comes late to new versions of Python: its test is skipped where there is none.
+	$(BIN)/python -m pip install -q -e '.[ray]' || true
 	touch $@
 
 clean:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import get_typestore, Stores
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from scipy.spatial.transform import Rotation
 
 
@@ -40,6 +40,15 @@ class BagFactory:
         serialize = self.store.serialize_ros1 if self.ros1 else self.store.serialize_cdr
         self.writer.write(self.connections[topic], stamp, bytes(serialize(message, kind)))
 
+    def unknown(self, stamp, topic, kind):
+        """Write a message of a type that no other program knows."""
+        own = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.ROS2_JAZZY)
+        own.register(get_types_from_msg('float32[] ranges\nuint8 quality\n', kind))
+        message = own.types[kind](ranges=np.zeros(3, np.float32), quality=1)
+        store, self.store = self.store, own
+        self.write(topic, kind, stamp, message)
+        self.store = store
+
     def header(self, stamp, frame='map'):
         time = self.t['builtin_interfaces/msg/Time'](sec=stamp // 10**9, nanosec=stamp % 10**9)
         extra = {'seq': 0} if self.ros1 else {}
@@ -51,9 +60,10 @@ class BagFactory:
             position=self.t['geometry_msgs/msg/Point'](x=x, y=y, z=0.0),
             orientation=self.t['geometry_msgs/msg/Quaternion'](x=q[0], y=q[1], z=q[2], w=q[3]))
 
-    def odometry(self, stamp, x, y=0.0, yaw=0.0, topic='/odom'):
+    def odometry(self, stamp, x, y=0.0, yaw=0.0, topic='/odom', received=None):
         zero = self.t['geometry_msgs/msg/Vector3'](x=0.0, y=0.0, z=0.0)
-        self.write(topic, 'nav_msgs/msg/Odometry', stamp, self.t['nav_msgs/msg/Odometry'](
+        kind = 'nav_msgs/msg/Odometry'
+        self.write(topic, kind, received or stamp, self.t[kind](
             header=self.header(stamp, 'odom'), child_frame_id='base_link',
             pose=self.t['geometry_msgs/msg/PoseWithCovariance'](
                 pose=self.pose(x, y, yaw), covariance=np.zeros(36)),
@@ -90,11 +100,12 @@ class BagFactory:
                     translation=self.t['geometry_msgs/msg/Vector3'](x=p.x, y=p.y, z=p.z),
                     rotation=pose.orientation))]))
 
-    def jpeg(self, stamp, image, topic='/camera/compressed', header_stamp=None, data=None):
+    def jpeg(self, stamp, image, topic='/camera/compressed', header_stamp=None, data=None,
+             received=None):
         if data is None:
             data = cv2.imencode('.jpg', image[:, :, ::-1])[1].tobytes()
         kind = 'sensor_msgs/msg/CompressedImage'
-        self.write(topic, kind, stamp, self.t[kind](
+        self.write(topic, kind, received or stamp, self.t[kind](
             header=self.header(stamp if header_stamp is None else header_stamp),
             format='jpeg', data=np.frombuffer(data, np.uint8)))
 

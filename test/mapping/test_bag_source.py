@@ -1,5 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+import sys
+
 from bag_factory import BagFactory
 import numpy as np
 import pytest
@@ -117,17 +119,80 @@ def test_bags_that_cannot_be_used_are_named(tmp_path):
             BagSource(tmp_path / name)
 
 
-def test_a_damaged_bag_yields_what_it_holds_and_then_says_so(tmp_path, drive):
+def test_a_malformed_message_is_passed_over_and_told(tmp_path, drive):
     with BagFactory(tmp_path / 'run') as bag:
         for i, frame in enumerate(drive[:5]):
             bag.jpeg(T + i * S, frame[2])
-        bag.writer.write(bag.connections['/camera/compressed'], T + 9 * S, b'\0\1\0\0cut off')
-    seen = 0
-    with pytest.raises(BagError, match='run is damaged at /camera/compressed'), \
-            BagSource(tmp_path / 'run') as source:
-        for _ in source.images('/camera/compressed'):
-            seen += 1
-    assert seen == 5
+            if i == 2:
+                bag.writer.write(bag.connections['/camera/compressed'], T + i * S + 1,
+                                 b'\0\1\0\0cut off')
+    with BagSource(tmp_path / 'run') as source:
+        seen = [frame.stamp_ns for frame in source.images('/camera/compressed')]
+    assert seen == [T + i * S for i in range(5)]
+    assert len(source.problems) == 1
+    assert 'malformed messages on /camera/compressed' in source.problems[0]
+
+
+@pytest.mark.parametrize('alone', [True, False])
+def test_a_recording_that_was_cut_off_yields_what_it_holds(tmp_path, rng, alone):
+    path = tmp_path / 'run'
+    with BagFactory(path) as bag:
+        for i in range(150):
+            bag.odometry(T + i * S, float(i))
+            bag.jpeg(T + i * S, rng.integers(0, 256, (120, 160, 3), dtype=np.uint8))
+    file = next(path.glob('*.mcap'))
+    data = file.read_bytes()
+    file.write_bytes(data[:len(data) * 7 // 10])
+    with BagSource(file if alone else path) as source:
+        track = source.pose_track('/odom')
+        seen = [frame.stamp_ns for frame in source.images('/camera/compressed')]
+    assert 30 < len(seen) < 120
+    assert seen == [T + i * S for i in range(len(seen))]
+    assert track.at(seen[-2], S).position[0] == len(seen) - 2
+    assert 'is cut off' in source.problems[0]
+    file.write_bytes(data[:200])
+    with pytest.raises(BagError, match='cannot be read'):
+        BagSource(path)
+
+
+def test_without_mcap_it_says_what_to_install(tmp_path, picture, monkeypatch):
+    with BagFactory(tmp_path / 'run') as bag:
+        bag.jpeg(T, picture)
+    file = next((tmp_path / 'run').glob('*.mcap'))
+    file.write_bytes(file.read_bytes()[:-20])
+    monkeypatch.setitem(sys.modules, 'tetra_vpr_ros.mapping.bag_recovery', None)
+    with pytest.raises(BagError, match='pip install mcap'):
+        BagSource(file)
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3', 'ros1'])
+def test_types_that_nobody_knows_do_not_matter(tmp_path, picture, storage):
+    path = tmp_path / ('run.bag' if storage == 'ros1' else 'run')
+    with BagFactory(path, storage) as bag:
+        bag.unknown(T, '/laser_scanner_9000', 'acme_msgs/msg/Sweep')
+        bag.odometry(T, 0.0)
+        bag.jpeg(T, picture)
+    with BagSource(path) as source:
+        assert source.topics()['/laser_scanner_9000'] == 'acme_msgs/msg/Sweep'
+        assert len(list(source.images(source.find_image_topic()))) == 1
+        assert len(source.pose_track(source.find_pose_topic())) == 1
+
+
+def test_a_clock_that_was_set_back_does_not_mix_two_drives(tmp_path, picture):
+    with BagFactory(tmp_path / 'run') as bag:
+        for part, x in ((0, 0.0), (1, 1000.0)):  # a simulation that was reset
+            for i in range(20):
+                bag.odometry(T + i * S, x + i, received=T + (part * 30 + i) * S)
+                bag.jpeg(T + i * S + S // 2, picture, received=T + (part * 30 + i) * S + S // 2)
+    with BagSource(tmp_path / 'run') as source:
+        track = source.pose_track('/odom')
+        poses = [track.at(source.clock.convert(f.stamp_ns, f.received_ns), 2 * S)
+                 for f in source.images('/camera/compressed')]
+    assert source.clock.jumps == 1
+    x = [None if pose is None else pose.position[0] for pose in poses]
+    assert x[:19] == [i + 0.5 for i in range(19)]
+    assert x[19] is None  # nothing is guessed across the jump
+    assert x[20:39] == [1000.5 + i for i in range(19)]
 
 
 def test_a_topic_without_poses_is_an_error(tmp_path, picture):

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from tetra_vpr_ros.mapping import BagError
-from tetra_vpr_ros.mapping import build as build_module
+from tetra_vpr_ros.mapping import map_writer
 from tetra_vpr_ros.mapping import (
     build_map, BuildOptions, Calibration, MapError, ModelMismatchError, PlaceMap)
 from tetra_vpr_ros.simulation.bag import write_bag
@@ -123,7 +123,7 @@ def test_another_model_cannot_extend_a_map(bag, map_file, tmp_path):
 @pytest.fixture
 def interrupt_after(monkeypatch):
     """Press Ctrl-C when the n-th batch is to be stored."""
-    store = build_module._store
+    store = map_writer._store
 
     def arm(batches):
         left = [batches]
@@ -135,7 +135,7 @@ def interrupt_after(monkeypatch):
             left[0] -= 1
             return store(*args)
 
-        monkeypatch.setattr(build_module, '_store', storing)
+        monkeypatch.setattr(map_writer, '_store', storing)
 
     return arm
 

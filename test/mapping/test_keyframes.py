@@ -21,7 +21,8 @@ def test_distance_or_angle_makes_a_keyframe():
 
 
 def test_a_wanted_frame_that_was_not_accepted_leaves_the_next_one_wanted():
-    selector = KeyframeSelector(0.5, 15, last=pose(0))
+    selector = KeyframeSelector(0.5, 15)
+    selector.accept(pose(0))
     assert selector.wants(pose(0.6))
     assert selector.wants(pose(0.7))
 

@@ -67,11 +67,11 @@ def test_a_closed_map_is_one_plain_file(filled):
 
 def test_reopening_to_write_continues(filled, rng):
     with PlaceMap.open_file(filled, writable=True) as opened:
-        last = opened.last_place(1)
-        assert last[0] == 1002
-        assert np.array_equal(last[1].position, [2, 2, 0])
+        stamps = opened.stamps(1)
+        assert len(stamps) == 8
+        assert stamps[-1] == 1002
         second = opened.begin_session('bag2')
-        assert opened.last_place(second) is None
+        assert opened.stamps(second) == []
         assert opened.add_places(second, places(rng, 1)) == [9]
 
 
@@ -192,6 +192,19 @@ def test_a_map_left_open_by_a_killed_build_opens_with_what_was_committed(path, r
     building.close()
     with PlaceMap.open_file(left / 'home.vpr') as opened:
         assert len(opened.places()) == 6
+
+
+def test_a_change_that_a_kill_left_half_done_is_rolled_back(filled, tmp_path):
+    with sqlite3.connect(filled) as db:
+        db.executescript('PRAGMA cache_size=1; BEGIN; UPDATE place SET x = 99;')
+        db.execute('INSERT INTO meta VALUES (?, ?)', ('filler', 'x' * 100_000))
+        copy = tmp_path / 'copy.vpr'
+        shutil.copy(filled, copy)
+        shutil.copy(f'{filled}-journal', f'{copy}-journal')
+        db.execute('ROLLBACK')
+    with PlaceMap.open_file(copy) as opened:
+        assert opened.places().positions[0, 0] != 99
+        assert opened.integrity() == []
 
 
 def test_reading_while_another_process_appends(filled, rng):

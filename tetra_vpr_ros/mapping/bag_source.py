@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +18,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import get_typestore, Stores
 from tetra_vpr_ros.mapping.pose_track import PoseTrack, track_from_fixes, TrackError
+from tetra_vpr_ros.mapping.recording_clock import RecordingClock
 from tetra_vpr_ros.mapping.transforms import TransformBuffer
 from tetra_vpr_ros.vision.decoding import decode_compressed, decode_raw, Image
 from tqdm import tqdm
@@ -36,6 +39,7 @@ class ImageMessage:
     """A camera message, not decoded yet."""
 
     stamp_ns: int
+    received_ns: int
     topic: str
     message: Any
 
@@ -58,24 +62,59 @@ class BagSource:
     :param path: rosbag2 folder or file, or ROS 1 bag.
     :param progress: show a progress bar while poses are read.
     :raises BagError: the bag is missing, damaged or of an unknown format.
+    :ivar clock: that of the poses, once they are read; their track is in its time.
+    :ivar problems: what could not be read so far, for a person.
     """
 
     def __init__(self, path: Path | str, progress: bool = False) -> None:
         """Open the bag."""
         self.path = Path(path)
         self._progress = progress
+        self.clock = RecordingClock()
         if not self.path.exists():
             raise BagError(f'no such bag: {self.path}')
         if self.path.is_dir() and not (self.path / 'metadata.yaml').is_file():
             raise BagError(f'{self.path} has no metadata.yaml, so it is no rosbag2 folder: '
                            "name one, or a .mcap, .db3 or .bag file, or run 'ros2 bag reindex'")
+        self.problems: list[str] = []
+        self._malformed: Counter[str] = Counter()
         self._stack = ExitStack()
         try:
-            self._reader = self._stack.enter_context(AnyReader(
-                [self.path], default_typestore=get_typestore(Stores.ROS2_JAZZY)))
+            self._reader = self._open([self.path])
         except Exception as error:  # the readers raise their own, sqlite3's and struct's errors
-            self._stack.close()
-            raise BagError(f'{self.path} cannot be read: {error}') from error
+            try:
+                self._reader = self._open(self._recovered(error))
+            except BaseException:
+                self._stack.close()
+                raise
+
+    def _open(self, paths: Sequence[Path]) -> AnyReader:
+        return self._stack.enter_context(AnyReader(
+            paths, default_typestore=get_typestore(Stores.ROS2_JAZZY)))
+
+    def _recovered(self, error: Exception) -> list[Path]:
+        """Return whole copies of MCAP files that were cut, beginning with what they hold."""
+        files = (sorted(self.path.glob('*.mcap')) if self.path.is_dir()
+                 else [self.path] if self.path.suffix == '.mcap' else [])
+        copies, count = [], 0
+        if files:
+            try:
+                from tetra_vpr_ros.mapping.bag_recovery import recover_mcap
+            except ImportError as missing:  # it is in no distribution's packages
+                raise BagError(f'{self.path} is cut off ({error}): to read what it holds, '
+                               'pip install mcap') from missing
+            folder = Path(self._stack.enter_context(
+                TemporaryDirectory(prefix='tetra_vpr_recovered_')))
+            for file in files:
+                found = recover_mcap(file, folder / file.name, self._progress)
+                if found:
+                    copies.append(folder / file.name)
+                count += found
+        if not copies:
+            raise BagError(f'{self.path} cannot be read: {error}; copy it again, or try '
+                           "'ros2 bag reindex'") from error
+        self.problems.append(f'{self.path} is cut off ({error}): {count} messages were recovered')
+        return copies
 
     def __enter__(self) -> BagSource:
         """Return itself."""
@@ -128,7 +167,7 @@ class BagSource:
     def images(self, topic: str) -> Iterator[ImageMessage]:
         """Yield the camera messages of a topic in the order of the bag."""
         for _, received, message in self._messages([topic]):
-            yield ImageMessage(_stamp(message, received), topic, message)
+            yield ImageMessage(_stamp(message, received), received, topic, message)
 
     def pose_track(self, topic: str, origin: tuple[float, float, float] | None = None
                    ) -> PoseTrack:
@@ -137,9 +176,11 @@ class BagSource:
 
         :param topic: of one of `POSE_TYPES`.
         :param origin: of the local frame of GPS fixes; None takes the first fix.
-        :returns: the track; for NavSatFix it knows the origin of its local frame.
+        :returns: the track, in the time of `clock`; for NavSatFix it knows the origin of
+            its local frame.
         :raises BagError: there is no usable pose.
         """
+        self.clock = RecordingClock()
         stamps: list[int] = []
         rows: list[tuple[float, ...]] = []
         is_fix = self.topics()[topic] == 'sensor_msgs/msg/NavSatFix'
@@ -154,7 +195,7 @@ class BagSource:
                     pose = pose.pose
                 p, q = pose.position, pose.orientation
                 rows.append((p.x, p.y, p.z, q.x, q.y, q.z, q.w))
-            stamps.append(_stamp(message, received))
+            stamps.append(self.clock.hear(_stamp(message, received), received))
         try:
             values = np.array(rows, np.float64)
             if is_fix:
@@ -177,6 +218,7 @@ class BagSource:
             raise BagError(f'{self.path}: {error}') from error
 
     def _transforms(self) -> TransformBuffer:
+        self.clock = RecordingClock()
         buffer = TransformBuffer()
         names = [name for name, msgtype in self.topics().items()
                  if msgtype in (TF_TYPE, _OLD_TF_TYPE)]
@@ -184,7 +226,10 @@ class BagSource:
             static = connection.topic.endswith('tf_static')
             for item in message.transforms:
                 t, r = item.transform.translation, item.transform.rotation
-                buffer.add(item.header.frame_id, item.child_frame_id, _stamp(item, received),
+                stamp = _stamp(item, received)
+                if not static:
+                    stamp = self.clock.hear(stamp, received)
+                buffer.add(item.header.frame_id, item.child_frame_id, stamp,
                            (t.x, t.y, t.z, r.x, r.y, r.z, r.w), static)
         return buffer
 
@@ -193,18 +238,33 @@ class BagSource:
 
     def _poses(self, topics: Sequence[str]) -> Iterator[tuple[Connection, int, Any]]:
         total = sum(self.message_count(topic) for topic in topics)
-        yield from tqdm(self._messages(topics), total=total, unit='pose',
-                        desc=f'poses of {self.path.name}', disable=not self._progress)
+        try:
+            yield from tqdm(self._messages(topics), total=total, unit='pose',
+                            desc=f'poses of {self.path.name}', disable=not self._progress)
+        except BagError as error:
+            self.problems.append(str(error))  # those before the damage are used
 
     def _messages(self, topics: Sequence[str]) -> Iterator[tuple[Connection, int, Any]]:
         connections = [c for name in topics for c in self._connections(name)]
         if not connections:
             return
-        try:
-            for connection, received, data in self._reader.messages(connections):
-                yield connection, received, self._reader.deserialize(data, connection.msgtype)
-        except Exception as error:
-            raise BagError(f'{self.path} is damaged at {topics[0]}: {error}') from error
+        messages = self._reader.messages(connections)
+        while True:
+            try:
+                connection, received, data = next(messages)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise BagError(f'{self.path} is damaged at {topics[0]}: {error}') from error
+            try:
+                message = self._reader.deserialize(data, connection.msgtype)
+            except Exception as error:  # of one message: the next may be sound
+                self._malformed[connection.topic] += 1
+                if self._malformed[connection.topic] == 1:
+                    self.problems.append(f'{self.path}: malformed messages on '
+                                         f'{connection.topic}, the first: {error}')
+                continue
+            yield connection, received, message
 
 
 def _stamp(message: Any, received: int) -> int:

@@ -15,18 +15,16 @@ class KeyframeSelector:
 
     :param distance: metres since the last place.
     :param angle: degrees since the last place.
-    :param last: the last place of a traverse that is continued.
     """
 
-    def __init__(self, distance: float = 0.5, angle: float = 15.0,
-                 last: Pose | None = None) -> None:
-        """Start a traverse, or continue one."""
+    def __init__(self, distance: float = 0.5, angle: float = 15.0) -> None:
+        """Start a traverse."""
         if not (distance >= 0 and angle >= 0):
             raise ValueError(
                 f'keyframe distance and angle must not be negative: {distance}, {angle}')
         self._distance = distance
         self._angle = math.radians(angle)
-        self._last = last
+        self._last: Pose | None = None
 
     def wants(self, pose: Pose) -> bool:
         """Tell whether a frame at this pose should become a place."""

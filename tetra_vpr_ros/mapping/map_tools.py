@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 import os
@@ -25,6 +25,7 @@ from tetra_vpr_ros.vision.model_file import ModelInfo
 from tqdm import tqdm
 
 _BATCH = 500
+Describe = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 
 
 def problems(path: Path) -> list[str]:
@@ -61,21 +62,24 @@ def problems(path: Path) -> list[str]:
 
 
 @contextmanager
-def rewritten(output: Path, model_of: PlaceMap) -> Iterator[PlaceMap]:
+def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
+              ) -> Iterator[PlaceMap]:
     """
     Write a map beside its final place and swap it in when it is whole.
 
     :param output: of the new map; an existing file is replaced at the end.
-    :param model_of: a map with the model and frame of the new one.
+    :param like: a map with the frame of the new one.
+    :param model: of the new map; None for that of the other.
     """
     temporary = output.with_name(output.name + '.tmp')
     for suffix in ('', '-wal', '-shm'):
         Path(f'{temporary}{suffix}').unlink(missing_ok=True)
-    meta = model_of.meta()
-    model = ModelInfo(Path(meta['model_name']), meta['model_fingerprint'], meta['model_name'], '',
-                      model_of.bits, 0, 0, '')
+    meta = like.meta()
+    if model is None:
+        model = ModelInfo(Path(meta['model_name']), meta['model_fingerprint'],
+                          meta['model_name'], '', like.bits, 0, 0, '')
     try:
-        with PlaceMap.create(temporary, model, model_of.frame_id) as new:
+        with PlaceMap.create(temporary, model, like.frame_id) as new:
             kept = {key: meta[key] for key in ('build', 'geodetic_origin') if key in meta}
             new.set_meta(**kept)
             yield new
@@ -87,7 +91,8 @@ def rewritten(output: Path, model_of: PlaceMap) -> Iterator[PlaceMap]:
 
 
 def copy_places(source: PlaceMap, table: PlaceTable, into: PlaceMap, keep: NDArray[np.bool_],
-                transform: Pose | None = None, progress: bool = True) -> int:
+                transform: Pose | None = None, progress: bool = True,
+                describe: Describe | None = None) -> int:
     """
     Copy places with their pictures and features.
 
@@ -97,6 +102,8 @@ def copy_places(source: PlaceMap, table: PlaceTable, into: PlaceMap, keep: NDArr
     :param keep: which places, bool ``[n]``.
     :param transform: pose of the source's frame in the other's; None for the same frame.
     :param progress: show a bar.
+    :param describe: returns the descriptors of the places in some rows of the table; None
+        copies those that are there.
     :returns: how many were copied.
     """
     taken = {s.source for s in into.sessions()}
@@ -112,19 +119,22 @@ def copy_places(source: PlaceMap, table: PlaceTable, into: PlaceMap, keep: NDArr
             number = into.begin_session(name)
             for first in range(0, len(rows), _BATCH):
                 batch = rows[first:first + _BATCH]
-                into.add_places(number, [_copied(source, table, row, transform)
-                                         for row in batch])
+                descriptors = describe(batch) if describe else table.descriptors[batch]
+                into.add_places(number, [
+                    _copied(source, table, row, transform, descriptor)
+                    for row, descriptor in zip(batch, descriptors)])
                 bar.update(len(batch))
             into.finish_session(number)
     return int(keep.sum())
 
 
-def _copied(source: PlaceMap, table: PlaceTable, row: int, transform: Pose | None) -> NewPlace:
+def _copied(source: PlaceMap, table: PlaceTable, row: int, transform: Pose | None,
+            descriptor: NDArray[np.uint8]) -> NewPlace:
     pose = table.pose(row)
     if transform is not None:
         pose = replace(compose(transform, pose), geodetic=pose.geodetic)
     place = int(table.ids[row])
-    return NewPlace(int(table.stamps[row]), pose, table.descriptors[row],
+    return NewPlace(int(table.stamps[row]), pose, descriptor,
                     source.thumbnail(place), source.features(place))
 
 

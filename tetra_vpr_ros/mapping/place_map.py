@@ -24,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.map_error import MapError, ModelMismatchError
 from tetra_vpr_ros.mapping.places import NewPlace, PlaceTable, Session
-from tetra_vpr_ros.mapping.pose_track import Pose
 from tetra_vpr_ros.mapping.writer_lock import WriterLock
 from tetra_vpr_ros.vision.local_features import LocalFeatures
 from tetra_vpr_ros.vision.model_file import ModelInfo
@@ -106,6 +105,7 @@ class PlaceMap:
         path = Path(path)
         if not path.is_file():
             raise MapError(f'no map file {path}: make one with build_map')
+        _roll_back(path)
         _check_header(path)
         mode = 'rw' if writable else 'ro'
         lock = WriterLock(path) if writable else None
@@ -262,14 +262,10 @@ class PlaceMap:
         """Return the number of places."""
         return int(self._read('SELECT count(*) FROM place')[0][0])
 
-    def last_place(self, session: int) -> tuple[int, Pose] | None:
-        """Return stamp and pose of a traverse's newest place, or None."""
-        rows = self._read(
-            'SELECT stamp_ns, x, y, z, qx, qy, qz, qw FROM place WHERE session = ? '
-            'ORDER BY id DESC LIMIT 1', (session,))
-        if not rows:
-            return None
-        return int(rows[0][0]), Pose(np.array(rows[0][1:4]), np.array(rows[0][4:8]))
+    def stamps(self, session: int) -> list[int]:
+        """Return the stamps of a traverse's places in the order of their storing."""
+        return [int(stamp) for stamp, in self._read(
+            'SELECT stamp_ns FROM place WHERE session = ? ORDER BY id', (session,))]
 
     def places(self) -> PlaceTable:
         """
@@ -406,6 +402,15 @@ def check_creatable(path: Path) -> None:
                        'with --resume or --append')
     if not path.parent.is_dir():
         raise MapError(f'{path} cannot be created: there is no folder {path.parent}')
+
+
+def _roll_back(path: Path) -> None:
+    """Undo the change that a killed process was about to make: a reader may not."""
+    if Path(f'{path}-journal').exists():
+        with suppress(sqlite3.Error):  # opening tells what is wrong
+            db = sqlite3.connect(f'{path.resolve().as_uri()}?mode=rw', uri=True)
+            db.execute('SELECT count(*) FROM sqlite_master').fetchone()
+            db.close()
 
 
 def _check_header(path: Path) -> None:

@@ -43,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     add('--resume', action='store_true', help='continue an interrupted build')
     add('--append', action='store_true', help='add traverses to an existing map')
     add('--threads', type=int, default=0, help='threads of the encoder (default: all cores)')
+    add('--workers', type=int, default=0, metavar='N',
+        help='processes that map a bag each (default: as many as there are bags and cores)')
+    add('--ray', metavar='ADDRESS', help="map the bags on a Ray cluster; 'local' starts Ray here")
     return parser
 
 
@@ -54,7 +57,7 @@ def options_from_arguments(arguments: list[str]) -> BuildOptions:
     """
     parser = _parser()
     args = parser.parse_args(arguments)
-    for name in ('keyframe_distance', 'keyframe_angle', 'max_pose_gap', 'threads'):
+    for name in ('keyframe_distance', 'keyframe_angle', 'max_pose_gap', 'threads', 'workers'):
         if not getattr(args, name) >= 0:
             parser.error(f"--{name.replace('_', '-')} must not be negative")
     return BuildOptions(
@@ -63,7 +66,8 @@ def options_from_arguments(arguments: list[str]) -> BuildOptions:
         model=args.model, keyframe_distance=args.keyframe_distance,
         keyframe_angle=args.keyframe_angle, max_pose_gap=args.max_pose_gap,
         thumbnails=args.thumbnails, features=args.features, frame_id=args.frame_id,
-        resume=args.resume, append=args.append, threads=args.threads)
+        resume=args.resume, append=args.append, threads=args.threads,
+        workers=args.workers, ray=args.ray)
 
 
 def arguments_from_parameters(values: dict[str, Any]) -> list[str]:

@@ -76,7 +76,7 @@ def main(args: Sequence[str] | None = None) -> int:
         queries = None
         if options.bag:
             queries = read_drive(BuildOptions(
-                tuple(options.bag), Path(), options.image_topic, options.pose_topic,
+                Path(), tuple(options.bag), options.image_topic, options.pose_topic,
                 tuple(options.tf_frames) if options.tf_frames else None, options.model))
         found = calibrate_file(options.map, queries)
     except (BagError, MapError, ModelError) as error:

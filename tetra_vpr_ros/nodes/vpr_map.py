@@ -5,18 +5,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import math
 from pathlib import Path
 import sys
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.mapping import MapError, PlaceMap, Pose
+from tetra_vpr_ros.mapping import (
+    BagError, BuildOptions, import_folder, MapError, PlaceMap, Pose)
 from tetra_vpr_ros.mapping.calibration import load_calibration
+from tetra_vpr_ros.mapping.image_folder import POSE_SOURCES
 from tetra_vpr_ros.mapping.map_export import export, FORMATS
 from tetra_vpr_ros.mapping.map_tools import merge, problems, prune
+from tetra_vpr_ros.mapping.reencode import reencode
 from tetra_vpr_ros.nodes.signals import interrupt_on_signals
+from tetra_vpr_ros.vision import ModelError, PlaceEncoder
 
 
 def describe(path: Path) -> str:
@@ -85,7 +89,40 @@ def _parser() -> argparse.ArgumentParser:
                        help='degrees between places that are kept (default: 15)')
     entry.add_argument('--redundant', type=float, nargs=2, metavar=('M', 'BITS'),
                        help='leave out a place that near to an earlier one')
+    _add_import_and_reencode(verb)
     return parser
+
+
+def _add_import_and_reencode(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    entry = verb('import', 'Build a map from a folder of images with poses.')
+    entry.add_argument('folder', type=Path)
+    entry.add_argument('--map', type=Path, required=True, metavar='OUT.vpr')
+    entry.add_argument('--poses', default='utm', metavar='HOW',
+                       help=f"{', '.join(POSE_SOURCES)} (default: utm)")
+    entry.add_argument('--model', type=Path, help='instead of the one shipped')
+    entry.add_argument('--frame-id', help='of the poses (default: map)')
+    entry.add_argument('--keyframe-distance', type=float, default=0.0, metavar='M',
+                       help='metres between places (default: every image is a place)')
+    entry.add_argument('--thumbnails', action=argparse.BooleanOptionalAction, default=True)
+    entry.add_argument('--features', action='store_true')
+    entry.add_argument('--resume', action='store_true', help='continue an interrupted import')
+    entry.add_argument('--append', action='store_true', help='add to an existing map')
+    entry = verb('reencode', 'Encode a map with another model; it is replaced unless --out '
+                 'names another.')
+    entry.add_argument('map', type=Path)
+    entry.add_argument('--out', type=Path, metavar='OUT.vpr')
+    entry.add_argument('--model', type=Path, help='instead of the one shipped')
+    entry.add_argument('--from-bags', action='store_true',
+                       help='read the pictures from the bags instead of the thumbnails')
+
+
+def _import(options: argparse.Namespace) -> int:
+    report = import_folder(options.folder, options.poses, BuildOptions(
+        options.map, model=options.model, keyframe_distance=options.keyframe_distance,
+        thumbnails=options.thumbnails, features=options.features, frame_id=options.frame_id,
+        resume=options.resume, append=options.append))
+    print(report.summary(options.map))
+    return 130 if report.interrupted else 0
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -103,6 +140,12 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         transform = pose_from_numbers(options.transform) if options.transform else None
         count = merge(options.first, options.second, options.out, transform)
         print(f'{options.out}: {count} places')
+    elif options.verb == 'import':
+        return _import(options)
+    elif options.verb == 'reencode':
+        count = reencode(options.map, options.out or options.map,
+                         PlaceEncoder(options.model, threads=0), options.from_bags)
+        print(f'{options.out or options.map}: {count} places')
     else:
         if not options.spacing and options.redundant is None:
             parser.error('prune needs --spacing or --redundant')
@@ -124,7 +167,7 @@ def main(args: Sequence[str] | None = None) -> int:
     interrupt_on_signals()
     try:
         return _run(options, parser)
-    except (MapError, OSError) as error:
+    except (BagError, MapError, ModelError, OSError) as error:
         print(f'vpr_map: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
