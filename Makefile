@@ -12,12 +12,12 @@ LEVEL ?= map11
 unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION \
 	_ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: demo test lint soak clean
+.PHONY: demo test lint docs soak clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m demo.run --level $(LEVEL) --out demo_output
 
-test: $(VENV)/.test lint
+test: $(VENV)/.test lint docs
 	COVERAGE_PROCESS_START=$(CURDIR)/setup.cfg $(BIN)/python -m pytest \
 		--cov --cov-config=setup.cfg --cov-report=term --cov-fail-under=90
 
@@ -31,6 +31,11 @@ lint: $(VENV)/.test
 	$(BIN)/ament_flake8 --linelength 99 tetra_vpr_ros demo launch test setup.py
 	$(BIN)/ament_pep257 tetra_vpr_ros demo launch setup.py
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+# Pages in docs/_build; a warning is an error.
+docs: $(VENV)/.test
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -46,11 +51,11 @@ $(VENV)/.demo: $(BIN)/python setup.py requirements-ros.txt
 
 $(VENV)/.test: $(VENV)/.demo requirements-test.txt
 	$(if $(TORCH),$(BIN)/python -m pip install -q $(TORCH))
-	$(BIN)/python -m pip install -q -e '.[test]' -e '.[evaluation]' -r requirements-test.txt \
+	$(BIN)/python -m pip install -q -e '.[test]' -e '.[evaluation]' -e '.[docs]' -r requirements-test.txt \
 		$(if $(TORCH),-e '.[training]' -e '.[dinov2]')
 	# Ray comes late to new versions of Python: its test is skipped where there is none.
 	$(BIN)/python -m pip install -q -e '.[ray]' || true
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo_output build install log *.egg-info .coverage .coverage.*
+	rm -rf $(VENV) demo_output docs/_build docs/_generated build install log *.egg-info .coverage .coverage.*

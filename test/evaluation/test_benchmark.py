@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tetra_vpr_ros.evaluation import benchmark
 from tetra_vpr_ros.evaluation.baselines import quantize_baseline, write_baseline
+from tetra_vpr_ros.evaluation.large_map import measure_large_map
 from tetra_vpr_ros.evaluation.roofline import operations, product_gops, ternary_products
 from tetra_vpr_ros.vision import default_model_path
 
@@ -83,3 +84,12 @@ def test_a_model_that_is_missing_is_told(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr('sys.argv', ['benchmark', '--model', str(tmp_path / 'none.onnx')])
     assert benchmark.main() == 1
     assert 'no model file' in capsys.readouterr().err
+
+
+def test_a_large_map_in_small(tmp_path):
+    report = measure_large_map(tmp_path, 20_000, 512, ['single'])
+    assert report['places_per_s'] > 10_000  # 80 000 on a free core
+    assert 50 < report['extra_bytes'] < 120
+    opened = report['filters']['single']
+    assert 0 < opened['query_ms'] / 1e3 < opened['first_answer_s'] < 10
+    assert opened['memory'] > 1

@@ -62,7 +62,8 @@ def test_a_table_for_several_methods_and_filters(folders, tmp_path, capsys):
     assert page.count('data:image/png;base64,') >= 6
     assert '://' not in page  # nothing is fetched
     names = {path.name for path in (tmp_path / 'report').iterdir()}
-    assert {'precision_recall.png', 'distances_0.png', 'similarity_0.png', 'best_0.png'} <= names
+    assert {'precision_recall.png', 'distances_0.png', 'similarity_0.png', 'best_0.png',
+            'trajectory_0.png'} <= names
 
 
 def test_words_of_orb_features(folders):

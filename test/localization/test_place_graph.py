@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.localization.place_graph import PlaceGraph
+from tetra_vpr_ros.localization.place_graph import _turns, PlaceGraph
 from tetra_vpr_ros.mapping.motion import compose, motion_between, share_of, STILL
 from worlds import at
 
@@ -101,3 +101,10 @@ def test_motions_compose_and_divide():
     half = share_of(at(2.0, 0.0, 30), 0.5)
     assert half.distance_to(at(1.0)) < 1e-9
     assert half.angle_to(at(0.0, 0.0, 15)) < 1e-6
+
+
+def test_turns_are_those_of_scipy():
+    begin, end = (Rotation.random(500, random_state=seed).as_quat() for seed in (1, 2))
+    end[:20], end[20:40] = begin[:20], -begin[20:40]  # no turn at all
+    wanted = (Rotation.from_quat(begin).inv() * Rotation.from_quat(end)).as_rotvec()
+    assert np.allclose(_turns(begin, end), wanted, atol=1e-12)

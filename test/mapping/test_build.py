@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import pytest
 from tetra_vpr_ros.mapping import BagError
-from tetra_vpr_ros.mapping import map_writer
 from tetra_vpr_ros.mapping import (
-    build_map, BuildOptions, Calibration, MapError, ModelMismatchError, PlaceMap)
+    build_map, BuildOptions, Calibration, map_writer, MapError, ModelMismatchError, PlaceMap)
 from tetra_vpr_ros.simulation.bag import write_bag
 
 S = 1_000_000_000

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
 
+from hypothesis import given, settings, strategies
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -24,6 +25,27 @@ def test_interpolation_is_linear_in_position_and_spherical_in_rotation():
     assert Rotation.from_quat(pose.quaternion).as_euler('zyx', degrees=True)[0] == pytest.approx(
         175)
     assert math.degrees(pose.angle_to(track.at(10 * S, S))) == pytest.approx(5)
+
+
+@settings(max_examples=150, deadline=None)
+@given(strategies.lists(strategies.tuples(
+    strategies.integers(0, 10 * S), *[strategies.floats(-1e6, 1e6)] * 3,
+    *[strategies.floats(-1, 1)] * 4).filter(lambda row: np.linalg.norm(row[4:]) > 1e-3),
+    min_size=1, max_size=8), strategies.integers(-S, 11 * S))
+def test_a_pose_lies_between_its_neighbours(rows, stamp):
+    values = np.array([row[1:] for row in rows])
+    track = PoseTrack([row[0] for row in rows], values[:, :3], values[:, 3:])
+    pose = track.at(stamp, 20 * S)
+    if not track.stamps[0] <= stamp <= track.stamps[-1]:
+        assert pose is None
+        return
+    after = int(np.searchsorted(track.stamps, stamp))
+    near = track.positions[max(0, after - 1):after + 1]
+    assert (pose.position >= near.min(0) - 1e-6).all()
+    assert (pose.position <= near.max(0) + 1e-6).all()
+    assert np.linalg.norm(pose.quaternion) == pytest.approx(1)
+    ends = [track.at(int(track.stamps[i]), 0) for i in (max(0, after - 1), after)]
+    assert pose.angle_to(ends[0]) <= ends[0].angle_to(ends[1]) + 1e-5  # the short way
 
 
 def test_nothing_is_guessed_outside_and_across_gaps():

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from builtin_interfaces.msg import Time
 import cv2
+from hypothesis import given, settings, strategies
+from hypothesis.extra.numpy import arrays
 import numpy as np
 import pytest
 from sensor_msgs.msg import CompressedImage, Image
@@ -40,6 +42,30 @@ def test_cv_bridge_and_the_own_decoder_give_the_same_pixels(encoding):
     own = decode_raw(m.height, m.width, m.encoding, m.step, m.data)
     assert np.array_equal(own, cv_bridge.CvBridge().imgmsg_to_cv2(m, 'rgb8'))
     assert np.array_equal(own, conversions.image_from_message(m))
+
+
+@settings(max_examples=200, deadline=None)
+@given(*[strategies.floats(-1e7, 1e7)] * 3, strategies.tuples(
+    *[strategies.floats(-1, 1)] * 4).filter(lambda q: np.linalg.norm(q) > 0.1),
+    strategies.integers(0, 2**31 - 1), strategies.integers(0, 999_999_999))
+def test_poses_and_stamps_survive_their_messages(x, y, z, quaternion, sec, nanosec):
+    unit = np.array(quaternion) / np.linalg.norm(quaternion)
+    back = conversions.pose_from_message(conversions.pose_message(
+        Pose(np.array([x, y, z]), unit)))
+    assert np.array_equal(back.position, [x, y, z])
+    assert np.allclose(back.quaternion, unit, atol=1e-12)
+    assert conversions.nanoseconds(Time(sec=sec, nanosec=nanosec)) == sec * 10**9 + nanosec
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays(np.uint8, strategies.tuples(strategies.integers(1, 20), strategies.integers(1, 20),
+                                          strategies.just(3))), strategies.integers(0, 9))
+def test_an_image_survives_its_message(pixels, padding):
+    height, width, _ = pixels.shape
+    rows = np.pad(pixels.reshape(height, -1), ((0, 0), (0, padding)))
+    message = Image(height=height, width=width, encoding='rgb8', step=rows.shape[1],
+                    data=rows.tobytes())
+    assert np.array_equal(conversions.image_from_message(message), pixels)
 
 
 def test_an_installed_cv_bridge_is_used_after_the_checks(monkeypatch):

@@ -157,7 +157,7 @@ def test_reencode(own_map, other_model, tmp_path, more, flipped, capsys):
     assert main(['verify', str(out)]) == 0
     with sqlite3.connect(own_map) as db:
         db.execute('DELETE FROM thumbnail WHERE place = 3')
-        db.execute("UPDATE place SET stamp_ns = stamp_ns + 1 WHERE id = 4")
+        db.execute('UPDATE place SET stamp_ns = stamp_ns + 1 WHERE id = 4')
     content = own_map.read_bytes()
     assert main(arguments) == 1  # in place
     said = capsys.readouterr().err

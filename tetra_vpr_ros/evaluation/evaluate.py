@@ -18,7 +18,7 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.evaluation.answering import answer, answer_bag
-from tetra_vpr_ros.evaluation.ground_truth import KINDS, read_truth
+from tetra_vpr_ros.evaluation.ground_truth import KINDS, read_positions, read_truth
 from tetra_vpr_ros.evaluation.methods import BASELINES, encode_with, encode_with_model, Encoded
 from tetra_vpr_ros.evaluation.metrics import Answers, judge, RANKS, Result
 from tetra_vpr_ros.evaluation.recall import DatasetError, image_files
@@ -142,8 +142,9 @@ def main(args: Sequence[str] | None = None) -> int:
                 *folders, options.ground_truth, options.model, options.method, filters)
             if options.report:
                 from tetra_vpr_ros.evaluation.report import folders_report
-                folders_report(options.report, results, made, truth, image_files(folders[0]),
-                               image_files(folders[1]))
+                files = image_files(folders[0]), image_files(folders[1])
+                folders_report(options.report, results, made, truth, *files,
+                               read_positions(options.ground_truth, *files))
         else:
             results, pages = [], []
             for name in filters:

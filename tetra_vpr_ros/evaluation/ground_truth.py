@@ -47,18 +47,35 @@ def read_truth(spec: str, database: Sequence[Path], queries: Sequence[Path]) -> 
         return np.zeros(shape, bool)
     if kind == 'frames':
         return frames_truth(*shape, int(_number(spec, rest or '2')))
-    if kind == 'utm':
-        return _within(_utm(database), _utm(queries), _number(spec, rest or '25'))
-    if kind == 'poses':
-        name, _, radius = rest.rpartition(':')
-        positions = _positions(_file(name), [*database, *queries])
-        return _within(positions[:len(database)], positions[len(database):],
-                       _number(spec, radius))
+    found = read_positions(spec, database, queries)
+    if found is not None:
+        radius = rest.rpartition(':')[2] if kind == 'poses' else rest or '25'
+        return _within(*found, _number(spec, radius))
     if kind == 'npy':
         return _index_lists(_file(rest), shape)
     if kind == 'matrix':
         return _matrix(_file(rest), shape)
     raise DatasetError(f"no ground truth {spec!r}: use one of {', '.join(KINDS)}")
+
+
+def read_positions(spec: str, database: Sequence[Path], queries: Sequence[Path]
+                   ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """
+    Return where the pictures were taken, for the ground truths that say it.
+
+    :param spec: of the ground truth.
+    :param database: image files of the places.
+    :param queries: image files of the queries.
+    :returns: metres, ``[places, 2 or 3]`` and ``[queries, 2 or 3]``, or None.
+    :raises DatasetError: it does not fit the images.
+    """
+    kind, _, rest = spec.partition(':')
+    if kind == 'utm':
+        return _utm(database), _utm(queries)
+    if kind == 'poses':
+        positions = _positions(_file(rest.rpartition(':')[0]), [*database, *queries])
+        return positions[:len(database)], positions[len(database):]
+    return None
 
 
 def _number(spec: str, text: str) -> float:

@@ -95,6 +95,23 @@ def _pairs(chosen: Sequence[int], answers: Answers, right: NDArray[np.bool_],
     return path
 
 
+def _way(answers: Answers, right: NDArray[np.bool_],
+         positions: tuple[NDArray[np.float64], NDArray[np.float64]], name: str, path: Path
+         ) -> Path:
+    places, queries = (values[:, :2] for values in positions)
+    figure = _figure(6, 6)
+    axes = figure.subplots()
+    axes.plot(*places.T, '.', color='lightgray', label='places')
+    matched = places[answers.ranked[:, 0]]
+    for at, to in zip(queries[~right], matched[~right]):
+        axes.plot([at[0], to[0]], [at[1], to[1]], color='tab:red', linewidth=0.5)
+    for which, colour, label in ((right, 'tab:green', 'found'), (~right, 'tab:red', 'not found')):
+        axes.plot(*queries[which].T, '.', color=colour, label=f'query, {label}')
+    axes.set(title=f'{name}: best matches', xlabel='x [m]', ylabel='y [m]', aspect='equal')
+    axes.legend()
+    return _save(figure, path)
+
+
 def _trajectory(results: Sequence[Result],
                 drives: Sequence[tuple[NDArray[np.float64], list[Estimate]]],
                 path: Path) -> Path:
@@ -137,7 +154,9 @@ def _page(folder: Path, results: Sequence[Result], pictures: Sequence[tuple[str,
 
 def folders_report(folder: Path, results: Sequence[Result],
                    made: Sequence[tuple[Encoded, Answers]], truth: NDArray[np.bool_],
-                   database: Sequence[Path], queries: Sequence[Path]) -> None:
+                   database: Sequence[Path], queries: Sequence[Path],
+                   positions: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+                   ) -> None:
     """
     Write the page of an evaluation on folders.
 
@@ -147,6 +166,7 @@ def folders_report(folder: Path, results: Sequence[Result],
     :param truth: bool ``[queries, places]``.
     :param database: image files of the places.
     :param queries: image files of the queries.
+    :param positions: where places and queries were taken, metres; None leaves the way out.
     """
     pictures = [('Precision and recall', _curves(results, folder / 'precision_recall.png'))]
     drawn = set()
@@ -160,6 +180,9 @@ def folders_report(folder: Path, results: Sequence[Result],
             pictures.append((f'Similarity of {encoded.name}', _similarity(
                 distances, truth, encoded.name, folder / f'similarity_{number}.png')))
         right = right_at(answers, truth, 1)
+        if positions is not None:
+            pictures.append((f'Way of {name}', _way(
+                answers, right, positions, name, folder / f'trajectory_{number}.png')))
         order = np.argsort(-answers.scores, kind='stable')
         wrong = [int(i) for i in order if not right[i]][:_SHOWN]
         good = [int(i) for i in order if right[i]][:_SHOWN]

@@ -32,7 +32,7 @@ FORMAT_VERSION = 1
 _APPLICATION_ID = 0x56505231  # 'VPR1'
 _MOST_BITS = 1_000_000
 _NOWHERE = (None, None, None)
-_ROWS = 5000  # of the file that are in memory as Python objects at a time
+_ROWS = 500  # of the file that are Python objects at a time: more do not fit the cache
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -51,6 +51,10 @@ CREATE TABLE features (
     place INTEGER PRIMARY KEY REFERENCES place(id),
     keypoints BLOB NOT NULL, descriptors BLOB NOT NULL);
 """
+_PLACES = ('SELECT descriptor, id, session, stamp_ns, x, y, z, qx, qy, qz, qw FROM place '
+           'ORDER BY id')
+_TAGGED_PLACES = ('SELECT descriptor, id, session, stamp_ns, x, y, z, qx, qy, qz, qw, latitude, '
+                  'longitude, altitude FROM place ORDER BY id')
 
 
 class PlaceMap:
@@ -287,14 +291,12 @@ class PlaceMap:
                     else np.broadcast_to(np.float64(np.nan), (count, 3)))
         descriptors = np.empty((count, size), np.uint8)
         try:
-            rows = self._db.execute(
-                'SELECT id, session, stamp_ns, x, y, z, qx, qy, qz, qw, latitude, longitude, '
-                'altitude, descriptor FROM place ORDER BY id')
+            rows = self._db.execute(_TAGGED_PLACES if tagged else _PLACES)
             first = 0
             while batch := rows.fetchmany(_ROWS):
-                self._check_lengths(batch, size)
                 into = slice(first, first + len(batch))
-                *columns, blobs = zip(*batch)
+                blobs, *columns = zip(*batch)
+                self._check_lengths(blobs, columns[0], size)
                 for array, column in zip((ids, sessions, stamps), columns):
                     array[into] = np.array(column, np.int64)
                 positions[into] = np.array(columns[3:6], np.float64).T
@@ -310,11 +312,12 @@ class PlaceMap:
                            'build it again')
         return PlaceTable(ids, sessions, stamps, positions, quaternions, geodetic, descriptors)
 
-    def _check_lengths(self, rows: Sequence[Any], size: int) -> None:
-        for row in rows:
-            if len(row[-1]) != size:
-                raise MapError(f'{self.path} is damaged: place {row[0]} has a descriptor of '
-                               f'{len(row[-1])} bytes instead of {size}; build it again')
+    def _check_lengths(self, blobs: Sequence[bytes], ids: Sequence[int], size: int) -> None:
+        lengths = [len(blob) for blob in blobs]
+        if lengths.count(size) != len(lengths):
+            wrong = next(i for i, length in enumerate(lengths) if length != size)
+            raise MapError(f'{self.path} is damaged: place {ids[wrong]} has a descriptor of '
+                           f'{lengths[wrong]} bytes instead of {size}; build it again')
 
     def thumbnail(self, place: int) -> bytes | None:
         """Return a place's JPEG, or None when the map has none."""

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 import onnxruntime
 from tetra_vpr_ros.vision.decoding import Image
-from tetra_vpr_ros.vision.model_file import default_model_path, ModelError, parse_metadata
+from tetra_vpr_ros.vision.model_file import (
+    check_self_contained, default_model_path, ModelError, parse_metadata)
 
 Descriptor = NDArray[np.uint8]
 
@@ -71,19 +72,21 @@ class PlaceEncoder:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry('session.intra_op.allow_spinning', str(int(spinning)))
+        check_self_contained(path)
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=['CPUExecutionProvider'])
+            metadata = self._session.get_modelmeta().custom_metadata_map
+            self._inputs = {i.name: (i.type, i.shape) for i in self._session.get_inputs()}
+            self._outputs = {o.name: (o.type, o.shape) for o in self._session.get_outputs()}
         except Exception as error:  # onnxruntime has no common exception class
             raise ModelError(f'{path} is not a model that onnxruntime '
                              f'{onnxruntime.__version__} can load: {error}') from error
-        self.info = parse_metadata(path, self._session.get_modelmeta().custom_metadata_map)
+        self.info = parse_metadata(path, metadata)
         self._check_interface()
 
     def _check_interface(self) -> None:
-        info = self.info
-        inputs = {i.name: (i.type, i.shape) for i in self._session.get_inputs()}
-        outputs = {o.name: (o.type, o.shape) for o in self._session.get_outputs()}
+        info, inputs, outputs = self.info, self._inputs, self._outputs
         kind, shape = inputs.get('image', ('', []))
         if (len(inputs) != 1 or kind != 'tensor(uint8)'
                 or shape[1:] != [info.height, info.width, 3]):
@@ -117,6 +120,7 @@ class PlaceEncoder:
         :param images: each RGB uint8 ``[H, W, 3]``.
         :returns: uint8 ``[len(images), bits / 8]``.
         :raises ValueError: an image is not RGB uint8, or is empty.
+        :raises ModelError: the model fails, because its file is damaged.
         """
         for image in images:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
@@ -126,4 +130,10 @@ class PlaceEncoder:
             return np.empty((0, self.bits // 8), np.uint8)
         batch = np.stack([
             resize_by_area(image, self.info.height, self.info.width) for image in images])
-        return np.asarray(self._session.run(['descriptor'], {'image': batch})[0], np.uint8)
+        try:
+            found = self._session.run(['descriptor'], {'image': batch})[0]
+        except Exception as error:  # onnxruntime has no common exception class
+            raise ModelError(f'{self.info.path} cannot encode: {error}') from error
+        if found.shape != (len(batch), self.bits // 8):
+            raise ModelError(f'{self.info.path} cannot encode: its output is {found.shape}')
+        return np.asarray(found, np.uint8)

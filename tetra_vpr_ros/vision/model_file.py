@@ -73,6 +73,19 @@ def file_fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
+def check_self_contained(path: Path) -> None:
+    """
+    Refuse a model that has its data in other files, which may be anyone's.
+
+    ONNX names such a file under the key ``location``; no model of this package
+    has that word. Newer runtimes check the path themselves, older do not.
+
+    :raises ModelError: the word is there.
+    """
+    if b'location' in path.read_bytes():
+        raise ModelError(f'{path} refers to data in other files: export it to a single file')
+
+
 def parse_metadata(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
     """
     Read a model's identity from its ONNX ``metadata_props``.
