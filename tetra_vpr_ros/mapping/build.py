@@ -15,9 +15,10 @@ from tetra_vpr_ros.mapping.build_options import BuildOptions, BuildReport
 from tetra_vpr_ros.mapping.calibration import calibrate
 from tetra_vpr_ros.mapping.image_folder import FolderTraverse, read_folder
 from tetra_vpr_ros.mapping.map_error import MapError
+from tetra_vpr_ros.mapping.map_file import check_creatable
 from tetra_vpr_ros.mapping.map_writer import add_traverse
 from tetra_vpr_ros.mapping.parallel_build import add_with_processes, Parts
-from tetra_vpr_ros.mapping.place_map import check_creatable, PlaceMap
+from tetra_vpr_ros.mapping.place_map import PlaceMap
 from tetra_vpr_ros.mapping.ray_build import add_with_ray
 from tetra_vpr_ros.mapping.traverse import BagTraverse, read_bag, Traverse
 from tetra_vpr_ros.vision.encoder import PlaceEncoder

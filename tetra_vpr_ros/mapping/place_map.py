@@ -16,41 +16,23 @@ from datetime import datetime, timezone
 import json
 from pathlib import Path
 import sqlite3
-import struct
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.map_error import MapError, ModelMismatchError
+from tetra_vpr_ros.mapping.map_file import (
+    check_creatable, create_database, FORMAT_VERSION, open_database)
 from tetra_vpr_ros.mapping.places import NewPlace, PlaceTable, Session
 from tetra_vpr_ros.mapping.writer_lock import WriterLock
 from tetra_vpr_ros.vision.local_features import LocalFeatures
 from tetra_vpr_ros.vision.model_file import ModelInfo
 
-FORMAT_VERSION = 1
-_APPLICATION_ID = 0x56505231  # 'VPR1'
 _MOST_BITS = 1_000_000
 _NOWHERE = (None, None, None)
 _ROWS = 500  # of the file that are Python objects at a time: more do not fit the cache
 
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE session (
-    id INTEGER PRIMARY KEY, source TEXT NOT NULL UNIQUE,
-    start_ns INTEGER, end_ns INTEGER, complete INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE place (
-    id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES session(id),
-    stamp_ns INTEGER NOT NULL,
-    x REAL NOT NULL, y REAL NOT NULL, z REAL NOT NULL,
-    qx REAL NOT NULL, qy REAL NOT NULL, qz REAL NOT NULL, qw REAL NOT NULL,
-    latitude REAL, longitude REAL, altitude REAL,
-    descriptor BLOB NOT NULL);
-CREATE TABLE thumbnail (place INTEGER PRIMARY KEY REFERENCES place(id), jpeg BLOB NOT NULL);
-CREATE TABLE features (
-    place INTEGER PRIMARY KEY REFERENCES place(id),
-    keypoints BLOB NOT NULL, descriptors BLOB NOT NULL);
-"""
 _PLACES = ('SELECT descriptor, id, session, stamp_ns, x, y, z, qx, qy, qz, qw FROM place '
            'ORDER BY id')
 _TAGGED_PLACES = ('SELECT descriptor, id, session, stamp_ns, x, y, z, qx, qy, qz, qw, latitude, '
@@ -82,16 +64,10 @@ class PlaceMap:
         check_creatable(path)
         lock = WriterLock(path)
         try:
-            db = sqlite3.connect(path, isolation_level=None)
-            db.execute('PRAGMA journal_mode=WAL')
-            db.execute('PRAGMA synchronous=NORMAL')
-            # One transaction: a file with half a schema never exists.
-            db.executescript(
-                f'BEGIN; PRAGMA application_id={_APPLICATION_ID}; '
-                f'PRAGMA user_version={FORMAT_VERSION}; {_SCHEMA} COMMIT;')
-        except sqlite3.Error as error:
+            db = create_database(path)
+        except MapError:
             lock.release()
-            raise MapError(f'{path} cannot be created: {error}') from error
+            raise
         new = cls(path, db, lock)
         new.set_meta(format_version=FORMAT_VERSION, model_fingerprint=model.fingerprint,
                      model_name=model.name, bits=model.bits, frame_id=frame_id,
@@ -107,43 +83,13 @@ class PlaceMap:
             another format version.
         """
         path = Path(path)
-        if not path.is_file():
-            raise MapError(f'no map file {path}: make one with build_map')
-        _roll_back(path)
-        _check_header(path)
-        mode = 'rw' if writable else 'ro'
-        lock = WriterLock(path) if writable else None
+        lock = WriterLock(path) if writable and path.is_file() else None
         try:
-            return cls._opened(path, mode, lock)
+            return cls(path, open_database(path, writable), lock)
         except MapError:
             if lock is not None:
                 lock.release()
             raise
-
-    @classmethod
-    def _opened(cls, path: Path, mode: str, lock: WriterLock | None) -> PlaceMap:
-        try:
-            db = sqlite3.connect(f'{path.resolve().as_uri()}?mode={mode}', uri=True,
-                                 isolation_level=None, check_same_thread=False)
-            # A file from elsewhere must not bring code: no functions in views or triggers.
-            db.execute('PRAGMA trusted_schema=OFF')
-            db.execute('PRAGMA cell_size_check=ON')
-            if lock is not None:
-                db.execute('PRAGMA journal_mode=WAL')
-                db.execute('PRAGMA synchronous=NORMAL')
-            application = db.execute('PRAGMA application_id').fetchone()[0]
-            version = db.execute('PRAGMA user_version').fetchone()[0]
-        except sqlite3.Error as error:
-            raise MapError(f'{path} cannot be opened: {error}') from error
-        if application != _APPLICATION_ID:
-            db.close()
-            raise MapError(f'{path} is a database, but no map of this package: '
-                           'make one with build_map')
-        if version != FORMAT_VERSION:
-            db.close()
-            raise MapError(f'{path} has map format {version}, this version reads format '
-                           f'{FORMAT_VERSION}: build the map again, or use a matching release')
-        return cls(path, db, lock)
 
     def meta(self) -> dict[str, Any]:
         """Return all metadata."""
@@ -392,43 +338,3 @@ class PlaceMap:
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise MapError(f'{self.path} is damaged: {error}; build it again') from error
-
-
-def check_creatable(path: Path) -> None:
-    """
-    Check that a new map can be created at a path.
-
-    :raises MapError: the file exists, or its folder does not.
-    """
-    if path.exists():
-        raise MapError(f'{path} exists: name another file, remove it, or continue it '
-                       'with --resume or --append')
-    if not path.parent.is_dir():
-        raise MapError(f'{path} cannot be created: there is no folder {path.parent}')
-
-
-def _roll_back(path: Path) -> None:
-    """Undo the change that a killed process was about to make: a reader may not."""
-    if Path(f'{path}-journal').exists():
-        with suppress(sqlite3.Error):  # opening tells what is wrong
-            db = sqlite3.connect(f'{path.resolve().as_uri()}?mode=rw', uri=True)
-            db.execute('SELECT count(*) FROM sqlite_master').fetchone()
-            db.close()
-
-
-def _check_header(path: Path) -> None:
-    """Tell a file that is no database, or half of one, before SQLite does less clearly."""
-    with path.open('rb') as file:
-        header = file.read(100)
-    if len(header) < 100 or not header.startswith(b'SQLite format 3\0'):
-        raise MapError(f'{path} is not a map file (no SQLite database): '
-                       'make one with build_map')
-    if Path(f'{path}-wal').exists():
-        return  # a build is running or was killed: the log completes the file
-    page_size = struct.unpack('>H', header[16:18])[0]
-    page_size = 65536 if page_size == 1 else page_size
-    pages = struct.unpack('>I', header[28:32])[0]
-    size = path.stat().st_size
-    if size < page_size * pages:
-        raise MapError(f'{path} is truncated: {size} of {page_size * pages} bytes; '
-                       'copy it again')
