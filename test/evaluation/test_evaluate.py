@@ -138,3 +138,16 @@ def test_figures_of_known_answers():
     assert result.ap == pytest.approx(1 / 3 * 1 + 1 / 3 * 2 / 3)
     precision, recall = precision_recall(np.array([True, False]), np.array([1.0, 1.0]), 2)
     assert (precision.tolist(), recall.tolist()) == ([0.5], [0.5])  # one threshold takes both
+
+
+def test_geometry_orders_the_best_places_again(folders):
+    results, made, truth = evaluate_folders(*folders, 'utm:1.0', verification='orb')
+    plain, again = results
+    assert (plain.filter_name, again.filter_name) == ('single', 'single+orb')
+    assert again.recall[10] == plain.recall[10]  # the same ten, in another order
+    assert again.recall[1] > 0.5
+    assert again.latency_ms['p50'] > plain.latency_ms['p50']
+    before, after = (answers.ranked for _, answers in made)
+    assert not np.array_equal(before, after)
+    assert np.array_equal(np.sort(before[:, :10]), np.sort(after[:, :10]))
+    assert np.array_equal(before[:, 10:], after[:, 10:])

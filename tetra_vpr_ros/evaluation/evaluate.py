@@ -22,7 +22,9 @@ from tetra_vpr_ros.evaluation.ground_truth import KINDS, read_positions, read_tr
 from tetra_vpr_ros.evaluation.methods import BASELINES, encode_with, encode_with_model, Encoded
 from tetra_vpr_ros.evaluation.metrics import Answers, judge, RANKS, Result
 from tetra_vpr_ros.evaluation.recall import DatasetError, image_files
+from tetra_vpr_ros.evaluation.reranking import rerank
 from tetra_vpr_ros.localization import FILTERS
+from tetra_vpr_ros.localization.verification import METHODS
 from tetra_vpr_ros.mapping import BagError, MapError
 from tetra_vpr_ros.vision import default_model_path, ModelError
 
@@ -70,7 +72,7 @@ def encode_all(models: Sequence[Path], methods: Sequence[str], database: Sequenc
 
 def evaluate_folders(database: Path, queries: Path, ground_truth: str,
                      models: Sequence[Path] = (), methods: Sequence[str] = (),
-                     filters: Sequence[str] = ('single',)
+                     filters: Sequence[str] = ('single',), verification: str | None = None
                      ) -> tuple[list[Result], list[tuple[Encoded, Answers]], NDArray[np.bool_]]:
     """
     Measure methods on two folders of images.
@@ -81,6 +83,8 @@ def evaluate_folders(database: Path, queries: Path, ground_truth: str,
     :param models: model files; with neither these nor methods, the shipped one.
     :param methods: of `BASELINES`.
     :param filters: of `FILTERS`; every method is run with every filter.
+    :param verification: geometric method by which the best ten places are ordered again, in
+        further rows.
     :returns: a result for each method and filter, what it was made from, and the truth.
     :raises DatasetError: a folder, an image or the ground truth cannot be used.
     :raises ModelError: a model cannot be used.
@@ -93,6 +97,10 @@ def evaluate_folders(database: Path, queries: Path, ground_truth: str,
             answers = answer(encoded, name)
             results.append(judge(encoded.name, name, answers, truth))
             made.append((encoded, answers))
+            if verification is not None:
+                again = rerank(answers, places, asked, verification)
+                results.append(judge(encoded.name, f'{name}+{verification}', again, truth))
+                made.append((encoded, again))
     return results, made, truth
 
 
@@ -110,6 +118,8 @@ def _parser() -> argparse.ArgumentParser:
         help='baseline without a model, repeatable')
     add('--filter', choices=FILTERS, action='append', default=[], dest='filters',
         help='localizer, repeatable (default: single)')
+    add('--rerank', choices=METHODS[1:], metavar='HOW',
+        help=f"order the best ten places by geometry, too: {', '.join(METHODS[1:])}")
     add('--map', type=Path, metavar='FILE.vpr', help='instead of folders: a map …')
     add('--bag', type=Path, metavar='BAG', help='… and a drive with poses in its frame')
     add('--radius', type=float, default=5.0, metavar='M',
@@ -139,7 +149,8 @@ def main(args: Sequence[str] | None = None) -> int:
             options.report.mkdir(parents=True, exist_ok=True)
         if all(folders):
             results, made, truth = evaluate_folders(
-                *folders, options.ground_truth, options.model, options.method, filters)
+                *folders, options.ground_truth, options.model, options.method, filters,
+                options.rerank)
             if options.report:
                 from tetra_vpr_ros.evaluation.report import folders_report
                 files = image_files(folders[0]), image_files(folders[1])

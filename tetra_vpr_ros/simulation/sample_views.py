@@ -27,6 +27,7 @@ from tqdm import tqdm
 # The demo and the tests drive these; no training picture may come from them.
 DEMO_LEVELS = frozenset({'map01', 'map02', 'map11', 'e1m1', 'e1m2'})
 LEVEL_SPACING = 10000.0
+_SIZE = (341, 256)
 
 
 def training_levels() -> list[str]:
@@ -48,7 +49,8 @@ def view_name(level: str, place: int, view: int, pose: Pose2D) -> str:
     return f'@{east:.2f}@{north:.2f}@@@@@{level}-{place:03d}@{view}@{heading:.1f}@@@@@@.jpg'
 
 
-def sample_level(level: str, count: int, out: Path, views: int = 3, seed: int = 0) -> int:
+def sample_level(level: str, count: int, out: Path, views: int = 3, seed: int = 0,
+                 labels: Path | None = None) -> int:
     """
     Render places of a level from random free poses.
 
@@ -57,10 +59,11 @@ def sample_level(level: str, count: int, out: Path, views: int = 3, seed: int = 
     :param out: folder of the pictures.
     :param views: pictures of a place; the first is the anchor.
     :param seed: of the poses.
+    :param labels: folder of label maps with the same names, indices of `world.CLASSES`.
     :returns: how many pictures were written: 0 where there is too little free space.
     """
     rng = np.random.default_rng((seed, *level.encode()))
-    with DoomWorld(level) as world:
+    with DoomWorld(level, segmentation=labels is not None) as world:
         plan = build_floor_plan(world.sectors(), world.start)
         cells = np.argwhere(plan.free & (plan.clearance > 0.75))
         if len(cells) < count:
@@ -71,13 +74,13 @@ def sample_level(level: str, count: int, out: Path, views: int = 3, seed: int = 
             # from 0.7 m shows no place.
             x, y = plan.to_point(*cell)
             seen = [world.look(Pose2D(x, y, rng.uniform(-math.pi, math.pi))) for _ in range(4)]
-            image, anchor = max(seen, key=lambda item: _structure(item[0]))
-            written += _write(out / view_name(level, place, 0, anchor), image)
+            _, anchor = max(seen, key=lambda item: _structure(item[0]))
+            written += _save(world, anchor, out, view_name(level, place, 0, anchor), labels)
             for view in range(1, views):
                 other = _nearby(anchor, plan.clearance_at, rng)
                 if other is not None:
-                    image, pose = world.look(other)
-                    written += _write(out / view_name(level, place, view, pose), image)
+                    written += _save(world, other, out,
+                                     view_name(level, place, view, other), labels)
     return written
 
 
@@ -98,9 +101,13 @@ def _nearby(anchor: Pose2D, clearance_at: Callable[[float, float], float],
     return None
 
 
-def _write(path: Path, image: NDArray[np.uint8]) -> int:
-    small = cv2.resize(image, (341, 256), interpolation=cv2.INTER_AREA)
-    return int(cv2.imwrite(str(path), small[:, :, ::-1]))
+def _save(world: DoomWorld, pose: Pose2D, out: Path, name: str, labels: Path | None) -> int:
+    image, _ = world.look(pose)
+    small = cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA)
+    if labels is not None:
+        classes = cv2.resize(world.segment(), _SIZE, interpolation=cv2.INTER_NEAREST)
+        cv2.imwrite(str((labels / name).with_suffix('.png')), classes)
+    return int(cv2.imwrite(str(out / name), small[:, :, ::-1]))
 
 
 def main() -> None:
@@ -109,12 +116,17 @@ def main() -> None:
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--per-level', type=int, default=16, help='places')
     parser.add_argument('--views', type=int, default=3, help='pictures of a place')
+    parser.add_argument('--labels', type=Path, metavar='DIR',
+                        help='write label maps with the same names, too')
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
+    for folder in (args.out, args.labels):
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
     total = 0
     for level in tqdm(training_levels(), desc='levels'):
         try:
-            total += sample_level(level, args.per_level, args.out, args.views)
+            total += sample_level(level, args.per_level, args.out, args.views,
+                                  labels=args.labels)
         except WorldError as error:
             tqdm.write(f'skipped {level}: {error}')
     print(f'{total} pictures in {args.out}')

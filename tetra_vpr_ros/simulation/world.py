@@ -24,6 +24,12 @@ LEVELS = (*(f'map{n:02d}' for n in range(1, 33)),
 """Levels of Freedoom 2 and of Freedoom 1."""
 
 
+CLASSES = ('sky', 'wall', 'floor', 'ceiling', 'scenery', 'movable')
+"""What the numbers of `DoomWorld.segment` mean."""
+
+_SCENERY = ('Decoration', 'Vegetation', 'Light', 'Obstacle', 'Furniture')
+
+
 class WorldError(RuntimeError):
     """The simulated world cannot be opened, or the camera cannot stand there."""
 
@@ -53,10 +59,11 @@ class DoomWorld:
 
     :param level: one of `LEVELS`.
     :param seed: of the game engine.
+    :param segmentation: render what `segment` needs, too.
     :raises WorldError: the level does not exist or the engine does not start.
     """
 
-    def __init__(self, level: str = 'map01', seed: int = 1) -> None:
+    def __init__(self, level: str = 'map01', seed: int = 1, segmentation: bool = False) -> None:
         """Start the engine."""
         level = level.lower()
         if level not in LEVELS:  # the engine would silently open another
@@ -73,6 +80,8 @@ class DoomWorld:
                        'render_screen_flashes', 'render_effects_sprites', 'sound_enabled'):
             getattr(game, f'set_{switch}')(False)
         game.set_sectors_info_enabled(True)
+        game.set_labels_buffer_enabled(segmentation)
+        game.set_depth_buffer_enabled(segmentation)
         # warp is a cheat; monsters would walk into the picture
         game.add_game_args('-nomonsters +viz_nocheat 0')
         game.set_available_buttons([vizdoom.Button.TURN_LEFT_RIGHT_DELTA])
@@ -130,6 +139,25 @@ class DoomWorld:
         # The engine draws before it has settled on the new floor: one tic more.
         self._game.make_action([0.0], 1)
         return np.array(self._state().screen_buffer), self.pose()
+
+    def segment(self) -> NDArray[np.uint8]:
+        """
+        Return what each pixel of the last look shows, without error: the engine knows.
+
+        :returns: indices of `CLASSES`, uint8 ``[480, 640]``.
+        :raises WorldError: the world was opened without segmentation.
+        """
+        state = self._state()
+        if state.labels_buffer is None or state.depth_buffer is None:
+            raise WorldError('open the world with segmentation=True')
+        plane = state.labels_buffer == 1  # floors and ceilings; walls and the sky are 0
+        below = np.arange(len(plane))[:, None] >= len(plane) // 2  # the camera looks level
+        classes = np.where(plane, np.where(below, 2, 3), 1).astype(np.uint8)
+        classes[(state.labels_buffer == 0) & (state.depth_buffer == 255)] = 0
+        for item in state.labels or ():
+            classes[state.labels_buffer == item.value] = (
+                4 if item.object_category in _SCENERY else 5)
+        return classes
 
     def _state(self) -> vizdoom.GameState:
         state = self._game.get_state()

@@ -22,6 +22,7 @@ from tetra_vpr_ros.training.network import NetworkConfig
 from tetra_vpr_ros.training.onnx_graph import Format
 from tetra_vpr_ros.training.place_sets import PlaceSetConfig
 from tetra_vpr_ros.training.pool import HeldOut
+from tetra_vpr_ros.training.structure_branch import BranchConfig
 from tetra_vpr_ros.training.teachers import TeacherConfig
 from tetra_vpr_ros.training.ternary import Activations
 import yaml
@@ -157,6 +158,48 @@ class FinetuneConfig:
 
 
 @dataclass(frozen=True)
+class LabelledSetConfig:
+    """
+    Places whose pictures have label maps.
+
+    :ivar places: the data set.
+    :ivar labels: folder of label maps (PNG) with the same names.
+    :ivar classes: class table: ``camvid``, ``worlds`` or a YAML file.
+    """
+
+    places: PlaceSetConfig = field(default_factory=PlaceSetConfig)
+    labels: str = ''
+    classes: str = 'camvid'
+
+
+@dataclass(frozen=True)
+class StructureConfig:
+    """
+    Structural knowledge from label maps (StructVPR), distilled in stage 2.
+
+    :ivar sets: data sets with label maps.
+    :ivar branch: shape of the structural branch.
+    :ivar optimizer: of the branch.
+    :ivar right: largest rank of the best positive that counts as right.
+    :ivar weight: of the distillation in stage 2; 0 leaves it out.
+    :ivar loss: ``feature`` (L2 of unit embeddings, after a projection that is thrown away) or
+        ``relational`` (margins between best positive and hardest negative).
+    :ivar control: ``true``, or what it must win against: ``shuffled`` (label maps of other
+        pictures) or ``random`` (the same weights on other pictures).
+    """
+
+    sets: list[LabelledSetConfig] = field(default_factory=list)
+    branch: BranchConfig = field(default_factory=BranchConfig)
+    optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(learning_rate=1e-3, batch=24, steps=400,
+                                                save_every=100))
+    right: int = 5
+    weight: float = 0.0
+    loss: Literal['feature', 'relational'] = 'relational'
+    control: Literal['true', 'shuffled', 'random'] = 'true'
+
+
+@dataclass(frozen=True)
 class ValidationConfig:
     """
     The split that chooses between checkpoints; none of it is trained on.
@@ -211,6 +254,7 @@ class TrainConfig:
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    structure: StructureConfig = field(default_factory=StructureConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
 
 

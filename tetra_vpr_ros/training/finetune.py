@@ -24,11 +24,17 @@ from tetra_vpr_ros.training.loop import device, Loop, Losses
 from tetra_vpr_ros.training.network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.place_sets import open_place_set, PlaceSampler, PlaceSet
 from tetra_vpr_ros.training.pool import PoolImage, read_rgb
+from tetra_vpr_ros.training.sample_weights import SampleWeights
 from tetra_vpr_ros.training.schedules import progressive_factor
+from tetra_vpr_ros.training.structure import prepare
+from tetra_vpr_ros.training.structure_loss import StructureLoss
 from tetra_vpr_ros.training.validation import Validation
 from tetra_vpr_ros.training.views import geometric_view, student_view
 import torch
+from torch import nn
 from torch.nn import functional as F
+
+Knowledge = tuple[SampleWeights, dict[str, torch.Tensor]]
 
 
 @dataclass
@@ -52,11 +58,14 @@ class PlaceLoss:
 
     :param config: of the stage.
     :param network: trained; a frozen copy of it is kept where ``keep`` asks for it.
+    :param structure: what a structural teacher says, and its weight.
     """
 
-    def __init__(self, config: FinetuneConfig, network: PlaceNetwork) -> None:
+    def __init__(self, config: FinetuneConfig, network: PlaceNetwork,
+                 structure: StructureLoss | None = None, weight: float = 0.0) -> None:
         """Create loss and miner with the constants of GSV-Cities (arXiv 2210.10239)."""
         self.config, self.network = config, network
+        self._structure, self._weight = structure, weight
         self._loss = losses.MultiSimilarityLoss(
             alpha=1.0, beta=50.0, base=0.0, distance=distances.DotProductSimilarity())
         self._miner = miners.MultiSimilarityMiner(
@@ -74,9 +83,13 @@ class PlaceLoss:
             tokens = self._tokens(images)
         embedding = self.network.aggregation(tokens.float())
         real = self._place(embedding, labels)
-        binary = self._place(binarize(embedding), labels)
+        signs = binarize(embedding)
+        binary = self._place(signs, labels)
         terms = {'float': real, 'binary': binary}
         total = (1 - q) * real + q * binary
+        if self._structure is not None:
+            terms['structure'] = self._structure(batch.names, embedding, signs, labels)
+            total = total + self._weight * terms['structure']
         if self._start is not None:
             with torch.no_grad(), torch.autocast(
                     where.type, torch.bfloat16, enabled=self.config.optimizer.bf16):
@@ -100,18 +113,15 @@ def open_training_sets(config: TrainConfig) -> list[PlaceSet]:
     return sets
 
 
-def finetune(config: TrainConfig) -> PlaceNetwork:
+def first_network(config: TrainConfig, sets: list[PlaceSet] | None = None) -> PlaceNetwork:
     """
-    Run stage 2, or continue it.
+    Return the network that stage 2 starts from.
 
     :param config: of the whole training.
+    :param sets: training sets, if they are open already.
     :raises ConfigError: keys contradict each other or the files.
-    :raises FloatingPointError: the loss is not finite; step and images are named.
     """
     stage, run = config.finetune, Path(config.run)
-    if not stage.places:
-        raise ConfigError('finetune.places names no data set')
-    sets = open_training_sets(config)
     start = stage.start
     if not start.model and not start.trunk:
         own = run / 'distill_best.pt'
@@ -120,9 +130,34 @@ def finetune(config: TrainConfig) -> PlaceNetwork:
             raise ConfigError(f'finetune.start names no model, and {run} holds no stage 1: '
                               "run 'train distill' first")
         start = StartConfig(model=str(own))
+    images = None
+    if start.trunk:
+        images = _calibration(sets or open_training_sets(config), start.calibration,
+                              config.network.vit.input_size, config.seed)
+    return start_network(start, config, images).to(device())
+
+
+def finetune(config: TrainConfig, knowledge: Knowledge | None = None) -> PlaceNetwork:
+    """
+    Run stage 2, or continue it.
+
+    :param config: of the whole training.
+    :param knowledge: sample weights and structural embeddings; None prepares them where
+        ``structure.weight`` asks for them.
+    :raises ConfigError: keys contradict each other or the files.
+    :raises FloatingPointError: the loss is not finite; step and images are named.
+    """
+    stage, run = config.finetune, Path(config.run)
+    if not stage.places:
+        raise ConfigError('finetune.places names no data set')
+    sets = open_training_sets(config)
     size = config.network.vit.input_size
-    images = _calibration(sets, start.calibration, size, config.seed) if start.trunk else None
-    network = start_network(start, config, images).to(device())
+    network = first_network(config, sets)
+    modules: dict[str, nn.Module] = {'network': network}
+    if config.structure.weight:
+        modules['structure'] = StructureLoss(*(knowledge or prepare(config, network)),
+                                             network.config.bits, config.structure,
+                                             config.seed).to(device())
     for block in network.backbone.blocks[:stage.freeze_blocks]:
         block.requires_grad_(False)
     if stage.freeze_blocks:
@@ -130,11 +165,11 @@ def finetune(config: TrainConfig) -> PlaceNetwork:
                           *network.backbone.patch_embed.parameters()):
             parameter.requires_grad_(False)
     # The frozen copy must be of the start, not of a checkpoint that is resumed.
-    loss = PlaceLoss(stage, network)
+    loss = PlaceLoss(stage, network, modules.get('structure'), config.structure.weight)
     total = sum(len(part) for part in sets)
     per_epoch = max(1, total // (stage.optimizer.batch * stage.views))
     steps = stage.optimizer.steps or round(stage.optimizer.epochs * per_epoch)
-    loop: Loop[PlaceBatch] = Loop(run, 'finetune', stage.optimizer, steps, {'network': network},
+    loop: Loop[PlaceBatch] = Loop(run, 'finetune', stage.optimizer, steps, modules,
                                   {'config': network_entry(config.network)})
     loop.resume()
     sampler = PlaceSampler(sets, stage.optimizer.batch // loop.parts, stage.views)

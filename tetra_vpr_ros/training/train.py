@@ -3,6 +3,8 @@
 """
 Train a ternary place encoder: ``train distill|finetune|export|evaluate --config FILE``.
 
+``segment``, ``audit`` and ``ablate`` are about structural knowledge.
+
 Every stage resumes where it was interrupted; ``torchrun -m
 tetra_vpr_ros.training.train …`` runs it on several processes.
 """
@@ -25,10 +27,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     for verb, text in (('distill', 'stage 1: distillation from a teacher, no labels'),
                        ('finetune', 'stage 2: binary fine-tuning with place labels'),
                        ('export', 'write the trained network as a model file'),
-                       ('evaluate', 'recall of a network on held-out places or folders')):
+                       ('evaluate', 'recall of a network on held-out places or folders'),
+                       ('audit', 'who is right: the RGB branch, the structural one, both?'),
+                       ('ablate', 'stage 2 with, without, and with fake structure')):
         entry = verbs.add_parser(verb, help=text)
         entry.add_argument('--config', type=Path, required=verb != 'export', metavar='FILE.yaml')
-        if verb in ('export', 'evaluate'):
+        if verb in ('export', 'evaluate', 'audit'):
             entry.add_argument('--checkpoint', type=Path, metavar='FILE',
                                help='instead of the best one of the run; .pt or .onnx')
         if verb == 'export':
@@ -46,6 +50,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                                help='aligned traverse to search for')
             entry.add_argument('--tolerance', type=int, default=2, metavar='FRAMES',
                                help='frame i is frame j when they are at most this far apart')
+        if verb == 'ablate':
+            entry.add_argument('--seeds', type=int, default=3, help='of each arm (default: 3)')
+    entry = verbs.add_parser('segment', help='label maps of a folder from an ONNX model')
+    entry.add_argument('--model', type=Path, required=True, metavar='FILE.onnx')
+    entry.add_argument('--images', type=Path, required=True, metavar='DIR')
+    entry.add_argument('--out', type=Path, required=True, metavar='DIR')
+    entry.set_defaults(config=None)
     return parser.parse_args(arguments)
 
 

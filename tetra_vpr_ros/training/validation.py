@@ -48,7 +48,6 @@ class Validation:
             sets.append(part)
         return cls(sets, config.network.vit.input_size) if sets else None
 
-    @torch.no_grad()
     def __call__(self, network: PlaceNetwork) -> dict[str, float]:
         """
         Measure a network, fully quantised; its training state is kept.
@@ -56,6 +55,19 @@ class Validation:
         :returns: mean recall@1 over the sets of ``binary`` (Hamming) and ``float``
             (cosine) descriptors, then the binary one of each set.
         """
+        real, binary = self._found(network)
+        shares = [float(found.mean()) for found in binary]
+        return {'binary': float(np.mean(shares)),
+                'float': float(np.mean([found.mean() for found in real])),
+                **{f'binary_{i}': value for i, value in enumerate(shares)}}
+
+    def hits(self, network: PlaceNetwork) -> np.ndarray:
+        """Return which queries of all sets find their place by signs, bool ``[queries]``."""
+        return np.concatenate(self._found(network)[1])
+
+    @torch.no_grad()
+    def _found(self, network: PlaceNetwork) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return the queries that find their place, by floats and by signs, for each set."""
         factors = {layer: layer.q for layer in network.modules()
                    if isinstance(layer, QuantizedLinear)}
         set_ternary_factor(network, 1.0)
@@ -72,11 +84,10 @@ class Validation:
             for store, x, y in ((real, F.normalize(a), F.normalize(b)),
                                 (binary, binarize(a), binarize(b))):
                 best = (y @ x.T).argmax(1).numpy()
-                store.append(float(truth[np.arange(len(best)), best].mean()))
+                store.append(truth[np.arange(len(best)), best])
         for layer, q in factors.items():
             layer.q = q
-        return {'binary': float(np.mean(binary)), 'float': float(np.mean(real)),
-                **{f'binary_{i}': value for i, value in enumerate(binary)}}
+        return real, binary
 
 
 def _queries(part: PlaceSet, size: tuple[int, int], seed: int = 0, lights: int = 3

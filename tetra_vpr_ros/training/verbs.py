@@ -9,23 +9,27 @@ from pathlib import Path
 import re
 
 import numpy as np
+from tetra_vpr_ros.training.ablation import ablate as run_ablation, table
 from tetra_vpr_ros.training.checkpoint import CheckpointError, load_network, model_metadata
 from tetra_vpr_ros.training.config import ConfigError, TrainConfig
 from tetra_vpr_ros.training.distill import distill as run_distill
 from tetra_vpr_ros.training.export import export_model
-from tetra_vpr_ros.training.finetune import finetune as run_finetune
+from tetra_vpr_ros.training.finetune import finetune as run_finetune, first_network
+from tetra_vpr_ros.training.label_maps import LabelMapError
 from tetra_vpr_ros.training.network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.place_sets import PlaceSetError
 from tetra_vpr_ros.training.pool import find_images, find_pool, read_rgb
+from tetra_vpr_ros.training.segment import segment_folder, Segmenter
 from tetra_vpr_ros.training.static_activations import static_network
+from tetra_vpr_ros.training.structure import audit as audit_structure
 from tetra_vpr_ros.training.teachers import TeacherError
 from tetra_vpr_ros.training.validation import Validation
 from tetra_vpr_ros.training.views import student_view
 import torch
 from torch.nn import functional as F
 
-ERRORS = (CheckpointError, PlaceSetError, TeacherError, FileNotFoundError, FloatingPointError,
-          RuntimeError, ValueError, KeyError)
+ERRORS = (CheckpointError, LabelMapError, PlaceSetError, TeacherError, FileNotFoundError,
+          FloatingPointError, RuntimeError, ValueError, KeyError)
 
 
 def distill(config: TrainConfig, options: argparse.Namespace) -> int:
@@ -37,6 +41,29 @@ def distill(config: TrainConfig, options: argparse.Namespace) -> int:
 def finetune(config: TrainConfig, options: argparse.Namespace) -> int:
     """Run stage 2."""
     run_finetune(config)
+    return 0
+
+
+def segment(config: TrainConfig, options: argparse.Namespace) -> int:
+    """Write label maps."""
+    written, skipped = segment_folder(Segmenter(options.model), options.images, options.out)
+    print(f'{options.out}: {written} new label maps, {skipped} pictures do not decode')
+    return 0
+
+
+def audit(config: TrainConfig, options: argparse.Namespace) -> int:
+    """Count who is right on the validation split."""
+    network = (load_network(options.checkpoint) if options.checkpoint is not None
+               else first_network(config).eval())
+    counts, advice = audit_structure(config, network)
+    print(', '.join(f'{name}: {count}' for name, count in counts.items()))
+    print(advice)
+    return 0
+
+
+def ablate(config: TrainConfig, options: argparse.Namespace) -> int:
+    """Train and compare the four arms."""
+    print(table(run_ablation(config, options.seeds)))
     return 0
 
 
