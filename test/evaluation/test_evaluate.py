@@ -141,7 +141,7 @@ def test_figures_of_known_answers():
 
 
 def test_geometry_orders_the_best_places_again(folders):
-    results, made, truth = evaluate_folders(*folders, 'utm:1.0', verification='orb')
+    results, made, _ = evaluate_folders(*folders, 'utm:1.0', verification='orb')
     plain, again = results
     assert (plain.filter_name, again.filter_name) == ('single', 'single+orb')
     assert again.recall[10] == plain.recall[10]  # the same ten, in another order

@@ -9,7 +9,7 @@ from tetra_vpr_ros.simulation.floor_plan import build_floor_plan, FloorPlan
 from tetra_vpr_ros.simulation.route import drive as drive_along
 from tetra_vpr_ros.simulation.route import plan_lap, second_lap
 from tetra_vpr_ros.simulation.sample_views import DEMO_LEVELS, sample_level, training_levels
-from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D, Sector, WorldError
+from tetra_vpr_ros.simulation.world import CLASSES, DoomWorld, Pose2D, Sector, WorldError
 
 
 @pytest.fixture(scope='module')
@@ -124,3 +124,26 @@ def test_training_pictures_never_show_a_level_of_the_demo(tmp_path):
         for x, y, heading in views:
             assert math.hypot(x - views[0][0], y - views[0][1]) < 3.2
             assert abs((heading - views[0][2] + 180) % 360 - 180) < 60
+
+
+def test_segmentation_is_exact(tmp_path):
+    with DoomWorld('map10', segmentation=True) as world:
+        image, _ = world.look(world.start)
+        classes = world.segment()
+    assert classes.shape == image.shape[:2]
+    share = np.bincount(classes.ravel(), minlength=len(CLASSES)) / classes.size
+    named = dict(zip(CLASSES, share))
+    assert named['sky'] > 0.05  # an open cave with two trees
+    assert named['wall'] > 0.2
+    assert named['floor'] > 0.1
+    assert 0.01 < named['scenery'] < 0.2
+    assert (classes[400:] != CLASSES.index('sky')).all()
+    assert (classes[400:] != CLASSES.index('ceiling')).all()
+    with DoomWorld('map10') as world, pytest.raises(WorldError, match='segmentation=True'):
+        world.segment()
+    labels = tmp_path / 'labels'
+    labels.mkdir()
+    sample_level('map03', 2, tmp_path, views=2, labels=labels)
+    names = {path.stem for path in tmp_path.glob('*.jpg')}
+    assert names == {path.stem for path in labels.iterdir()}
+    assert names

@@ -49,7 +49,8 @@ def test_a_real_street():
 
 def test_indices_are_read_not_colours(tmp_path):
     labels = np.random.default_rng(0).integers(0, 12, (30, 40), dtype=np.uint8)
-    indexed = Image.fromarray(labels, 'P') if hasattr(Image, 'fromarray') else None
+    indexed = Image.new('P', (40, 30))
+    indexed.putdata(labels.ravel().tolist())
     indexed.putpalette([255 - i for i in range(256) for _ in range(3)])
     indexed.save(tmp_path / 'indexed.png')
     assert np.array_equal(read_label_map(tmp_path / 'indexed.png'), labels)
@@ -69,8 +70,9 @@ def test_class_tables(tmp_path):
     own.write_text('0: sky\n7: road\n')
     channels = ClassTable.load(str(own)).channels()
     assert (channels[0], channels[7], channels[1]) == (0, GROUPS.index('road'), -1)
-    for text, says in (('0: heaven\n', r"groups must be of sky.*\['heaven'\]"), ('- 1\n', 'no class'),
-                       ('300: sky\n', 'indices 0 to'), ('[', 'no class table')):
+    for text, says in (('0: heaven\n', r"groups must be of sky.*\['heaven'\]"),
+                       ('- 1\n', 'no class'), ('300: sky\n', 'indices 0 to'),
+                       ('[', 'no class table')):
         own.write_text(text)
         with pytest.raises(LabelMapError, match=says):
             ClassTable.load(str(own))

@@ -89,7 +89,7 @@ def test_from_label_maps_to_the_table(structured, load, tmp_path, capsys):
     assert 'structure' not in rows[0][0]
     assert all('structure' in row[0] for row in rows[1:])
     # Same seed, same pictures: before the first update all arms see the same place loss.
-    first = [list(csv.DictReader(row))[0] for row in rows]
+    first = [next(csv.DictReader(row)) for row in rows]
     assert len({row['float'] for row in first}) == 1
     assert first[1]['structure'] != first[2]['structure']
     assert main(['ablate', '--config', path, '--seeds', '2']) == 0  # nothing is trained again
@@ -198,7 +198,7 @@ def test_label_maps_from_an_onnx_model(rendered, tmp_path, capsys):
 
 def test_what_is_missing_is_named(structured, load, tmp_path, rendered, capsys):
     structured['structure']['sets'][0]['labels'] = str(tmp_path)
-    with pytest.raises(ConfigError, match=r"no label map, the first is .*train segment"):
+    with pytest.raises(ConfigError, match='no label map, the first is .*train segment'):
         open_labelled_sets(load(structured), held_out=False)
     del structured['structure']['sets']
     with pytest.raises(ConfigError, match=r'structure\.sets names no data set'):
