@@ -76,7 +76,7 @@ def test_from_label_maps_to_the_table(structured, load, tmp_path, capsys):
     # An RGB network that was never trained: here structure alone may well be right.
     worth = int(counts['structure']) >= structure.FEWEST
     assert ('do not train with structure' in told) != worth
-    assert main(['ablate', '--config', path, '--seeds', '2']) == 0
+    assert main(['ablate', '--config', path, '--seeds', '1']) == 0
     told = capsys.readouterr().out
     assert all(f'| {arm} |' in told for arm in ARMS)
     run = tmp_path / 'run'
@@ -92,7 +92,7 @@ def test_from_label_maps_to_the_table(structured, load, tmp_path, capsys):
     first = [next(csv.DictReader(row)) for row in rows]
     assert len({row['float'] for row in first}) == 1
     assert first[1]['structure'] != first[2]['structure']
-    assert main(['ablate', '--config', path, '--seeds', '2']) == 0  # nothing is trained again
+    assert main(['ablate', '--config', path, '--seeds', '1']) == 0  # nothing is trained again
     assert capsys.readouterr().out == told[told.index('| structure |'):]
 
 

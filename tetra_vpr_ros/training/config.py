@@ -48,7 +48,7 @@ class OptimizerConfig:
     :ivar warmup: updates.
     :ivar schedule: of the learning rate: ``constant``, ``cosine``, or ``linear``
         (constant, then falling to zero over the share ``decay`` at the end).
-    :ivar bf16: compute in bfloat16 where that is safe.
+    :ivar bf16: compute in bfloat16 where that is safe and the machine has it.
     :ivar torch_compile: compile the network, which pays off after some minutes.
     """
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from tetra_vpr_ros.training.aggregation import GridHead
 from tetra_vpr_ros.training.checkpoint import load_network, network_entry
 from tetra_vpr_ros.training.config import ConfigError, DistillConfig, StartConfig, TrainConfig
-from tetra_vpr_ros.training.loop import device, Loop, Losses, Workers
+from tetra_vpr_ros.training.loop import device, has_bfloat16, Loop, Losses, Workers
 from tetra_vpr_ros.training.network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.pool import find_pool, PoolImage, read_rgb
 from tetra_vpr_ros.training.rounding import round_network
@@ -187,6 +187,7 @@ class DistillationLoss:
         """Keep what the terms need."""
         self.config, self.network, self.heads = config, network, heads
         self.grid, self.target = grid, target
+        self._bf16 = config.optimizer.bf16 and has_bfloat16()
         self.layers = config.teacher.attention_layers if config.losses.attention else 0
         self._tokens = (torch.compile(network.tokens) if config.optimizer.torch_compile
                         else network.tokens)
@@ -197,7 +198,7 @@ class DistillationLoss:
         q = progressive_factor(share, self.config.q_schedule)
         set_ternary_factor(self.network.backbone, q)
         maps: list[torch.Tensor] | None = [] if self.layers else None
-        with torch.autocast(where.type, torch.bfloat16, enabled=self.config.optimizer.bf16):
+        with torch.autocast(where.type, torch.bfloat16, enabled=self._bf16):
             images = batch.images.to(where, non_blocking=True)
             tokens = (self._tokens(images) if maps is None
                       else self._tokens(images, maps, self.layers))

@@ -20,7 +20,7 @@ from pytorch_metric_learning import distances, losses, miners
 from tetra_vpr_ros.training.checkpoint import network_entry
 from tetra_vpr_ros.training.config import ConfigError, FinetuneConfig, StartConfig, TrainConfig
 from tetra_vpr_ros.training.distill import start_network
-from tetra_vpr_ros.training.loop import device, Loop, Losses
+from tetra_vpr_ros.training.loop import device, has_bfloat16, Loop, Losses
 from tetra_vpr_ros.training.network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.place_sets import open_place_set, PlaceSampler, PlaceSet
 from tetra_vpr_ros.training.pool import PoolImage, read_rgb
@@ -66,6 +66,7 @@ class PlaceLoss:
         """Create loss and miner with the constants of GSV-Cities (arXiv 2210.10239)."""
         self.config, self.network = config, network
         self._structure, self._weight = structure, weight
+        self._bf16 = config.optimizer.bf16 and has_bfloat16()
         self._loss = losses.MultiSimilarityLoss(
             alpha=1.0, beta=50.0, base=0.0, distance=distances.DotProductSimilarity())
         self._miner = miners.MultiSimilarityMiner(
@@ -79,7 +80,7 @@ class PlaceLoss:
         """Compute the terms at a share 0..1 of the run."""
         q, where = progressive_factor(share, self.config.q_schedule), device()
         images, labels = batch.images.to(where), batch.labels.to(where)
-        with torch.autocast(where.type, torch.bfloat16, enabled=self.config.optimizer.bf16):
+        with torch.autocast(where.type, torch.bfloat16, enabled=self._bf16):
             tokens = self._tokens(images)
         embedding = self.network.aggregation(tokens.float())
         real = self._place(embedding, labels)
@@ -92,7 +93,7 @@ class PlaceLoss:
             total = total + self._weight * terms['structure']
         if self._start is not None:
             with torch.no_grad(), torch.autocast(
-                    where.type, torch.bfloat16, enabled=self.config.optimizer.bf16):
+                    where.type, torch.bfloat16, enabled=self._bf16):
                 wanted = self._start(images).float()
             terms['keep'] = (1 - F.cosine_similarity(embedding, wanted)).mean()
             total = total + self.config.keep * terms['keep']

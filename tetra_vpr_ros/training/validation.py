@@ -7,6 +7,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from tetra_vpr_ros.training.config import ConfigError, TrainConfig
+from tetra_vpr_ros.training.loop import has_bfloat16
 from tetra_vpr_ros.training.network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.place_sets import open_place_set, PlaceSet
 from tetra_vpr_ros.training.pool import read_rgb
@@ -75,7 +76,7 @@ class Validation:
 
         def embed(images: np.ndarray) -> torch.Tensor:
             parts = torch.from_numpy(images).split(16)
-            with torch.autocast(where.type, torch.bfloat16):
+            with torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16()):
                 return torch.cat([network(part.to(where)).float().cpu() for part in parts])
 
         real, binary = [], []
