@@ -13,6 +13,7 @@ from tetra_vpr_ros.training.checkpoint import load_network
 from tetra_vpr_ros.training.config import ConfigError, StructureConfig
 from tetra_vpr_ros.training.finetune import finetune
 from tetra_vpr_ros.training.label_maps import read_label_map
+from tetra_vpr_ros.training.network import PlaceNetwork
 from tetra_vpr_ros.training.sample_weights import GROUPS, SampleWeights
 from tetra_vpr_ros.training.structure_data import open_labelled_sets
 from tetra_vpr_ros.training.structure_loss import StructureLoss
@@ -94,6 +95,20 @@ def test_from_label_maps_to_the_table(structured, load, tmp_path, capsys):
     assert first[1]['structure'] != first[2]['structure']
     assert main(['ablate', '--config', path, '--seeds', '1']) == 0  # nothing is trained again
     assert capsys.readouterr().out == told[told.index('| structure |'):]
+
+
+def test_pictures_without_labels_are_their_own_places(structured, load, rendered):
+    structured['structure']['sets'][0]['places'] = {
+        'kind': 'images', 'path': str(rendered / 'views')}
+    structured['structure']['optimizer']['steps'] = 2
+    config = load(structured)
+    sets = open_labelled_sets(config, held_out=False)
+    branch = structure.train_branch(config, sets)
+    weights, _ = structure.rank_samples(PlaceNetwork(config.network), branch, sets, 2, 0)
+    assert len(weights.names) == len(sets[0])  # every picture has a positive: itself
+    assert weights.structure.max() > 1  # cut, and after two steps, it is not always found
+    again, _ = structure.rank_samples(PlaceNetwork(config.network), branch, sets, 2, 0)
+    assert np.array_equal(again.structure, weights.structure)
 
 
 def test_stage_2_with_features_resumes(structured, load, tmp_path):

@@ -24,7 +24,7 @@ from tetra_vpr_ros.training.pool import read_rgb
 from tetra_vpr_ros.training.sample_weights import best_positive_ranks, SampleWeights
 from tetra_vpr_ros.training.structure_branch import StructureBranch
 from tetra_vpr_ros.training.structure_data import LabelledSet, open_labelled_sets, resized
-from tetra_vpr_ros.training.views import photometric_view
+from tetra_vpr_ros.training.views import geometric_view, photometric_view
 import torch
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -33,6 +33,8 @@ FEWEST = 10
 """Structure-only wins below which training on them is advised against …"""
 SHARE = 0.03
 """… or below this share of the audited pictures."""
+
+_CUT = 0.15  # of the sides, at most, as label maps are cut
 
 
 @dataclass
@@ -92,11 +94,19 @@ def train_branch(config: TrainConfig, sets: Sequence[LabelledSet]) -> StructureB
 
 
 @torch.no_grad()
-def embed_maps(branch: StructureBranch, part: LabelledSet) -> torch.Tensor:
-    """Return the branch's unit embeddings ``[n, dims]`` of a data set."""
+def embed_maps(branch: StructureBranch, part: LabelledSet, seed: int | None = None
+               ) -> torch.Tensor:
+    """
+    Return the branch's unit embeddings ``[n, dims]`` of a data set.
+
+    :param branch: the structural branch.
+    :param part: data set.
+    :param seed: of cuts; None leaves the label maps whole.
+    """
     found = []
+    rng = None if seed is None else np.random.default_rng(seed)
     for first in range(0, len(part), 64):
-        maps = np.stack([part.encoded(i, branch.config.side)
+        maps = np.stack([part.encoded(i, branch.config.side, rng)
                          for i in range(first, min(first + 64, len(part)))])
         found.append(F.normalize(branch(torch.from_numpy(maps).to(device()))).cpu())
     return torch.cat(found)
@@ -110,7 +120,8 @@ def embed_pictures(network: PlaceNetwork, part: LabelledSet, seed: int | None = 
 
     :param network: of the RGB branch.
     :param part: data set.
-    :param seed: of other light; None leaves the pictures as they are.
+    :param seed: of other light, and of cuts where a picture is its own place; None leaves
+        the pictures as they are.
     :raises ConfigError: a picture does not decode.
     """
     size, found = network.config.vit.input_size, []
@@ -122,6 +133,8 @@ def embed_pictures(network: PlaceNetwork, part: LabelledSet, seed: int | None = 
             picture = read_rgb(image.path)
             if picture is None:
                 raise ConfigError(f'{image.path} does not decode: remove it from the data set')
+            if seed is not None and part.self_supervised:
+                picture = geometric_view(picture, max(size), rng, _CUT, mirror=False)
             picture = resized(picture, size)
             pictures.append(picture if seed is None else photometric_view(picture, rng))
         found.append(binarize(network(torch.from_numpy(np.stack(pictures)).to(where))).cpu())
@@ -148,6 +161,8 @@ def rank_samples(network: PlaceNetwork, branch: StructureBranch, sets: Sequence[
     embeddings: dict[str, torch.Tensor] = {}
     for part in sets:
         structure = embed_maps(branch, part)
+        # Of pictures without labels each is its own place, seen whole and cut.
+        sought = embed_maps(branch, part, seed) if part.self_supervised else structure
         embeddings.update(zip(part.names, structure))
         database, asked = embed_pictures(network, part), embed_pictures(network, part, seed)
         positive = np.zeros((len(part), len(part)), bool)
@@ -160,7 +175,7 @@ def rank_samples(network: PlaceNetwork, branch: StructureBranch, sets: Sequence[
         ranks.append(np.stack([
             best_positive_ranks((a[rows] @ b.T).numpy(), positive[rows],
                                 usable[rows] | positive[rows])
-            for a, b in ((structure, structure), (asked, database))]))
+            for a, b in ((sought, structure), (asked, database))]))
         names += [part.names[i] for i in rows]
     x, y = np.concatenate(ranks, axis=1)
     return SampleWeights.of(names, x, y, right), embeddings

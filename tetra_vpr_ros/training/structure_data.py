@@ -40,6 +40,11 @@ class LabelledSet:
         """Return the names of the pictures."""
         return [image.name for image in self.places.images]
 
+    @property
+    def self_supervised(self) -> bool:
+        """Tell whether each picture is its own place, for want of labels."""
+        return self.places.config.kind == 'images'
+
     def encoded(self, index: int, side: int, rng: np.random.Generator | None = None
                 ) -> np.ndarray:
         """
@@ -65,8 +70,14 @@ class LabelledSet:
         return self._read[index]
 
     def places_of(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the indices of a picture's positives, and of what is perhaps the same place."""
+        """
+        Return the indices of a picture's positives, and of what is perhaps the same place.
+
+        Without labels its only positive is the picture itself, in another view.
+        """
         same = self.places.same_place(index)
+        if self.self_supervised:
+            return same, same
         return same[same != index], self.places.perhaps_same(index)
 
 
