@@ -90,7 +90,8 @@ def test_killed_builds_resume_to_the_same_map(halves, tmp_path):
     assert build_map.main([*arguments, str(wanted)]) == 0
 
     def begin():
-        if path.exists() and sound(path) == sound(wanted):
+        # All places may be there, and the kill came before the map was calibrated.
+        if path.exists() and problems(path) == []:
             assert contents(path) == contents(wanted)
             for file in tmp_path.glob('m.vpr*'):
                 file.unlink()
