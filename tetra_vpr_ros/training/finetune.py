@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pytorch_metric_learning import distances, losses, miners
 from tetra_vpr_ros.training.checkpoint import network_entry
 from tetra_vpr_ros.training.config import ConfigError, FinetuneConfig, StartConfig, TrainConfig
 from tetra_vpr_ros.training.distill import start_network
 from tetra_vpr_ros.training.loop import device, has_bfloat16, Loop, Losses
 from tetra_vpr_ros.training.network import binarize, PlaceNetwork
+from tetra_vpr_ros.training.place_loss import MultiSimilarity
 from tetra_vpr_ros.training.place_sets import open_place_set, PlaceSampler, PlaceSet
 from tetra_vpr_ros.training.pool import PoolImage, read_rgb
 from tetra_vpr_ros.training.sample_weights import SampleWeights
@@ -63,14 +63,11 @@ class PlaceLoss:
 
     def __init__(self, config: FinetuneConfig, network: PlaceNetwork,
                  structure: StructureLoss | None = None, weight: float = 0.0) -> None:
-        """Create loss and miner with the constants of GSV-Cities (arXiv 2210.10239)."""
+        """Create the place loss, and the copy."""
         self.config, self.network = config, network
         self._structure, self._weight = structure, weight
         self._bf16 = config.optimizer.bf16 and has_bfloat16()
-        self._loss = losses.MultiSimilarityLoss(
-            alpha=1.0, beta=50.0, base=0.0, distance=distances.DotProductSimilarity())
-        self._miner = miners.MultiSimilarityMiner(
-            epsilon=0.1, distance=distances.CosineSimilarity())
+        self._place = MultiSimilarity()
         self._tokens = (torch.compile(network.tokens) if config.optimizer.torch_compile
                         else network.tokens)
         self._start = (copy.deepcopy(network).eval().requires_grad_(False)
@@ -98,10 +95,6 @@ class PlaceLoss:
             terms['keep'] = (1 - F.cosine_similarity(embedding, wanted)).mean()
             total = total + self.config.keep * terms['keep']
         return {**terms, 'total': total}
-
-    def _place(self, embedding: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        unit = F.normalize(embedding)
-        return self._loss(unit, labels, self._miner(unit, labels))
 
 
 def open_training_sets(config: TrainConfig) -> list[PlaceSet]:

@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from pytorch_metric_learning import distances, losses, miners
 from tetra_vpr_ros.training.config import ConfigError, TrainConfig
 from tetra_vpr_ros.training.loop import device, Loop, Losses
 from tetra_vpr_ros.training.network import binarize, PlaceNetwork
+from tetra_vpr_ros.training.place_loss import MultiSimilarity
 from tetra_vpr_ros.training.place_sets import PlaceSampler
 from tetra_vpr_ros.training.pool import read_rgb
 from tetra_vpr_ros.training.sample_weights import best_positive_ranks, SampleWeights
@@ -69,9 +69,7 @@ def train_branch(config: TrainConfig, sets: Sequence[LabelledSet]) -> StructureB
     sampler = PlaceSampler([part.places for part in sets],
                            stage.optimizer.batch // loop.parts, 2)
     where = {image.name: (part, i) for part in sets for i, image in enumerate(part.places.images)}
-    loss = losses.MultiSimilarityLoss(alpha=1.0, beta=50.0, base=0.0,
-                                      distance=distances.DotProductSimilarity())
-    miner = miners.MultiSimilarityMiner(epsilon=0.1, distance=distances.CosineSimilarity())
+    loss = MultiSimilarity()
 
     def make(step: int, part: int, parts: int) -> MapBatch:
         rng = np.random.default_rng((config.seed, step, part))
@@ -85,9 +83,7 @@ def train_branch(config: TrainConfig, sets: Sequence[LabelledSet]) -> StructureB
         return MapBatch(names, torch.from_numpy(np.stack(maps)), torch.tensor(labels))
 
     def place_loss(batch: MapBatch, _: float) -> Losses:
-        unit = F.normalize(branch(batch.maps.to(device())))
-        labels = batch.labels.to(device())
-        return {'total': loss(unit, labels, miner(unit, labels))}
+        return {'total': loss(branch(batch.maps.to(device())), batch.labels.to(device()))}
 
     loop.train(make, place_loss)
     return branch.eval()
