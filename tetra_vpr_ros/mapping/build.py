@@ -39,19 +39,10 @@ def build_map(options: BuildOptions, progress: bool = True) -> BuildReport:
     :raises MapError: the map cannot be written or continued, or Ray is not installed.
     :raises ModelError: the model cannot be used.
     """
-    encoder = PlaceEncoder(options.model, threads=options.threads or os.cpu_count() or 1)
-
     def read(place_map: PlaceMap | None) -> tuple[list[BagTraverse], Origin | None]:
         return _read_bags(options, place_map, progress)
 
-    report = BuildReport()
-    with _opened(options, encoder, read) as (place_map, traverses):
-        try:
-            _add_bags(place_map, traverses, encoder, options, report, progress)
-        except KeyboardInterrupt:
-            report.interrupted = True
-        _finish(place_map, report)
-    return report
+    return _build(options, read, _add_bags, progress)
 
 
 def import_folder(folder: Path, poses: str, options: BuildOptions, progress: bool = True
@@ -67,8 +58,6 @@ def import_folder(folder: Path, poses: str, options: BuildOptions, progress: boo
     :raises MapError: a pose is missing, or the map cannot be written or continued.
     :raises ModelError: the model cannot be used.
     """
-    encoder = PlaceEncoder(options.model, threads=options.threads or os.cpu_count() or 1)
-
     def read(place_map: PlaceMap | None) -> tuple[list[FolderTraverse], Origin | None]:
         known = {s.source: s.complete for s in place_map.sessions()} if place_map else {}
         traverse, origin = read_folder(folder, poses, _origin(place_map))
@@ -78,11 +67,19 @@ def import_folder(folder: Path, poses: str, options: BuildOptions, progress: boo
             raise MapError(f'{options.output} already holds {traverse.source}')
         return [], origin
 
+    return _build(options, read, _add_each, progress)
+
+
+def _build(options: BuildOptions,
+           read: Callable[[PlaceMap | None], tuple[Sequence[AnyTraverse], Origin | None]],
+           add: Callable[[PlaceMap, Sequence[AnyTraverse], PlaceEncoder, BuildOptions,
+                          BuildReport, bool], None], progress: bool) -> BuildReport:
+    """Read the traverses, add them to the map, and calibrate it unless that was interrupted."""
+    encoder = PlaceEncoder(options.model, threads=options.threads or os.cpu_count() or 1)
     report = BuildReport()
     with _opened(options, encoder, read) as (place_map, traverses):
         try:
-            for traverse in traverses:
-                add_traverse(place_map, traverse, encoder, options, report, progress)
+            add(place_map, traverses, encoder, options, report, progress)
         except KeyboardInterrupt:
             report.interrupted = True
         _finish(place_map, report)
@@ -160,6 +157,12 @@ def _read_bags(options: BuildOptions, place_map: PlaceMap | None, progress: bool
     return traverses, origin
 
 
+def _add_each(place_map: PlaceMap, traverses: Sequence[Traverse], encoder: PlaceEncoder,
+              options: BuildOptions, report: BuildReport, progress: bool) -> None:
+    for traverse in traverses:
+        add_traverse(place_map, traverse, encoder, options, report, progress)
+
+
 def _add_bags(place_map: PlaceMap, traverses: Sequence[BagTraverse], encoder: PlaceEncoder,
               options: BuildOptions, report: BuildReport, progress: bool) -> None:
     for traverse in traverses:
@@ -174,8 +177,7 @@ def _add_bags(place_map: PlaceMap, traverses: Sequence[BagTraverse], encoder: Pl
     workers = min(options.workers or os.cpu_count() or 1, len(rest))
     if options.ray is None and workers < 2:
         alone, rest = list(traverses), []
-    for traverse in alone:
-        add_traverse(place_map, traverse, encoder, options, report, progress)
+    _add_each(place_map, alone, encoder, options, report, progress)
     if rest and options.ray is not None:
         add_with_ray(place_map, rest, encoder, options, report, progress)
     elif rest:
