@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sample_data import noisy, random_descriptors, walk_descriptors
 from tetra_vpr_ros.localization import BayesLocalizer, MotionModel, View
-from tetra_vpr_ros.mapping.place_map import MapError, PlaceMap
+from tetra_vpr_ros.mapping.map.place_map import MapError, PlaceMap
 from worlds import at, BITS, line, make_map, SECOND
 
 

@@ -12,7 +12,7 @@ from sample_data import ROOT
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.localization.verification import compare, VerifyingLocalizer
 from tetra_vpr_ros.mapping import build_map, BuildOptions, PlaceMap
-from tetra_vpr_ros.mapping.place_map import MapError
+from tetra_vpr_ros.mapping.map.place_map import MapError
 from tetra_vpr_ros.vision.local_features import extract_features, LocalFeatures
 
 INTRINSICS = np.array([[320.0, 0, 320], [0, 320.0, 240], [0, 0, 1]])  # 90 degrees wide

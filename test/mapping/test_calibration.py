@@ -7,8 +7,8 @@ import pytest
 from sample_data import noisy, random_descriptors, walk_descriptors
 from tetra_vpr_ros.mapping import calibrate, Calibration
 from tetra_vpr_ros.mapping.calibration import place_spacing, SCORE_EDGES, standing_out
-from tetra_vpr_ros.mapping.hamming_index import hamming_distances
-from tetra_vpr_ros.mapping.places import PlaceTable
+from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
+from tetra_vpr_ros.mapping.map.places import PlaceTable
 
 
 def line(descriptors, spacing=1.0):

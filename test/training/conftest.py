@@ -18,9 +18,9 @@ def seeded():
 
 @pytest.fixture
 def small_config():
-    from tetra_vpr_ros.training.aggregation import AggregationConfig
-    from tetra_vpr_ros.training.network import NetworkConfig
-    from tetra_vpr_ros.training.vit import ViTConfig
+    from tetra_vpr_ros.training.network.aggregation import AggregationConfig
+    from tetra_vpr_ros.training.network.place_network import NetworkConfig
+    from tetra_vpr_ros.training.network.vit import ViTConfig
     return NetworkConfig(ViTConfig(image_size=56, patch_size=14, width=48, depth=2, heads=3),
                          AggregationConfig(rows=2, cols=2, bits=128))
 
@@ -40,7 +40,7 @@ def pictures(drive, tmp_path_factory):
 @pytest.fixture(scope='session')
 def resnet_file(tmp_path_factory):
     from safetensors.torch import save_file
-    from tetra_vpr_ros.training.teachers import ResNet50Trunk
+    from tetra_vpr_ros.training.teachers.teachers import ResNet50Trunk
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp('teacher') / 'resnet50.safetensors'
     save_file({k: v.half() for k, v in ResNet50Trunk().state_dict().items()}, str(path))

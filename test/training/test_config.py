@@ -5,9 +5,9 @@ import re
 
 import pytest
 from sample_data import ROOT
-from tetra_vpr_ros.training.checkpoint import load_network
 from tetra_vpr_ros.training.config import ConfigError, load_config, TrainConfig
-from tetra_vpr_ros.training.schedules import learning_rate_factor, progressive_factor
+from tetra_vpr_ros.training.loop.checkpoint import load_network
+from tetra_vpr_ros.training.loop.schedules import learning_rate_factor, progressive_factor
 from tetra_vpr_ros.vision import default_model_path
 
 

@@ -15,8 +15,7 @@ from tetra_vpr_ros.evaluation.methods import Encoded
 from tetra_vpr_ros.evaluation.metrics import Answers, RANKS
 from tetra_vpr_ros.evaluation.recall import DatasetError
 from tetra_vpr_ros.evaluation.streams import map_of_frames
-from tetra_vpr_ros.localization import (
-    Estimate, Localizer, LocalizerOptions, make_localizer, View)
+from tetra_vpr_ros.localization import Estimate, Localizer, LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.mapping import BagSource, PlaceMap
 from tetra_vpr_ros.vision import ImageError, ModelInfo, PlaceEncoder
 from tqdm import tqdm

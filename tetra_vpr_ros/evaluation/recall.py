@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.mapping.hamming_index import HammingIndex
+from tetra_vpr_ros.mapping.map.hamming_index import HammingIndex
 from tetra_vpr_ros.vision import decode_compressed, ImageError, PlaceEncoder
 
 _SUFFIXES = {'.jpg', '.jpeg', '.png'}

@@ -17,7 +17,7 @@ from tetra_vpr_ros.evaluation.methods import Encoded
 from tetra_vpr_ros.evaluation.metrics import Answers, RANKS, Result, right_at
 from tetra_vpr_ros.evaluation.recall import read_image
 from tetra_vpr_ros.localization import Estimate
-from tetra_vpr_ros.mapping.hamming_index import hamming_distances
+from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 
 _SHOWN = 4
 _STYLE = ('body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}'

@@ -13,7 +13,7 @@ from tetra_vpr_ros.localization.seqslam import SequenceLocalizer
 from tetra_vpr_ros.localization.single_frame import SingleFrameLocalizer
 from tetra_vpr_ros.localization.verification import VerifyingLocalizer
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
-from tetra_vpr_ros.mapping.place_map import PlaceMap
+from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.localization.estimate import Estimate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces
-from tetra_vpr_ros.mapping.places import PlaceTable
-from tetra_vpr_ros.mapping.pose_track import Pose
+from tetra_vpr_ros.mapping.map.places import PlaceTable
+from tetra_vpr_ros.mapping.sources.pose_track import Pose
 from tetra_vpr_ros.vision.local_features import LocalFeatures
 
 FILTERS = ('bayes', 'seqslam', 'single')

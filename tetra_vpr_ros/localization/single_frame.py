@@ -13,9 +13,9 @@ from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces, UNCALIBRATED
 from tetra_vpr_ros.localization.observation import View
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
-from tetra_vpr_ros.mapping.hamming_index import HammingIndex
-from tetra_vpr_ros.mapping.place_map import PlaceMap
-from tetra_vpr_ros.mapping.pose_track import Pose
+from tetra_vpr_ros.mapping.map.hamming_index import HammingIndex
+from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.sources.pose_track import Pose
 
 
 class SingleFrameLocalizer:

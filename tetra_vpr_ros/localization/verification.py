@@ -16,10 +16,10 @@ from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces, turned
 from tetra_vpr_ros.localization.observation import Localizer, View
 from tetra_vpr_ros.localization.single_frame import SingleFrameLocalizer
-from tetra_vpr_ros.mapping.map_error import MapError
-from tetra_vpr_ros.mapping.place_map import PlaceMap
-from tetra_vpr_ros.mapping.places import PlaceTable
-from tetra_vpr_ros.mapping.pose_track import Pose
+from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.map.places import PlaceTable
+from tetra_vpr_ros.mapping.sources.pose_track import Pose
 from tetra_vpr_ros.vision.local_features import LocalFeatures
 
 METHODS = ('none', 'orb', 'homography')

@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.mapping.hamming_index import hamming_distances
-from tetra_vpr_ros.mapping.map_error import MapError
-from tetra_vpr_ros.mapping.place_map import PlaceMap
-from tetra_vpr_ros.mapping.places import PlaceTable
+from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
+from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tqdm import tqdm
 
 FAR = 5.0

@@ -13,7 +13,7 @@ import tempfile
 
 from tetra_vpr_ros.mapping import (
     BagError, build_map, BuildOptions, calibrate, Calibration, MapError, PlaceMap)
-from tetra_vpr_ros.mapping.places import PlaceTable
+from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.nodes.signals import interrupt_on_signals
 from tetra_vpr_ros.vision import ModelError
 

@@ -12,11 +12,10 @@ from typing import Any
 
 import faiss
 from rclpy.lifecycle import LifecycleNode
-from tetra_vpr_ros.localization import (
-    Localizer, LocalizerOptions, make_localizer, MotionModel)
+from tetra_vpr_ros.localization import Localizer, LocalizerOptions, make_localizer, MotionModel
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces
-from tetra_vpr_ros.mapping.map_error import MapError
-from tetra_vpr_ros.mapping.place_map import PlaceMap
+from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.nodes.outputs import Outputs
 from tetra_vpr_ros.nodes.parameters import ParameterError
 from tetra_vpr_ros.vision import PlaceEncoder

@@ -22,11 +22,10 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo
-from tetra_vpr_ros.localization import (
-    Estimate, Localizer, make_localizer, View)
+from tetra_vpr_ros.localization import Estimate, Localizer, make_localizer, View
 from tetra_vpr_ros.localization.odometry_buffer import OdometryBuffer
 from tetra_vpr_ros.localization.verification import VerifyingLocalizer
-from tetra_vpr_ros.mapping.map_error import MapError
+from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.nodes import parameters
 from tetra_vpr_ros.nodes.conversions import image_from_message, nanoseconds, pose_from_message
 from tetra_vpr_ros.nodes.frames import CameraYaws, MapToOdom, TransformError

@@ -16,7 +16,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, NavSatFix
 from tetra_vpr_ros.localization import Estimate
-from tetra_vpr_ros.mapping.place_map import PlaceMap
+from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.nodes import conversions
 from visualization_msgs.msg import MarkerArray
 

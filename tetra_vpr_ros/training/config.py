@@ -18,13 +18,13 @@ import re
 import types
 from typing import Any, get_args, get_origin, get_type_hints, Literal, TypeVar, Union
 
-from tetra_vpr_ros.training.network import NetworkConfig
-from tetra_vpr_ros.training.onnx_graph import Format
-from tetra_vpr_ros.training.place_sets import PlaceSetConfig
-from tetra_vpr_ros.training.pool import HeldOut
-from tetra_vpr_ros.training.structure_branch import BranchConfig
-from tetra_vpr_ros.training.teachers import TeacherConfig
-from tetra_vpr_ros.training.ternary import Activations
+from tetra_vpr_ros.training.data.place_sets import PlaceSetConfig
+from tetra_vpr_ros.training.data.pool import HeldOut
+from tetra_vpr_ros.training.network.place_network import NetworkConfig
+from tetra_vpr_ros.training.network.ternary import Activations
+from tetra_vpr_ros.training.onnx_export.graph import Format
+from tetra_vpr_ros.training.structure.branch import BranchConfig
+from tetra_vpr_ros.training.teachers.teachers import TeacherConfig
 import yaml
 
 T = TypeVar('T')

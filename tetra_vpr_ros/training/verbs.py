@@ -9,22 +9,24 @@ from pathlib import Path
 import re
 
 import numpy as np
-from tetra_vpr_ros.training.ablation import ablate as run_ablation, table
-from tetra_vpr_ros.training.checkpoint import CheckpointError, load_network, model_metadata
 from tetra_vpr_ros.training.config import ConfigError, TrainConfig
-from tetra_vpr_ros.training.distill import distill as run_distill
-from tetra_vpr_ros.training.export import export_model
-from tetra_vpr_ros.training.finetune import finetune as run_finetune, first_network
-from tetra_vpr_ros.training.label_maps import LabelMapError
-from tetra_vpr_ros.training.network import binarize, PlaceNetwork
-from tetra_vpr_ros.training.place_sets import PlaceSetError
-from tetra_vpr_ros.training.pool import find_images, find_pool, read_rgb
-from tetra_vpr_ros.training.segment import segment_folder, Segmenter
-from tetra_vpr_ros.training.static_activations import static_network
-from tetra_vpr_ros.training.structure import audit as audit_structure
-from tetra_vpr_ros.training.teachers import TeacherError
-from tetra_vpr_ros.training.validation import Validation
-from tetra_vpr_ros.training.views import student_view
+from tetra_vpr_ros.training.data.label_maps import LabelMapError
+from tetra_vpr_ros.training.data.place_sets import PlaceSetError
+from tetra_vpr_ros.training.data.pool import find_images, find_pool, read_rgb
+from tetra_vpr_ros.training.data.views import student_view
+from tetra_vpr_ros.training.loop.checkpoint import CheckpointError, load_network, model_metadata
+from tetra_vpr_ros.training.loop.validation import Validation
+from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
+from tetra_vpr_ros.training.network.static_activations import static_network
+from tetra_vpr_ros.training.onnx_export.export import export_model
+from tetra_vpr_ros.training.stages.ablation import ablate as run_ablation
+from tetra_vpr_ros.training.stages.ablation import table
+from tetra_vpr_ros.training.stages.distill import distill as run_distill
+from tetra_vpr_ros.training.stages.finetune import finetune as run_finetune
+from tetra_vpr_ros.training.stages.finetune import first_network
+from tetra_vpr_ros.training.structure.segment import segment_folder, Segmenter
+from tetra_vpr_ros.training.structure.structural_knowledge import audit as audit_structure
+from tetra_vpr_ros.training.teachers.teachers import TeacherError
 import torch
 from torch.nn import functional as F
 

@@ -1,0 +1,89 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Stage 2, small but whole, on rendered pictures."""
+
+import csv
+
+import pytest
+from tetra_vpr_ros.training.config import ConfigError, FinetuneConfig
+from tetra_vpr_ros.training.loop import loop as loop_module
+from tetra_vpr_ros.training.network.place_network import PlaceNetwork
+from tetra_vpr_ros.training.stages.finetune import (
+    finetune, open_training_sets, PlaceBatch, PlaceLoss)
+import torch
+
+
+@pytest.fixture
+def second(recipe, trunk_file):
+    """Return a recipe whose second stage starts from the trunk."""
+    recipe['finetune']['start'] = {'trunk': str(trunk_file), 'calibration': 8}
+    return recipe
+
+
+def total(run):
+    with (run / 'finetune.csv').open(newline='') as file:
+        return [float(row['total']) for row in csv.DictReader(file)]
+
+
+def test_it_lowers_the_loss_and_resumes_exactly(second, load, tmp_path, monkeypatch):
+    changes = {'finetune__optimizer__steps': 24, 'finetune__optimizer__save_every': 8,
+               'finetune__optimizer__validate_every': 100,
+               'finetune__optimizer__learning_rate': 5e-4}
+    whole = finetune(load(second, **changes))
+    losses = total(tmp_path / 'run')
+    assert losses[-1] < losses[0]
+    save = loop_module.save_atomically
+
+    def stop(state, path):
+        save(state, path)
+        if state['step'] == 16:
+            raise KeyboardInterrupt
+
+    cut = load(second, **changes, run=str(tmp_path / 'cut'))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop_module, 'save_atomically', stop)
+        finetune(cut)
+    resumed = finetune(cut)
+    for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values()):
+        assert torch.equal(a, b), name
+
+
+def test_frozen_blocks_do_not_move(second, load):
+    config = load(second, finetune__freeze_blocks=1, finetune__optimizer__steps=2)
+    network = finetune(config)
+    fresh = finetune(load(second, finetune__freeze_blocks=1, finetune__optimizer__steps=2,
+                          run=config.run + '2', finetune__optimizer__learning_rate=0.0))
+    assert torch.equal(network.backbone.blocks[0].fc1.weight,
+                       fresh.backbone.blocks[0].fc1.weight)
+    assert not torch.equal(network.backbone.blocks[1].fc1.weight,
+                           fresh.backbone.blocks[1].fc1.weight)
+
+
+def test_the_loss_is_small_for_places_that_are_told_apart(small_config):
+    torch.manual_seed(0)
+    network = PlaceNetwork(small_config)
+    loss = PlaceLoss(FinetuneConfig(), network)
+    embedding = torch.randn(4, 128).repeat_interleave(2, 0)
+    labels = torch.arange(4).repeat_interleave(2)
+    mixed = labels.roll(1)
+    assert loss._place(embedding, labels) < loss._place(embedding, mixed)
+    batch = PlaceBatch(['a'] * 4, torch.randint(0, 255, (4, 56, 56, 3), dtype=torch.uint8),
+                       torch.tensor([0, 0, 1, 1]))
+    early, late = (loss(batch, share) for share in (0.0, 1.0))
+    assert early['total'].item() == pytest.approx(early['float'].item(), rel=0.01)
+    assert late['total'].item() == pytest.approx(late['binary'].item(), rel=0.01)
+    keeping = PlaceLoss(FinetuneConfig(keep=1.0), network)
+    assert keeping(batch, 0.0)['keep'].item() == pytest.approx(0.0, abs=1e-3)
+
+
+def test_what_is_held_out_is_not_trained_on(second, load):
+    for part in open_training_sets(load(second)):
+        numbers = {int(image.path.stem[-2:]) for image in part.images}
+        assert numbers == {*range(24), 99}  # the last one does not decode, which shows later
+
+
+def test_without_a_start_it_needs_stage_one(recipe, load):
+    with pytest.raises(ConfigError, match="run 'train distill' first"):
+        finetune(load(recipe))
+    with pytest.raises(ConfigError, match=r'finetune\.places names no'):
+        finetune(load(recipe, finetune__places=[]))

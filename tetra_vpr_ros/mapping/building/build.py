@@ -1,0 +1,193 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Traverses to a map, in transactions that can be interrupted and resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+import os
+from pathlib import Path
+from typing import TypeVar
+
+from tetra_vpr_ros.mapping.building.build_options import BuildOptions, BuildReport
+from tetra_vpr_ros.mapping.building.map_writer import add_traverse
+from tetra_vpr_ros.mapping.building.parallel_build import add_with_processes, Parts
+from tetra_vpr_ros.mapping.building.ray_build import add_with_ray
+from tetra_vpr_ros.mapping.calibration import calibrate
+from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.map.map_file import check_creatable
+from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.sources.bag_source import BagError
+from tetra_vpr_ros.mapping.sources.image_folder import FolderTraverse, read_folder
+from tetra_vpr_ros.mapping.sources.traverse import BagTraverse, read_bag, Traverse
+from tetra_vpr_ros.vision.encoder import PlaceEncoder
+
+Origin = tuple[float, float, float]
+AnyTraverse = TypeVar('AnyTraverse', bound=Traverse)
+
+
+def build_map(options: BuildOptions, progress: bool = True) -> BuildReport:
+    """
+    Build, continue or extend a map from bags.
+
+    Topics are resolved and poses are read of every bag before a map is begun.
+
+    :param options: what to build.
+    :param progress: show progress bars.
+    :raises BagError: a bag or topic cannot be used.
+    :raises MapError: the map cannot be written or continued, or Ray is not installed.
+    :raises ModelError: the model cannot be used.
+    """
+    def read(place_map: PlaceMap | None) -> tuple[list[BagTraverse], Origin | None]:
+        return _read_bags(options, place_map, progress)
+
+    return _build(options, read, _add_bags, progress)
+
+
+def import_folder(folder: Path, poses: str, options: BuildOptions, progress: bool = True
+                  ) -> BuildReport:
+    """
+    Build, continue or extend a map from a folder of images.
+
+    :param folder: of the images.
+    :param poses: where their poses are, see `image_folder.read_folder`.
+    :param options: how to build; bags, topics and workers do not matter. With a keyframe
+        distance of 0 every image becomes a place.
+    :param progress: show a progress bar.
+    :raises MapError: a pose is missing, or the map cannot be written or continued.
+    :raises ModelError: the model cannot be used.
+    """
+    def read(place_map: PlaceMap | None) -> tuple[list[FolderTraverse], Origin | None]:
+        known = {s.source: s.complete for s in place_map.sessions()} if place_map else {}
+        traverse, origin = read_folder(folder, poses, _origin(place_map))
+        if not known.get(traverse.source):
+            return [traverse], origin
+        if not options.resume:
+            raise MapError(f'{options.output} already holds {traverse.source}')
+        return [], origin
+
+    return _build(options, read, _add_each, progress)
+
+
+def _build(options: BuildOptions,
+           read: Callable[[PlaceMap | None], tuple[Sequence[AnyTraverse], Origin | None]],
+           add: Callable[[PlaceMap, Sequence[AnyTraverse], PlaceEncoder, BuildOptions,
+                          BuildReport, bool], None], progress: bool) -> BuildReport:
+    """Read the traverses, add them to the map, and calibrate it unless that was interrupted."""
+    encoder = PlaceEncoder(options.model, threads=options.threads or os.cpu_count() or 1)
+    report = BuildReport()
+    with _opened(options, encoder, read) as (place_map, traverses):
+        try:
+            add(place_map, traverses, encoder, options, report, progress)
+        except KeyboardInterrupt:
+            report.interrupted = True
+        _finish(place_map, report)
+    return report
+
+
+@contextmanager
+def _opened(options: BuildOptions, encoder: PlaceEncoder,
+            read: Callable[[PlaceMap | None], tuple[Sequence[AnyTraverse], Origin | None]]
+            ) -> Iterator[tuple[PlaceMap, Sequence[AnyTraverse]]]:
+    """Open or create the map, but only once everything that goes into it could be read."""
+    if options.append or (options.resume and options.output.exists()):
+        place_map = PlaceMap.open_file(options.output, writable=True)
+    else:
+        check_creatable(options.output)
+        place_map = None
+    try:
+        if place_map is not None:
+            _check_continuation(place_map, encoder, options)
+        traverses, origin = read(place_map)
+        if place_map is None:
+            default_frame = options.tf_frames[0] if options.tf_frames else 'map'
+            place_map = PlaceMap.create(options.output, encoder.info,
+                                        options.frame_id or default_frame)
+        place_map.set_meta(build=options.recipe())
+        if origin is not None:
+            place_map.set_meta(geodetic_origin=origin)
+        yield place_map, traverses
+    finally:
+        if place_map is not None:
+            place_map.close()
+
+
+def _check_continuation(place_map: PlaceMap, encoder: PlaceEncoder, options: BuildOptions
+                        ) -> None:
+    """Refuse to continue a map with what does not fit it."""
+    place_map.require_model(encoder.info)
+    recipe = options.recipe()
+    stored = place_map.meta().get('build', recipe)
+    if options.resume and stored != recipe:
+        raise MapError(f'{options.output} was begun with {stored}, not {recipe}: '
+                       'resume with the same values')
+    if options.frame_id and options.frame_id != place_map.frame_id:
+        raise MapError(f'{options.output} has poses in frame {place_map.frame_id!r}, '
+                       f'not {options.frame_id!r}')
+    unfinished = [s.source for s in place_map.sessions() if not s.complete]
+    if unfinished and not options.resume:
+        raise MapError(f'{options.output} has an unfinished traverse {unfinished[0]}: '
+                       'finish it with --resume before you append')
+
+
+def _origin(place_map: PlaceMap | None) -> Origin | None:
+    stored = place_map.meta().get('geodetic_origin') if place_map else None
+    return tuple(stored) if stored else None
+
+
+def _read_bags(options: BuildOptions, place_map: PlaceMap | None, progress: bool
+               ) -> tuple[list[BagTraverse], Origin | None]:
+    """Resolve the topics and read the poses of every bag that is still to be mapped."""
+    origin = _origin(place_map)
+    known = {s.source: s.complete for s in place_map.sessions()} if place_map else {}
+    traverses = []
+    for path in options.bags:
+        traverse = read_bag(path, options, origin, known, progress)
+        if traverse is None:
+            if not options.resume:
+                raise MapError(f'{options.output} already holds {path}')
+            continue
+        found = traverse.track.origin
+        if found is not None and origin is None and place_map and len(place_map):
+            raise BagError(f'{path} has GPS poses, but the places of {options.output} are not '
+                           'in a GPS frame')
+        origin = origin or found
+        traverses.append(traverse)
+    return traverses, origin
+
+
+def _add_each(place_map: PlaceMap, traverses: Sequence[Traverse], encoder: PlaceEncoder,
+              options: BuildOptions, report: BuildReport, progress: bool) -> None:
+    for traverse in traverses:
+        add_traverse(place_map, traverse, encoder, options, report, progress)
+
+
+def _add_bags(place_map: PlaceMap, traverses: Sequence[BagTraverse], encoder: PlaceEncoder,
+              options: BuildOptions, report: BuildReport, progress: bool) -> None:
+    for traverse in traverses:
+        if traverse.clock.jumps:
+            report.notes.append(
+                f'{traverse.path}: its stamps jump back {traverse.clock.jumps} times; the parts '
+                'are mapped one after the other')
+    begun = {s.source for s in place_map.sessions()}
+    # What an interrupted build of one process has begun is finished the same way.
+    alone = [t for t in traverses if t.source in begun]
+    rest = [t for t in traverses if t.source not in begun]
+    workers = min(options.workers or os.cpu_count() or 1, len(rest))
+    if options.ray is None and workers < 2:
+        alone, rest = list(traverses), []
+    _add_each(place_map, alone, encoder, options, report, progress)
+    if rest and options.ray is not None:
+        add_with_ray(place_map, rest, encoder, options, report, progress)
+    elif rest:
+        add_with_processes(place_map, rest, encoder, options, report, workers, progress)
+    Parts(place_map, options).clear()
+
+
+def _finish(place_map: PlaceMap, report: BuildReport) -> None:
+    if not report.interrupted:
+        report.calibration = calibrate(place_map.places())
+        place_map.set_meta(
+            calibration=report.calibration.to_meta() if report.calibration else None)
+    report.total_places = len(place_map)

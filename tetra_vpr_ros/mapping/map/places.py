@@ -1,0 +1,67 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Places and traverses, as they go into a map and come out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.vision.local_features import LocalFeatures
+
+
+@dataclass(frozen=True)
+class NewPlace:
+    """A place to be stored."""
+
+    stamp_ns: int
+    pose: Pose
+    descriptor: NDArray[np.uint8]
+    thumbnail: bytes | None = None
+    features: LocalFeatures | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """One traverse of a map."""
+
+    number: int
+    source: str
+    start_ns: int | None
+    end_ns: int | None
+    complete: bool
+
+
+@dataclass(frozen=True)
+class PlaceTable:
+    """
+    All places of a map as arrays, ordered by id.
+
+    :ivar ids: int64 ``[n]``.
+    :ivar sessions: int64 ``[n]``.
+    :ivar stamps: nanoseconds, int64 ``[n]``.
+    :ivar positions: metres, float64 ``[n, 3]``.
+    :ivar quaternions: x y z w, float64 ``[n, 4]``.
+    :ivar geodetic: latitude, longitude, altitude, float64 ``[n, 3]``; NaN where unknown.
+    :ivar descriptors: uint8 ``[n, bits / 8]``.
+    """
+
+    ids: NDArray[np.int64]
+    sessions: NDArray[np.int64]
+    stamps: NDArray[np.int64]
+    positions: NDArray[np.float64]
+    quaternions: NDArray[np.float64]
+    geodetic: NDArray[np.float64]
+    descriptors: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        """Return the number of places."""
+        return len(self.ids)
+
+    def pose(self, row: int) -> Pose:
+        """Return the pose of a place, with its coordinates where they are known."""
+        lat, lon, alt = (float(v) for v in self.geodetic[row])
+        return Pose(self.positions[row], self.quaternions[row],
+                    (lat, lon, alt) if np.isfinite([lat, lon]).all() else None)

@@ -1,0 +1,39 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One writer at a time."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+from tetra_vpr_ros.mapping.map.map_error import MapError
+
+
+class WriterLock:
+    """
+    Keeps a second writer from a map; the system frees it when the process ends.
+
+    :param path: of the map.
+    :raises MapError: another process writes the map.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock or fail at once."""
+        self._path = Path(f'{path}.lock')
+        try:
+            self._file = self._path.open('w')
+        except OSError as error:
+            raise MapError(f'{path} cannot be written: {error}') from error
+        try:
+            # On a file of its own: SQLite's locks end when any handle of the map is closed.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise MapError(f'{path} is being written by another process: wait until it has '
+                           'ended') from error
+
+    def release(self) -> None:
+        """Let another writer in."""
+        self._path.unlink(missing_ok=True)
+        self._file.close()

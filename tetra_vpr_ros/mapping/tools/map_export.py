@@ -1,0 +1,109 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Places of a map in the formats of other tools."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.map.places import PlaceTable
+
+FORMATS = ('utm', 'csv', 'tum', 'geojson', 'png')
+"""What `export` writes."""
+
+
+def export(place_map: PlaceMap, form: str, output: Path) -> int:
+    """
+    Write the places of a map.
+
+    * ``utm``: a folder of thumbnails with ``@utm_east@utm_north@…`` names;
+    * ``csv``: id, traverse, stamp, pose, latitude, longitude, altitude;
+    * ``tum``: ``stamp x y z qx qy qz qw``, seconds;
+    * ``geojson``: a point for each place, of a geo-tagged map;
+    * ``png``: a plot of the route.
+
+    :param place_map: an open map.
+    :param form: one of `FORMATS`.
+    :param output: file, or folder for ``utm``.
+    :returns: places written.
+    :raises MapError: the map does not hold what the format needs.
+    """
+    table = place_map.places()
+    if form == 'utm':
+        return _thumbnails(place_map, table, output)
+    if form == 'csv':
+        with output.open('w', newline='') as file:
+            writer = csv.writer(file)
+            writer.writerow(['id', 'session', 'stamp_ns', 'x', 'y', 'z', 'qx', 'qy', 'qz', 'qw',
+                             'latitude', 'longitude', 'altitude'])
+            for row in range(len(table)):
+                writer.writerow([table.ids[row], table.sessions[row], table.stamps[row],
+                                 *table.positions[row], *table.quaternions[row],
+                                 *('' if np.isnan(v) else v for v in table.geodetic[row])])
+    elif form == 'tum':
+        output.write_text(''.join(
+            f'{stamp * 1e-9:.9f} ' + ' '.join(f'{v:.9g}' for v in (*position, *quaternion)) + '\n'
+            for stamp, position, quaternion in zip(
+                table.stamps, table.positions, table.quaternions)))
+    elif form == 'geojson':
+        if not len(table) or np.isnan(table.geodetic[:, :2]).any():
+            raise MapError(f'{place_map.path} is not geo-tagged: GeoJSON needs latitude and '
+                           'longitude of every place')
+        output.write_text(json.dumps({'type': 'FeatureCollection', 'features': [
+            {'type': 'Feature', 'properties': {'id': int(table.ids[row]),
+                                               'session': int(table.sessions[row])},
+             'geometry': {'type': 'Point', 'coordinates': [
+                 float(table.geodetic[row, 1]), float(table.geodetic[row, 0])]}}
+            for row in range(len(table))]}))
+    elif form == 'png':
+        _plot(place_map, table, output)
+    else:
+        raise MapError(f"format must be one of {', '.join(FORMATS)}, not {form!r}")
+    return len(table)
+
+
+def _thumbnails(place_map: PlaceMap, table: PlaceTable, folder: Path) -> int:
+    """Name thumbnails as VPR-methods-evaluation reads them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for row, place in enumerate(table.ids):
+        jpeg = place_map.thumbnail(int(place))
+        if jpeg is None:
+            continue
+        x, y, z = table.positions[row]
+        yaw = Rotation.from_quat(table.quaternions[row]).as_euler('xyz')[2]
+        heading = (90.0 - math.degrees(yaw)) % 360.0  # clockwise from north
+        lat, lon, _ = ('' if np.isnan(v) else f'{v:.8f}' for v in table.geodetic[row])
+        name = (f'@{x:.3f}@{y:.3f}@@@{lat}@{lon}@{place}@@{heading:.1f}@@@{z:.3f}'
+                f'@{table.stamps[row]}@@.jpg')
+        (folder / name).write_bytes(jpeg)
+        written += 1
+    if not written:
+        raise MapError(f'{place_map.path} has no thumbnails to export')
+    return written
+
+
+def _plot(place_map: PlaceMap, table: PlaceTable, output: Path) -> None:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MapError('a plot needs matplotlib: pip install matplotlib') from error
+    figure = Figure(figsize=(8, 8))
+    FigureCanvasAgg(figure)  # no display is needed
+    axes = figure.subplots()
+    for session in place_map.sessions():
+        at = table.positions[table.sessions == session.number]
+        axes.plot(at[:, 0], at[:, 1], '.-', markersize=3, label=Path(session.source).name)
+    axes.set(xlabel=f'x [m] in {place_map.frame_id}', ylabel='y [m]', aspect='equal',
+             title=f'{place_map.path.name}: {len(table)} places')
+    axes.legend(fontsize=7)
+    axes.grid(alpha=0.3)
+    figure.savefig(output, dpi=110)

@@ -1,0 +1,255 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Data sets that say which images show the same place.
+
+Six kinds: ``gsv`` (GSV-Cities: ``Dataframes/*.csv`` and ``Images/<city>/``),
+``utm`` (names ``@east@north@…@heading@…@.jpg``, as the VPR dataset tools and our
+simulated worlds write them), ``poses`` (a ``poses.csv`` with ``name,x,y`` and
+maybe ``yaw`` in radians), ``frames`` (numbered frames of sequences), ``labels``
+(the place stands in the name) and ``images`` (no labels: every image is its own
+place, seen only through synthetic changes).
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+import re
+from typing import Literal
+
+import numpy as np
+from tetra_vpr_ros.training.data.pool import find_images, PoolImage
+
+
+class PlaceSetError(RuntimeError):
+    """A data set that cannot be used; the text names folder or file."""
+
+
+@dataclass(frozen=True)
+class PlaceSetConfig:
+    """
+    One data set.
+
+    :ivar kind: see the module.
+    :ivar path: its folder.
+    :ivar pattern: regular expression of the name within the folder: for
+        ``frames`` with the groups ``sequence`` and ``frame``, for ``labels``
+        with the group ``place``.
+    :ivar radius: images at most this far apart show one place: metres, or frames.
+    :ivar apart: images at least this far apart show two; 0 means three radii.
+    :ivar heading: largest difference of heading within a place, degrees.
+    :ivar weight: how often the set is drawn from, against the others.
+    :ivar every: take every n-th image only.
+    """
+
+    kind: Literal['gsv', 'utm', 'poses', 'frames', 'labels', 'images'] = 'images'
+    path: str = ''
+    pattern: str = ''
+    radius: float = 2.0
+    apart: float = 0.0
+    heading: float = 40.0
+    weight: float = 1.0
+    every: int = 1
+
+
+class PlaceSet:
+    """
+    Images with positions in groups: only images of one group can show one place.
+
+    :ivar images: the images.
+    :ivar group: int ``[n]``.
+    :ivar position: float ``[n, d]``.
+    :ivar heading: float ``[n]`` in degrees; NaN where unknown.
+    """
+
+    def __init__(self, config: PlaceSetConfig, images: list[PoolImage], group: np.ndarray,
+                 position: np.ndarray, heading: np.ndarray) -> None:
+        """Index the images by group."""
+        self.config = config
+        self.images = images
+        self.group, self.position, self.heading = group, position, heading
+        order = np.argsort(group, kind='stable')
+        values, starts = np.unique(group[order], return_index=True)
+        self._members = dict(zip(values.tolist(), np.split(order, starts[1:])))
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.images)
+
+    def _near(self, index: int, distance: float, heading: float) -> np.ndarray:
+        members = self._members[int(self.group[index])]
+        apart = np.linalg.norm(self.position[members] - self.position[index], axis=1)
+        turn = np.abs((self.heading[members] - self.heading[index] + 180) % 360 - 180)
+        return members[(apart <= distance) & ~(turn > heading)]
+
+    def same_place(self, index: int) -> np.ndarray:
+        """Return the images that show the place of an image, itself among them."""
+        return self._near(index, self.config.radius, self.config.heading)
+
+    def perhaps_same(self, index: int) -> np.ndarray:
+        """Return the images that cannot serve as another place."""
+        return self._near(index, self.config.apart or 3 * self.config.radius, 360.0)
+
+    def subset(self, keep: np.ndarray) -> PlaceSet:
+        """Return the set of the images where ``keep`` (bool ``[n]``) is True."""
+        images = [image for image, kept in zip(self.images, keep) if kept]
+        return PlaceSet(self.config, images, self.group[keep], self.position[keep],
+                        self.heading[keep])
+
+
+def open_place_set(config: PlaceSetConfig) -> PlaceSet:
+    """
+    Read the names, labels and poses of a data set; no image is opened.
+
+    :raises PlaceSetError: the folder or its labels cannot be used.
+    """
+    folder = Path(config.path)
+    reader = {'gsv': _gsv, 'utm': _utm, 'poses': _poses, 'frames': _frames,
+              'labels': _labels, 'images': _images}[config.kind]
+    try:
+        images, groups, position, heading = reader(folder, config)
+    except FileNotFoundError as error:
+        raise PlaceSetError(str(error)) from error
+    if not images:
+        raise PlaceSetError(f'{folder} holds no image of kind {config.kind!r}')
+    _, group = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
+    every = slice(None, None, config.every)
+    return PlaceSet(config, images[every], group[every],
+                    np.asarray(position, np.float64).reshape(len(images), -1)[every],
+                    np.asarray(heading, np.float64)[every])
+
+
+_Read = tuple[list[PoolImage], list, np.ndarray, np.ndarray]
+
+
+def _gsv(folder: Path, config: PlaceSetConfig) -> _Read:
+    """Read GSV-Cities: a place is a ``place_id`` of a city."""
+    tables = sorted((folder / 'Dataframes').glob('*.csv'))
+    if not tables:
+        raise PlaceSetError(f'{folder} has no Dataframes/*.csv: is it GSV-Cities?')
+    images, groups = [], []
+    for table in tables:
+        with table.open(newline='') as file:
+            for number, row in enumerate(csv.DictReader(file), 2):
+                try:
+                    name = (f"{row['city_id']}_{int(row['place_id']) % 10**5:07d}_"
+                            f"{int(row['year']):04d}_{int(row['month']):02d}_"
+                            f"{int(row['northdeg']):03d}_{row['lat']}_{row['lon']}_"
+                            f"{row['panoid']}.JPG")
+                except (KeyError, ValueError, TypeError) as error:
+                    raise PlaceSetError(f'{table}, line {number}: {error}') from error
+                path = folder / 'Images' / row['city_id'] / name
+                images.append(PoolImage(path, path.relative_to(folder.parent).as_posix()))
+                groups.append(f"{row['city_id']} {row['place_id']}")
+    count = len(images)
+    return images, groups, np.zeros((count, 1)), np.full(count, np.nan)
+
+
+def _utm(folder: Path, config: PlaceSetConfig) -> _Read:
+    images, position, heading = [], [], []
+    for image in find_images(folder):
+        parts = image.path.name.split('@')
+        try:
+            place = float(parts[1]), float(parts[2])
+            turn = float(parts[9]) if len(parts) > 9 and parts[9].strip() else np.nan
+        except (IndexError, ValueError) as error:
+            raise PlaceSetError(
+                f'{image.path} is not named @utm_east@utm_north@…: {error}') from error
+        images.append(image)
+        position.append(place)
+        heading.append(turn)
+    return images, [0] * len(images), np.array(position), np.array(heading)
+
+
+def _poses(folder: Path, config: PlaceSetConfig) -> _Read:
+    table = folder / 'poses.csv'
+    if not table.is_file():
+        raise PlaceSetError(f'{folder} has no poses.csv (name,x,y and maybe z, yaw, world)')
+    images, groups, position, heading = [], [], [], []
+    with table.open(newline='') as file:
+        for number, row in enumerate(csv.DictReader(file), 2):
+            try:
+                path = folder / row['name']
+                position.append((float(row['x']), float(row['y']), float(row.get('z') or 0)))
+                heading.append(np.degrees(float(row['yaw'])) if row.get('yaw') else np.nan)
+            except (KeyError, ValueError, TypeError) as error:
+                raise PlaceSetError(f'{table}, line {number}: {error!r}') from error
+            images.append(PoolImage(path, f"{folder.name}/{row['name']}"))
+            groups.append(row.get('world') or '')
+    return images, groups, np.array(position), np.array(heading)
+
+
+def _frames(folder: Path, config: PlaceSetConfig) -> _Read:
+    expression = re.compile(config.pattern or r'(?P<sequence>.*?)(?P<frame>\d+)\.\w+$')
+    images, groups, position = [], [], []
+    for image in find_images(folder):
+        match = expression.search(image.path.relative_to(folder).as_posix())
+        if match is not None:
+            images.append(image)
+            groups.append(match['sequence'])
+            position.append(float(match['frame']))
+    return images, groups, np.array(position), np.full(len(images), np.nan)
+
+
+def _labels(folder: Path, config: PlaceSetConfig) -> _Read:
+    expression = re.compile(config.pattern or r'(?P<place>[^/]+)__')
+    images, groups = [], []
+    for image in find_images(folder):
+        match = expression.search(image.path.relative_to(folder).as_posix())
+        if match is not None:
+            images.append(image)
+            groups.append(match['place'].lower())
+    return images, groups, np.zeros((len(images), 1)), np.full(len(images), np.nan)
+
+
+def _images(folder: Path, config: PlaceSetConfig) -> _Read:
+    images = find_images(folder)
+    count = len(images)
+    return images, list(range(count)), np.zeros((count, 1)), np.full(count, np.nan)
+
+
+class PlaceSampler:
+    """
+    Draws batches of places.
+
+    :param sets: data sets, weighted by their configuration.
+    :param places: of a batch.
+    :param views: images of a place.
+    """
+
+    def __init__(self, sets: list[PlaceSet], places: int, views: int) -> None:
+        """Check that there is something to draw from."""
+        if not any(len(part) for part in sets):
+            raise PlaceSetError('no image is left to train on')
+        self.sets = [part for part in sets if len(part)]
+        self.places, self.views = places, views
+        weights = np.array([part.config.weight for part in self.sets])
+        self._share = weights / weights.sum()
+
+    def draw(self, rng: np.random.Generator) -> list[list[PoolImage]]:
+        """
+        Draw a batch: for each place its images, the same one twice where there are too few.
+
+        Two places of a batch are far enough apart to count as different.
+        """
+        batch: list[list[PoolImage]] = []
+        taken: set[tuple[int, int]] = set()
+        for _ in range(50 * self.places):
+            if len(batch) == self.places:
+                break
+            which = int(rng.choice(len(self.sets), p=self._share))
+            part = self.sets[which]
+            anchor = int(rng.integers(len(part)))
+            if any((which, int(i)) in taken for i in part.perhaps_same(anchor)):
+                continue
+            others = part.same_place(anchor)
+            others = rng.permutation(others[others != anchor])[:self.views - 1]
+            chosen = [anchor, *others.tolist()]
+            chosen += [anchor] * (self.views - len(chosen))
+            taken.update((which, int(i)) for i in chosen)
+            batch.append([part.images[i] for i in chosen])
+        if len(batch) < 2:
+            raise PlaceSetError('the data sets hold fewer than two places that are apart')
+        return batch

@@ -1,0 +1,128 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Recall on held-out places of the training pool: what chooses between checkpoints."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from tetra_vpr_ros.training.config import ConfigError, TrainConfig
+from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet
+from tetra_vpr_ros.training.data.pool import read_rgb
+from tetra_vpr_ros.training.data.views import geometric_view, photometric_view
+from tetra_vpr_ros.training.loop.loop import has_bfloat16
+from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
+from tetra_vpr_ros.training.network.ternary import QuantizedLinear, set_ternary_factor
+import torch
+from torch.nn import functional as F
+
+
+class Validation:
+    """
+    Place sets whose odd images, in other light, look for their place among the even ones.
+
+    A set without labels is asked for its own images, cut and in other light.
+
+    :param sets: held-out places.
+    :param size: height and width that the network sees.
+    """
+
+    def __init__(self, sets: list[PlaceSet], size: tuple[int, int]) -> None:
+        """Read and change the pictures, always in the same way."""
+        self._parts = [_queries(part, size) for part in sets]
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> Validation | None:
+        """
+        Return the validation of a configuration; None without any.
+
+        :raises ConfigError: a pattern holds out none of the images of a set.
+        """
+        held = config.validation.held_out()
+        sets = []
+        for i, entry in enumerate(config.validation.places):
+            part = open_place_set(entry)
+            part = part.subset(np.array([held(image.name) for image in part.images]))
+            if len(part) < 4:
+                raise ConfigError(f'validation.places[{i}]: patterns and share hold out only '
+                                  f'{len(part)} images of {entry.path}')
+            sets.append(part)
+        return cls(sets, config.network.vit.input_size) if sets else None
+
+    def __call__(self, network: PlaceNetwork) -> dict[str, float]:
+        """
+        Measure a network, fully quantised; its training state is kept.
+
+        :returns: mean recall@1 over the sets of ``binary`` (Hamming) and ``float``
+            (cosine) descriptors, then the binary one of each set.
+        """
+        real, binary = self._found(network)
+        shares = [float(found.mean()) for found in binary]
+        return {'binary': float(np.mean(shares)),
+                'float': float(np.mean([found.mean() for found in real])),
+                **{f'binary_{i}': value for i, value in enumerate(shares)}}
+
+    def hits(self, network: PlaceNetwork) -> np.ndarray:
+        """Return which queries of all sets find their place by signs, bool ``[queries]``."""
+        return np.concatenate(self._found(network)[1])
+
+    @torch.no_grad()
+    def _found(self, network: PlaceNetwork) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return the queries that find their place, by floats and by signs, for each set."""
+        factors = {layer: layer.q for layer in network.modules()
+                   if isinstance(layer, QuantizedLinear)}
+        set_ternary_factor(network, 1.0)
+        where = next(network.parameters()).device
+
+        def embed(images: np.ndarray) -> torch.Tensor:
+            parts = torch.from_numpy(images).split(16)
+            with torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16()):
+                return torch.cat([network(part.to(where)).float().cpu() for part in parts])
+
+        real, binary = [], []
+        for database, queries, truth in self._parts:
+            a, b = embed(database), embed(queries)
+            for store, x, y in ((real, F.normalize(a), F.normalize(b)),
+                                (binary, binarize(a), binarize(b))):
+                best = (y @ x.T).argmax(1).numpy()
+                store.append(truth[np.arange(len(best)), best])
+        for layer, q in factors.items():
+            layer.q = q
+        return real, binary
+
+
+def _queries(part: PlaceSet, size: tuple[int, int], seed: int = 0, lights: int = 3
+             ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Return database and query pictures, and which of them show one place.
+
+    Every query comes in several lights: held-out places are few, and recall on
+    few pictures is too noisy to choose by.
+    """
+    rng = np.random.default_rng(seed)
+    pictures = {i: image for i in range(len(part))
+                if (image := read_rgb(part.images[i].path)) is not None}
+    labelled = part.config.kind != 'images'
+    order = sorted(pictures)
+    database = order[::2] if labelled else order
+    queries = order[1::2] if labelled else order
+    truth = np.zeros((len(queries), len(database)), bool)
+    column = {index: i for i, index in enumerate(database)}
+    for row, index in enumerate(queries):
+        for other in part.same_place(index):
+            if int(other) in column:
+                truth[row, column[int(other)]] = True
+    answerable = truth.any(1)
+    queries = [index for index, kept in zip(queries, answerable) if kept]
+
+    def resized(image: np.ndarray) -> np.ndarray:
+        return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+
+    def changed(image: np.ndarray) -> np.ndarray:
+        if not labelled:
+            image = geometric_view(image, max(size), rng, mirror=False)
+        return photometric_view(resized(image), rng)
+
+    return (np.stack([resized(pictures[i]) for i in database]),
+            np.stack([changed(pictures[i]) for i in queries for _ in range(lights)]),
+            truth[answerable].repeat(lights, axis=0))

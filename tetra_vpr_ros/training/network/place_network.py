@@ -1,0 +1,83 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Backbone and aggregation together: image to real-valued embedding, then signs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tetra_vpr_ros.training.network.aggregation import AggregationConfig, AGGREGATIONS
+from tetra_vpr_ros.training.network.vit import TernaryViT, ViTConfig
+import torch
+from torch import nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class _Sign(torch.autograd.Function):
+    """Sign whose gradient passes where |x| <= 1 (TeTRA, section III-C)."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.where(x > 0, 1.0, -1.0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        return gradient * (x.abs() <= 1)
+
+
+def binarize(x: torch.Tensor) -> torch.Tensor:
+    """Return the sign of ``x`` (+1 where positive, else -1) with straight-through gradient."""
+    return _Sign.apply(x)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What is trained and exported."""
+
+    vit: ViTConfig = field(default_factory=ViTConfig)
+    aggregation: AggregationConfig = field(default_factory=AggregationConfig)
+
+    @property
+    def bits(self) -> int:
+        """Bits of the descriptor."""
+        return self.aggregation.bits
+
+
+class PlaceNetwork(nn.Module):
+    """
+    Ternary ViT with an aggregation.
+
+    :param config: shape of both.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        """Create both with random weights."""
+        super().__init__()
+        self.config = config
+        self.backbone = TernaryViT(config.vit)
+        self.norm = nn.LayerNorm(config.vit.width, eps=1e-6)
+        self.aggregation = AGGREGATIONS[config.aggregation.kind](
+            config.aggregation, config.vit.width, config.vit.grid)
+        self.register_buffer('mean', 255 * torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1), False)
+        self.register_buffer('std', 255 * torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1), False)
+
+    def normalise(self, image: torch.Tensor) -> torch.Tensor:
+        """Map uint8 RGB ``[B, H, W, 3]`` to normalised ``[B, 3, H, W]``."""
+        return (image.permute(0, 3, 1, 2).float() - self.mean) / self.std
+
+    def tokens(self, image: torch.Tensor, maps: list[torch.Tensor] | None = None,
+               mapped: int = 0) -> torch.Tensor:
+        """
+        Map uint8 RGB ``[B, H, W, 3]`` to normalised tokens ``[B, 1 + rows*cols, C]``.
+
+        :param maps: takes the attention logits of the last ``mapped`` blocks.
+        """
+        return self.norm(self.backbone(self.normalise(image), maps, mapped))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Map uint8 RGB ``[B, H, W, 3]`` to the embedding ``[B, bits]``."""
+        return self.aggregation(self.tokens(image))

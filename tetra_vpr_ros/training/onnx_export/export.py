@@ -1,0 +1,146 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A trained network as one ONNX file for stock onnxruntime.
+
+Ternary weights are stored in two bits, four to a byte, and unpacked by standard
+operators (opset 18) that the runtime folds once, when the session starts, into
+int8 constants: a 2-bit file at int8 speed. The graph is written operator by
+operator, so that it holds what is needed and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper, TensorProto
+from tetra_vpr_ros.training.loop.checkpoint import network_entry
+from tetra_vpr_ros.training.network.place_network import PlaceNetwork
+from tetra_vpr_ros.training.network.ternary import QuantizedLinear
+from tetra_vpr_ros.training.network.vit import Block, ViTConfig
+from tetra_vpr_ros.training.onnx_export.graph import (
+    attention, CONTRIB, Format, fuses_attention, gelu, Graph, layer_norm, linear,
+    quantized_attention)
+from tetra_vpr_ros.training.onnx_export.heads import aggregation
+from tetra_vpr_ros.vision.model_file import DESCRIPTOR_FORMAT
+
+# Opset 18 and IR 8 are the newest that runtimes of 2023 read; INT2 came with 25.
+VERSIONS = {'int2': (25, 13)}
+OLDEST = (18, 8)
+
+
+def _patches(g: Graph, network: PlaceNetwork) -> str:
+    """Write normalisation and patch embedding; returns ``[N, rows*cols, C]``."""
+    vit, projection = network.config.vit, network.backbone.patch_embed.proj
+    name, patch = 'backbone.patch_embed.proj', vit.patch_size
+    rows, cols = vit.grid
+    image = g.op('Cast', 'image', to=TensorProto.FLOAT)  # (N, H, W, 3)
+    if isinstance(projection, QuantizedLinear):
+        mean, std = network.mean.reshape(3), network.std.reshape(3)
+        x = g.op('Div', g.op('Sub', image, g.single('pixel_mean', mean)),
+                 g.single('pixel_std', std))
+        x = g.op('Reshape', x, g.ints(-1, rows, patch, cols, patch, 3))
+        x = g.op('Transpose', x, perm=[0, 1, 3, 5, 2, 4])
+        x = g.op('Reshape', x, g.ints(-1, rows * cols, 3 * patch * patch))
+        return linear(g, x, projection, name)
+    # The normalisation is folded into the kernels: there is no padding.
+    kernel = projection.weight.reshape(vit.width, 3, patch, patch) / network.std
+    shift = projection.bias - (kernel * network.mean).sum((1, 2, 3))
+    x = g.op('Transpose', image, perm=[0, 3, 1, 2])
+    # Kernels of raw pixels are small numbers: scaled up, they keep their digits in half precision.
+    kernel16 = g.op('Mul', g.half(f'{name}.weight', kernel * 256), g.scalar(1 / 256))
+    x = g.op('Conv', x, kernel16, g.single(f'{name}.bias', shift),
+             strides=[patch, patch], kernel_shape=[patch, patch])
+    x = g.op('Reshape', x, g.ints(0, vit.width, rows * cols))
+    return g.op('Transpose', x, perm=[0, 2, 1])
+
+
+def _block(g: Graph, x: str, block: Block, config: ViTConfig, name: str) -> str:
+    normed = layer_norm(g, x, block.norm1, f'{name}.norm1')
+    projection = block.attn.qkv
+    if fuses_attention(g, projection):
+        mixed = quantized_attention(g, normed, projection, config.heads, f'{name}.attn.qkv')
+    else:
+        qkv = linear(g, normed, projection, f'{name}.attn.qkv')
+        width = config.width
+        parts = [g.op('Slice', qkv, g.ints(i * width), g.ints((i + 1) * width), g.ints(2))
+                 for i in range(3)]
+        mixed = attention(g, *parts, config.heads, width)
+    mixed = layer_norm(g, mixed, block.attn.norm, f'{name}.attn.norm')
+    x = g.op('Add', x, linear(g, mixed, block.attn.proj, f'{name}.attn.proj'))
+    normed = layer_norm(g, x, block.norm2, f'{name}.norm2')
+    hidden = gelu(g, linear(g, normed, block.fc1, f'{name}.fc1'))
+    hidden = layer_norm(g, hidden, block.norm3, f'{name}.norm3')
+    return g.op('Add', x, linear(g, hidden, block.fc2, f'{name}.fc2'))
+
+
+def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str],
+               weight_format: Format = 'packed-uint8') -> onnx.ModelProto:
+    """
+    Write the network as an ONNX model.
+
+    :param network: trained.
+    :param metadata: name, version, recipe, data, licence; bits, input size,
+        descriptor format and the network's configuration are added.
+    :param weight_format: see `Graph`.
+    :returns: a checked model, ``image`` uint8 ``[N, H, W, 3]`` to ``descriptor``
+        uint8 ``[N, bits / 8]``.
+    """
+    config, vit = network.config, network.config.vit
+    height, width = vit.input_size
+    g = Graph(weight_format)
+    patches = _patches(g, network)
+    count = g.op('Slice', g.op('Shape', 'image'), g.ints(0), g.ints(1), g.ints(0))
+    first = g.half('backbone.cls_token', network.backbone.cls_token)
+    first = g.op('Expand', first, g.op('Concat', count, g.ints(1, 1), axis=0))
+    x = g.op('Add', g.op('Concat', first, patches, axis=1),
+             g.half('backbone.pos_embed', network.backbone.pos_embed))
+    for i, block in enumerate(network.backbone.blocks):
+        x = _block(g, x, block, vit, f'backbone.blocks.{i}')
+    tokens = layer_norm(g, x, network.norm, 'norm')
+    embedding = aggregation(g, tokens, network.aggregation, vit.tokens, config.bits)
+    bits = g.op('Cast', g.op('Greater', embedding, g.constant('zero', np.array(0, np.float32))),
+                to=TensorProto.FLOAT)
+    octets = g.op('Reshape', bits, g.ints(0, config.bits // 8, 8))
+    packed = g.op('MatMul', octets, g.constant('powers', 2.0 ** np.arange(8, dtype=np.float32)))
+    g.op('Cast', packed, output='descriptor', to=TensorProto.UINT8)
+    graph = helper.make_graph(
+        g.nodes, 'place_encoder',
+        [helper.make_tensor_value_info('image', TensorProto.UINT8, ['N', height, width, 3])],
+        [helper.make_tensor_value_info('descriptor', TensorProto.UINT8, ['N', config.bits // 8])],
+        list(g.initializers.values()))
+    opset, ir_version = VERSIONS.get(weight_format, OLDEST)
+    domains = [helper.make_opsetid('', opset)]
+    if any(node.domain == CONTRIB for node in g.nodes):
+        domains.append(helper.make_opsetid(CONTRIB, 1))
+    model = helper.make_model(graph, ir_version=ir_version, producer_name='tetra_vpr_ros',
+                              opset_imports=domains)
+    helper.set_model_props(model, {
+        **metadata, 'bits': str(config.bits), 'input_size': f'{height}x{width}',
+        'descriptor_format': str(DESCRIPTOR_FORMAT),
+        'format': weight_format, 'network': json.dumps(network_entry(config))})
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def export_model(network: PlaceNetwork, path: Path, metadata: Mapping[str, str],
+                 weight_format: Format = 'packed-uint8') -> Path:
+    """
+    Write a model file, whole or not at all.
+
+    :param network: trained.
+    :param path: of the file; its folder is created.
+    :param metadata: see `build_onnx`.
+    :param weight_format: see `Graph`.
+    :returns: the path.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + '.tmp')
+    onnx.save(build_onnx(network, metadata, weight_format), str(temporary))
+    os.replace(temporary, path)
+    return path

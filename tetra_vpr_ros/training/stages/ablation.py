@@ -1,0 +1,127 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Does structure help? The same training with it, without it, and with what only looks like it."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from tetra_vpr_ros.training.config import ConfigError, TrainConfig
+from tetra_vpr_ros.training.loop.checkpoint import load_network
+from tetra_vpr_ros.training.loop.validation import Validation
+from tetra_vpr_ros.training.stages.finetune import finetune, first_network
+from tetra_vpr_ros.training.structure.structural_knowledge import prepare
+
+ARMS = ('none', 'true', 'shuffled', 'random')
+"""Without structure; with it; label maps of other pictures; weights of other pictures."""
+
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Arm:
+    """
+    One row of the table, in shares of 1.
+
+    :ivar name: of `ARMS`.
+    :ivar seeds: recall@1 of the signs for each seed.
+    :ivar interval: 95 % of the mean, over queries and seeds (bootstrap).
+    :ivar gain: mean difference to ``none``.
+    :ivar gain_interval: 95 % of it, paired over queries and seeds.
+    """
+
+    name: str
+    seeds: tuple[float, ...]
+    interval: tuple[float, float]
+    gain: float
+    gain_interval: tuple[float, float]
+
+    @property
+    def helps(self) -> bool:
+        """Tell whether it is better than nothing, outside the noise."""
+        return self.gain_interval[0] > 0
+
+
+def ablate(config: TrainConfig, seeds: int = 3) -> list[Arm]:
+    """
+    Train and measure every arm with the same steps and seeds.
+
+    Each run lies in ``<run>/ablate/<arm>_<seed>`` and continues where it was interrupted.
+
+    :param config: of the whole training; ``structure.weight`` is that of the three arms.
+    :param seeds: of each arm; three or more tell something.
+    :raises ConfigError: there is no weight, or no validation.
+    """
+    if not config.structure.weight > 0:
+        raise ConfigError('structure.weight must be positive: it is what is tried')
+    validation = Validation.of(config)
+    if validation is None:
+        raise ConfigError('validation.places is empty: recall is measured there')
+    knowledge = prepare(config, first_network(config))
+    hits: dict[str, np.ndarray] = {}
+    for arm in ARMS:
+        rows = []
+        for seed in range(seeds):
+            run = Path(config.run) / 'ablate' / f'{arm}_{seed}'
+            stored = run / 'hits.npy'
+            if not stored.exists():
+                control = 'true' if arm == 'none' else arm
+                one = replace(config, run=str(run), seed=seed, structure=replace(
+                    config.structure, control=control,
+                    weight=0.0 if arm == 'none' else config.structure.weight))
+                finetune(one, knowledge)
+                last = load_network(run / 'finetune.pt')  # not the best: that would be a choice
+                np.save(stored, validation.hits(last))
+            rows.append(np.load(stored))
+        hits[arm] = np.stack(rows).astype(float)  # (seeds, queries)
+    arms = [_row(name, hits[name], hits['none']) for name in ARMS]
+    _write(arms, Path(config.run) / 'ablation.csv')
+    return arms
+
+
+def _row(name: str, hits: np.ndarray, base: np.ndarray) -> Arm:
+    rng = np.random.default_rng(0)
+    seeds, queries = hits.shape
+    means, gains = [], []
+    for _ in range(_RESAMPLES):
+        # Both are samples: the queries that were asked, and the seeds that were drawn.
+        which = np.ix_(rng.integers(0, seeds, seeds), rng.integers(0, queries, queries))
+        means.append(hits[which].mean())
+        gains.append((hits[which] - base[which]).mean())
+    ends = [2.5, 97.5]
+    return Arm(name, tuple(float(v) for v in hits.mean(1)),
+               tuple(float(v) for v in np.percentile(means, ends)),
+               float((hits - base).mean()),
+               tuple(float(v) for v in np.percentile(gains, ends)))
+
+
+def table(arms: list[Arm]) -> str:
+    """Return the arms as a Markdown table, in per cent, and what follows from it."""
+    lines = ['| structure | recall@1 | 95 % | seeds | gain | 95 % |', '|---|---|---|---|---|---|']
+    for arm in arms:
+        low, high = (100 * v for v in arm.interval)
+        first, last = (100 * v for v in arm.gain_interval)
+        each = ', '.join(f'{100 * v:.1f}' for v in arm.seeds)
+        lines.append(f'| {arm.name} | {100 * np.mean(arm.seeds):.1f} | {low:.1f} to {high:.1f} '
+                     f'| {each} | {100 * arm.gain:+.1f} | {first:+.1f} to {last:+.1f} |')
+    true, others = arms[1], arms[2:]
+    if not true.helps:
+        text = 'True structure does not win outside the noise: train without it.'
+    elif any(other.gain >= true.gain for other in others):
+        text = 'A control gains as much: what helps is not the structure.'
+    else:
+        text = 'True structure wins outside the noise.'
+    return '\n'.join([*lines, '', text])
+
+
+def _write(arms: list[Arm], path: Path) -> None:
+    with path.open('w', newline='') as file:
+        writer = csv.writer(file)
+        writer.writerow(['structure', 'recall', 'low', 'high', 'gain', 'gain_low', 'gain_high',
+                         'seeds'])
+        for arm in arms:
+            writer.writerow([arm.name, np.mean(arm.seeds), *arm.interval, arm.gain,
+                             *arm.gain_interval, ' '.join(f'{v:.4f}' for v in arm.seeds)])
