@@ -23,8 +23,8 @@ def test_numbers_of_other_scripts_and_the_same_number_twice():
 
 @given(strategies.lists(strategies.text(max_size=6)))
 def test_any_names_have_one_order(names):
-    ordered = sorted(names, key=natural_order)
-    assert sorted(names[::-1], key=natural_order) == ordered
+    backwards = names[::-1]
+    assert sorted(backwards, key=natural_order) == sorted(names, key=natural_order)
 
 
 def test_a_folder_and_the_folders_in_it(tmp_path):
