@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 from sample_data import DATA
-from tetra_vpr_ros.evaluation.recall import frames_truth, image_files, recall_at
+from tetra_vpr_ros.evaluation.recognition.dataset import images_of
+from tetra_vpr_ros.evaluation.recognition.recall import frames_truth, recall_at
 from tetra_vpr_ros.vision import decode_compressed, default_model_path, ModelError, PlaceEncoder
 
 GARDENS = DATA / 'benchmarks' / 'gardens_point'
@@ -16,7 +17,7 @@ torch = pytest.importorskip('torch', reason='parity needs PyTorch')
 def pictures(name, size):
     return np.stack([cv2.resize(decode_compressed(path.read_bytes()), size[::-1],
                                 interpolation=cv2.INTER_AREA)
-                     for path in image_files(GARDENS / name)[::2]])
+                     for path in images_of(GARDENS / name)[::2]])
 
 
 @pytest.mark.data

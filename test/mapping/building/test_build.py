@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tetra_vpr_ros.mapping import (
     BagError, build_map, BuildOptions, Calibration, MapError, ModelMismatchError, PlaceMap)
-from tetra_vpr_ros.mapping.building import map_writer
+from tetra_vpr_ros.mapping.building import writer
 from tetra_vpr_ros.simulation.bag import write_bag
 
 S = 1_000_000_000
@@ -122,7 +122,7 @@ def test_another_model_cannot_extend_a_map(bag, map_file, tmp_path):
 @pytest.fixture
 def interrupt_after(monkeypatch):
     """Press Ctrl-C when the n-th batch is to be stored."""
-    store = map_writer._store
+    store = writer._store
 
     def arm(batches):
         left = [batches]
@@ -134,7 +134,7 @@ def interrupt_after(monkeypatch):
             left[0] -= 1
             return store(*args)
 
-        monkeypatch.setattr(map_writer, '_store', storing)
+        monkeypatch.setattr(writer, '_store', storing)
 
     return arm
 

@@ -15,7 +15,7 @@ import pytest
 from sample_data import ROOT
 from test_build import contents
 from tetra_vpr_ros.mapping import PlaceMap
-from tetra_vpr_ros.mapping.tools.map_tools import problems
+from tetra_vpr_ros.mapping.tools.verify import problems
 from tetra_vpr_ros.nodes import build_map, vpr_map
 from tetra_vpr_ros.simulation.bag import write_bag
 

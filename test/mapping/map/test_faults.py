@@ -14,7 +14,7 @@ import pytest
 from sample_data import noisy, ROOT
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.mapping import build_map, BuildOptions, MapError, PlaceMap
-from tetra_vpr_ros.mapping.tools.map_tools import problems
+from tetra_vpr_ros.mapping.tools.verify import problems
 
 FLIPS = 500
 

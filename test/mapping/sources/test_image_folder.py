@@ -6,9 +6,9 @@ from PIL import ExifTags, Image
 import pytest
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping import BuildOptions, import_folder, MapError, PlaceMap
+from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.image_folder import read_folder
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
-from tetra_vpr_ros.mapping.tools.map_export import export
+from tetra_vpr_ros.mapping.tools.export import export
 
 S = 1_000_000_000
 # A camera at (1, 2, 3) that looks along the world's y axis, x of the image to the world's x.

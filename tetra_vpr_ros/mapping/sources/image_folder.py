@@ -8,19 +8,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-import re
 
 from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.image_poses import (
-    Located, Origin, poses_of_colmap, poses_of_exif, poses_of_kitti, poses_of_names, poses_of_tum)
-from tetra_vpr_ros.mapping.sources.pose_track import Pose, TrackError
+    Located, poses_of_colmap, poses_of_exif, poses_of_kitti, poses_of_names, poses_of_tum)
+from tetra_vpr_ros.mapping.sources.pose_track import Origin, TrackError
 from tetra_vpr_ros.mapping.sources.traverse import Frame
 from tetra_vpr_ros.vision.decoding import decode_compressed, Image, ImageError
+from tetra_vpr_ros.vision.image_files import image_files, SUFFIXES
 
 POSE_SOURCES = ('utm', 'tum:FILE', 'kitti:FILE', 'colmap:FOLDER', 'exif')
 """Where the poses of a folder of images can come from."""
-
-SUFFIXES = ('.jpg', '.jpeg', '.png')
 
 
 @dataclass
@@ -86,8 +85,7 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None
     """
     if not folder.is_dir():
         raise MapError(f'no such folder: {folder}')
-    files = sorted((path for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES),
-                   key=lambda path: _natural(str(path.relative_to(folder))))
+    files = image_files(folder, deep=True)
     if not files:
         raise MapError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
     kind, _, rest = poses.partition(':')
@@ -112,8 +110,3 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None
     if all(pose is None for _, _, pose in images):
         raise MapError(f'{folder}: no image has a pose in {poses}')
     return FolderTraverse(folder, f'{folder.resolve()}:{poses}', images), found_origin
-
-
-def _natural(name: str) -> list[tuple[int, int | str]]:
-    return [(0, int(part)) if part.isdigit() else (1, part)
-            for part in re.split(r'(\d+)', name) if part]

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
-from tetra_vpr_ros.mapping.building.build_options import BuildOptions, BuildReport
 from tetra_vpr_ros.mapping.building.keyframes import KeyframeSelector
+from tetra_vpr_ros.mapping.building.options import BuildOptions
+from tetra_vpr_ros.mapping.building.report import BuildReport
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import NewPlace
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.traverse import Frame, Traverse
 from tetra_vpr_ros.vision.decoding import Image, ImageError
 from tetra_vpr_ros.vision.encoder import PlaceEncoder
@@ -27,13 +28,14 @@ _THUMBNAIL_SIDE = 240
 Picked = tuple[int, Pose, Image]
 
 
-def _never() -> bool:
+def never() -> bool:
+    """Let a build run to its end."""
     return False
 
 
 def add_traverse(place_map: PlaceMap, traverse: Traverse, encoder: PlaceEncoder,
                  options: BuildOptions, report: BuildReport, progress: bool = True,
-                 position: int | None = None, stopped: Callable[[], bool] = _never) -> None:
+                 position: int | None = None, stopped: Callable[[], bool] = never) -> None:
     """
     Map a traverse, or what an interrupted build has left of it.
 

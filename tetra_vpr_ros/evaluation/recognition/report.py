@@ -13,9 +13,9 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.evaluation.methods import Encoded
-from tetra_vpr_ros.evaluation.metrics import Answers, RANKS, Result, right_at
-from tetra_vpr_ros.evaluation.recall import read_image
+from tetra_vpr_ros.evaluation.recognition.dataset import read_image
+from tetra_vpr_ros.evaluation.recognition.methods import Encoded
+from tetra_vpr_ros.evaluation.recognition.metrics import Answers, RANKS, Result, right_at
 from tetra_vpr_ros.localization import Estimate
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 

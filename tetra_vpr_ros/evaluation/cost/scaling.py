@@ -13,8 +13,9 @@ import sys
 from typing import Any
 
 import numpy as np
-from tetra_vpr_ros.evaluation.benchmark import (
-    hardware, in_turns, measure_search, open_session, random_input)
+from tetra_vpr_ros.evaluation.cost.machine import hardware
+from tetra_vpr_ros.evaluation.cost.search import measure_search
+from tetra_vpr_ros.evaluation.cost.timing import in_turns, open_session, random_input
 from tqdm import tqdm
 
 PATCH = 14

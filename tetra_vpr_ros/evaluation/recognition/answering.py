@@ -11,10 +11,10 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.evaluation.methods import Encoded
-from tetra_vpr_ros.evaluation.metrics import Answers, RANKS
-from tetra_vpr_ros.evaluation.recall import DatasetError
-from tetra_vpr_ros.evaluation.streams import map_of_frames
+from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
+from tetra_vpr_ros.evaluation.recognition.methods import Encoded
+from tetra_vpr_ros.evaluation.recognition.metrics import Answers, RANKS
+from tetra_vpr_ros.evaluation.recognition.streams import map_of_frames
 from tetra_vpr_ros.localization import Estimate, Localizer, LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.mapping import BagSource, PlaceMap
 from tetra_vpr_ros.vision import ImageError, ModelInfo, PlaceEncoder

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.evaluation.recall import DatasetError, read_image
+from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, read_image
 from tetra_vpr_ros.vision import PlaceEncoder
 from tetra_vpr_ros.vision.local_features import extract_features
 from tqdm import tqdm

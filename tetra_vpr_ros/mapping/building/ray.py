@@ -10,11 +10,12 @@ from pathlib import Path
 import tempfile
 from typing import Any
 
-from tetra_vpr_ros.mapping.building.build_options import BuildOptions, BuildReport
-from tetra_vpr_ros.mapping.building.parallel_build import build_part, Parts
+from tetra_vpr_ros.mapping.building.options import BuildOptions
+from tetra_vpr_ros.mapping.building.parts import build_part, Parts
+from tetra_vpr_ros.mapping.building.report import BuildReport
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.mapping.sources.traverse import BagTraverse
+from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse
 from tetra_vpr_ros.vision.encoder import PlaceEncoder
 from tqdm import tqdm
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 from sample_data import DATA, random_descriptors
-from tetra_vpr_ros.evaluation.recall import (
-    DatasetError, encode_files, frames_truth, image_files, recall_at)
+from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, images_of
+from tetra_vpr_ros.evaluation.recognition.recall import encode_files, frames_truth, recall_at
 
 GARDENS = DATA / 'benchmarks' / 'gardens_point'
 
@@ -32,7 +32,7 @@ def test_files_in_natural_order_and_clear_errors(tmp_path, encoder):
     for name in ('10.jpg', '2.jpg', 'note.txt'):
         cv2.imwrite(str(tmp_path / name), np.zeros((20, 20, 3), np.uint8)) \
             if name.endswith('jpg') else (tmp_path / name).write_text('')
-    files = image_files(tmp_path)
+    files = images_of(tmp_path)
     assert [f.name for f in files] == ['2.jpg', '10.jpg']
     assert encode_files(encoder, files).shape == (2, encoder.bits // 8)
     assert encode_files(encoder, []).shape == (0, encoder.bits // 8)
@@ -40,17 +40,17 @@ def test_files_in_natural_order_and_clear_errors(tmp_path, encoder):
     with pytest.raises(DatasetError, match=r'2\.jpg'):
         encode_files(encoder, files)
     with pytest.raises(DatasetError, match='no such image folder'):
-        image_files(tmp_path / 'none')
+        images_of(tmp_path / 'none')
     (tmp_path / 'empty').mkdir()
     with pytest.raises(DatasetError, match='no jpg or png'):
-        image_files(tmp_path / 'empty')
+        images_of(tmp_path / 'empty')
 
 
 @pytest.fixture(scope='module')
 def gardens(encoder):
     if not GARDENS.is_dir():
         pytest.skip('../shared/data/benchmarks/gardens_point is not here')
-    return {name: encode_files(encoder, image_files(GARDENS / name))
+    return {name: encode_files(encoder, images_of(GARDENS / name))
             for name in ('day_left', 'day_right', 'night_right')}
 
 
@@ -70,7 +70,7 @@ def test_the_shipped_model_on_the_second_indoor_lap(encoder):
     if not folder.is_dir():
         pytest.skip('../shared/data/benchmarks/rtabmap_lap is not here')
     truth = cv2.imread(str(folder / 'samples_GT.bmp'), cv2.IMREAD_GRAYSCALE) > 0
-    descriptors = encode_files(encoder, image_files(folder))
+    descriptors = encode_files(encoder, images_of(folder))
     recall = recall_at(1, descriptors[:40], descriptors[40:], truth[40:, :40])
     print(f'RTAB-Map lap: recall@1 {recall:.3f}')
     assert recall > 0.88  # 41 of 44; another runtime may differ in one

@@ -11,8 +11,8 @@ from pathlib import Path
 import time
 
 import numpy as np
-from tetra_vpr_ros.evaluation.metrics import Answers
-from tetra_vpr_ros.evaluation.recall import read_image
+from tetra_vpr_ros.evaluation.recognition.dataset import read_image
+from tetra_vpr_ros.evaluation.recognition.metrics import Answers
 from tetra_vpr_ros.localization.verification import compare
 from tetra_vpr_ros.vision.local_features import extract_features, LocalFeatures
 from tqdm import tqdm

@@ -6,8 +6,8 @@ import pickle
 import cv2
 import numpy as np
 import pytest
-from tetra_vpr_ros.evaluation.ground_truth import read_truth
-from tetra_vpr_ros.evaluation.recall import DatasetError
+from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
+from tetra_vpr_ros.evaluation.recognition.ground_truth import read_truth
 
 DATABASE = [Path(f'db/@{10 * i}@0@.jpg') for i in range(5)]
 QUERIES = [Path(f'q/@{10 * i + 4}@0@.jpg') for i in range(3)]

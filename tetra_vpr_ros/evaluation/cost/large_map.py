@@ -3,7 +3,7 @@
 """
 What a map of very many places takes: to write, to open, to ask, and of memory.
 
-``python -m tetra_vpr_ros.evaluation.large_map MAP FILTER`` opens a map in a process of
+``python -m tetra_vpr_ros.evaluation.cost.large_map MAP FILTER`` opens a map in a process of
 its own and prints one line of JSON: seconds to the first answer, milliseconds of
 later ones, and memory.
 """
@@ -18,7 +18,7 @@ import sys
 import time
 
 import numpy as np
-from tetra_vpr_ros.evaluation.memory_probe import peak_rss
+from tetra_vpr_ros.evaluation.cost.memory_probe import peak_rss
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.mapping import calibrate, NewPlace, PlaceMap, Pose
 from tetra_vpr_ros.vision import ModelInfo
@@ -77,7 +77,7 @@ def measure_opening(path: Path, filter_name: str) -> dict[str, float]:
         the peak of the process, as a multiple of descriptors and poses.
     """
     done = subprocess.run(
-        [sys.executable, '-m', 'tetra_vpr_ros.evaluation.large_map', str(path), filter_name],
+        [sys.executable, '-m', 'tetra_vpr_ros.evaluation.cost.large_map', str(path), filter_name],
         capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout.splitlines()[-1])
     return {key: float(value) for key, value in answer.items()}

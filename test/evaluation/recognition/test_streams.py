@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sample_data import DATA, walk_descriptors
-from tetra_vpr_ros.evaluation.recall import encode_files, frames_truth, image_files
-from tetra_vpr_ros.evaluation.streams import follow, map_of_frames, score
+from tetra_vpr_ros.evaluation.recognition.dataset import images_of
+from tetra_vpr_ros.evaluation.recognition.recall import encode_files, frames_truth
+from tetra_vpr_ros.evaluation.recognition.streams import follow, map_of_frames, score
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer
 from tetra_vpr_ros.vision import ModelInfo
 
@@ -19,9 +20,9 @@ needs_data = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason=f'needs {BENCHMA
 
 @pytest.fixture(scope='module')
 def descriptors(encoder):
-    made = {name: encode_files(encoder, image_files(BENCHMARKS / 'gardens_point' / name))
+    made = {name: encode_files(encoder, images_of(BENCHMARKS / 'gardens_point' / name))
             for name in TRAVERSES}
-    made['lap'] = encode_files(encoder, image_files(BENCHMARKS / 'rtabmap_lap'))
+    made['lap'] = encode_files(encoder, images_of(BENCHMARKS / 'rtabmap_lap'))
     return made
 
 

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.evaluation.recall import DatasetError, frames_truth
+from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
+from tetra_vpr_ros.evaluation.recognition.recall import frames_truth
 
 Truth = NDArray[np.bool_]
 

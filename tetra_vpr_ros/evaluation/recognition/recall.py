@@ -5,45 +5,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-import re
 
 import numpy as np
 from numpy.typing import NDArray
+from tetra_vpr_ros.evaluation.recognition.dataset import read_image
 from tetra_vpr_ros.mapping.map.hamming_index import HammingIndex
-from tetra_vpr_ros.vision import decode_compressed, ImageError, PlaceEncoder
-
-_SUFFIXES = {'.jpg', '.jpeg', '.png'}
-
-
-class DatasetError(RuntimeError):
-    """A dataset folder that cannot be used; the text names it."""
-
-
-def image_files(folder: Path) -> list[Path]:
-    """
-    List the images of a folder in natural order (2 before 10).
-
-    :raises DatasetError: the folder is missing or holds no image.
-    """
-    if not folder.is_dir():
-        raise DatasetError(f'no such image folder: {folder}')
-    files = [path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES]
-    if not files:
-        raise DatasetError(f'no jpg or png in {folder}')
-    return sorted(files, key=lambda path: [
-        int(part) if part.isdigit() else part for part in re.split(r'(\d+)', path.name)])
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """
-    Read an image file as RGB.
-
-    :raises DatasetError: it cannot be read or does not decode; it is named.
-    """
-    try:
-        return decode_compressed(path.read_bytes())
-    except (ImageError, OSError) as error:
-        raise DatasetError(f'{path}: {error}') from error
+from tetra_vpr_ros.vision import PlaceEncoder
 
 
 def encode_files(encoder: PlaceEncoder, files: list[Path], batch: int = 8

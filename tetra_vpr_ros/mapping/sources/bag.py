@@ -17,7 +17,8 @@ import numpy as np
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import get_typestore, Stores
-from tetra_vpr_ros.mapping.sources.pose_track import PoseTrack, track_from_fixes, TrackError
+from tetra_vpr_ros.mapping.sources.gps import track_from_fixes
+from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 from tetra_vpr_ros.mapping.sources.transforms import TransformBuffer
 from tetra_vpr_ros.vision.decoding import decode_compressed, decode_raw, Image
@@ -169,7 +170,7 @@ class BagSource:
         for _, received, message in self._messages([topic]):
             yield ImageMessage(_stamp(message, received), received, topic, message)
 
-    def pose_track(self, topic: str, origin: tuple[float, float, float] | None = None
+    def pose_track(self, topic: str, origin: Origin | None = None
                    ) -> PoseTrack:
         """
         Read a pose topic.
