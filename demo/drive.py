@@ -14,7 +14,7 @@ import numpy as np
 import rclpy
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
-from tetra_vpr_ros.nodes.conversions import nanoseconds
+from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
 from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D
 from tqdm import tqdm

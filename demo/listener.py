@@ -13,7 +13,7 @@ from lifecycle_msgs.srv import ChangeState
 import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from tetra_vpr_ros.nodes.conversions import nanoseconds
+from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds
 
 
 def stamp_ns(message: Any) -> int:

@@ -104,7 +104,7 @@ def test_a_thousand_malformed_messages(start, probe, map_file, rng):
     ('future', 'in the future')])
 def test_the_warning_says_what_is_wrong(kind, says, rng):
     from builtin_interfaces.msg import Time
-    from tetra_vpr_ros.nodes.conversions import image_from_message
+    from tetra_vpr_ros.nodes.localizer.conversions import image_from_message
     from tetra_vpr_ros.vision import ImageError
     small = rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)
     message = spoil(good(small, Time(sec=10)), kind, random.Random(2))

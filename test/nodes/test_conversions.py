@@ -9,7 +9,7 @@ import pytest
 from sensor_msgs.msg import CompressedImage, Image
 from tetra_vpr_ros.localization import Candidate, Estimate
 from tetra_vpr_ros.mapping import Pose
-from tetra_vpr_ros.nodes import conversions
+from tetra_vpr_ros.nodes.localizer import conversions
 from tetra_vpr_ros.vision import decode_raw, ImageError
 from visualization_msgs.msg import Marker
 

@@ -112,7 +112,7 @@ def test_configure_fails_with_the_reason_and_can_be_repeated(start, probe, map_f
 def test_parameters_are_described_checked_and_take_effect_while_running(
         start, probe, map_file, bag):
     from rcl_interfaces.srv import DescribeParameters
-    from tetra_vpr_ros.nodes.parameters import PARAMETERS
+    from tetra_vpr_ros.nodes.localizer.parameters import PARAMETERS
     localizer = start(map=map_file, autostart=True, image_topics='[/cam]')
     names = [spec.name for spec in PARAMETERS]
     described = probe.call('describe_parameters', DescribeParameters.Request(names=names))

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from sample_data import ROOT
-from tetra_vpr_ros.nodes.parameters import check, ParameterError, PARAMETERS
+from tetra_vpr_ros.nodes.localizer.parameters import check, ParameterError, PARAMETERS
 import yaml
 
 

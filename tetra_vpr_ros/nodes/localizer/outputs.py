@@ -17,7 +17,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, NavSatFix
 from tetra_vpr_ros.localization import Estimate
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.nodes import conversions
+from tetra_vpr_ros.nodes.localizer import conversions
 from visualization_msgs.msg import MarkerArray
 
 _RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)

@@ -12,12 +12,13 @@ from typing import Any
 
 import faiss
 from rclpy.lifecycle import LifecycleNode
-from tetra_vpr_ros.localization import Localizer, LocalizerOptions, make_localizer, MotionModel
+from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, MotionModel
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.nodes.outputs import Outputs
-from tetra_vpr_ros.nodes.parameters import ParameterError
+from tetra_vpr_ros.nodes.localizer.outputs import Outputs
+from tetra_vpr_ros.nodes.localizer.parameters import ParameterError
+from tetra_vpr_ros.nodes.localizer.shared_localizer import SharedLocalizer
 from tetra_vpr_ros.vision import PlaceEncoder
 
 
@@ -26,14 +27,15 @@ class Loaded:
     """
     Model, map and what was made of them.
 
-    :ivar localizer: None until all cameras are known, where tf2 is to be asked for them.
+    :ivar shared: the localizer; without one until all cameras are known, where tf2 is to be
+        asked for them.
     :ivar places: of the map.
     """
 
     encoder: PlaceEncoder
     place_map: PlaceMap
     outputs: Outputs
-    localizer: Localizer | None
+    shared: SharedLocalizer
     places: MappedPlaces
 
 
@@ -71,7 +73,8 @@ def load(node: LifecycleNode) -> Loaded:
     except MapError:
         place_map.close()
         raise
-    return Loaded(encoder, place_map, outputs, localizer if yaws else None, localizer.places)
+    shared = SharedLocalizer(localizer if yaws else None, node)
+    return Loaded(encoder, place_map, outputs, shared, localizer.places)
 
 
 def fixed_yaws(node: LifecycleNode) -> tuple[float, ...] | None:

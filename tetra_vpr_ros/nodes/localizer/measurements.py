@@ -1,0 +1,68 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What comes in beside the images: odometry, intrinsics, and poses to start from."""
+
+from __future__ import annotations
+
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from nav_msgs.msg import Odometry
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo
+from tetra_vpr_ros.localization.odometry_buffer import OdometryBuffer
+from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds, pose_from_message
+from tetra_vpr_ros.nodes.localizer.loading import Loaded
+
+
+class Measurements:
+    """
+    The newest odometry and the cameras' intrinsics.
+
+    :param node: for its log.
+    :ivar odometry: the last poses of it.
+    :ivar odom_frame: their frame.
+    :ivar intrinsics: of each camera that told them, float64 ``[3, 3]``.
+    """
+
+    def __init__(self, node: Node) -> None:
+        """Begin with nothing."""
+        self._node = node
+        self.odometry = OdometryBuffer()
+        self.odom_frame = ''
+        self.intrinsics: dict[int, NDArray[np.float64]] = {}
+
+    def add_odometry(self, message: Odometry) -> None:
+        """Keep a pose of the robot; one that is not finite is ignored."""
+        pose = pose_from_message(message.pose.pose)
+        if pose is None:
+            self._node.get_logger().warning('odometry without a finite pose is ignored',
+                                            throttle_duration_sec=5.0)
+            return
+        self.odom_frame = message.header.frame_id or 'odom'
+        self.odometry.add(nanoseconds(message.header.stamp), pose)
+
+    def add_intrinsics(self, camera: int, message: CameraInfo) -> None:
+        """Keep the intrinsics of a camera that is calibrated."""
+        matrix = np.array(message.k, float).reshape(3, 3)
+        if matrix[0, 0] > 0 and np.isfinite(matrix).all():
+            self.intrinsics[camera] = matrix
+
+
+def take_prior(message: PoseWithCovarianceStamped, loaded: Loaded, node: Node) -> None:
+    """Start the belief from a pose that somebody knows roughly; say why when it cannot be."""
+    frame = message.header.frame_id
+    if loaded.outputs.is_own_initial_pose(message.header.stamp):
+        return
+    pose = pose_from_message(message.pose.pose)
+    covariance = np.array(message.pose.covariance, float).reshape(6, 6)
+    if frame != loaded.outputs.frame_id or pose is None or not np.isfinite(covariance).all():
+        node.get_logger().warning(
+            'a pose to start from is ignored: it must be finite and in frame '
+            f'{loaded.outputs.frame_id!r}, not {frame!r}')
+    elif loaded.shared.set_prior(pose, covariance):
+        x, y, _ = pose.position
+        node.get_logger().info(f'the belief starts about x {x:.2f} m, y {y:.2f} m')
+    else:
+        node.get_logger().warning('a pose to start from is ignored: the headings of the '
+                                  'cameras are not known yet')

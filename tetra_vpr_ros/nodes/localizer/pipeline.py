@@ -1,0 +1,151 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One frame's way: checked, decoded, encoded, located, published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode
+from tetra_vpr_ros.localization import Estimate, Localizer, make_localizer, View
+from tetra_vpr_ros.localization.verification import VerifyingLocalizer
+from tetra_vpr_ros.nodes.localizer.camera_frame import CameraFrame, taken_together
+from tetra_vpr_ros.nodes.localizer.conversions import image_from_message
+from tetra_vpr_ros.nodes.localizer.health import Health
+from tetra_vpr_ros.nodes.localizer.loading import Loaded, localizer_options, parameter_getter
+from tetra_vpr_ros.nodes.localizer.measurements import Measurements
+from tetra_vpr_ros.nodes.localizer.outputs import LOCALIZED, SEARCHING, UNKNOWN_PLACE
+from tetra_vpr_ros.nodes.localizer.relocalize import RelocalizeService
+from tetra_vpr_ros.nodes.localizer.transforms import CameraYaws, MapToOdom
+from tetra_vpr_ros.vision import ImageError
+from tetra_vpr_ros.vision.local_features import extract_features
+
+
+@dataclass(frozen=True)
+class Transforms:
+    """What goes by way of tf2, where parameters ask for it."""
+
+    map_to_odom: MapToOdom | None = None
+    camera_yaws: CameraYaws | None = None
+
+
+class Pipeline:
+    """
+    The way of the frames of an active node, in the worker's thread.
+
+    :param node: with parameters, clock and log.
+    :param loaded: model, map and outputs.
+    :param measurements: what came beside the images.
+    :param transforms: from and to tf2.
+    :param relocalize: is told each estimate.
+    :param health: counts the frames.
+    """
+
+    def __init__(self, node: LifecycleNode, loaded: Loaded, measurements: Measurements,
+                 transforms: Transforms, relocalize: RelocalizeService, health: Health) -> None:
+        """Keep what the frames will need."""
+        self._node, self._value = node, parameter_getter(node)
+        self._loaded, self._measurements, self._transforms = loaded, measurements, transforms
+        self._relocalize, self._health = relocalize, health
+        self._first_fix = ''
+
+    def process(self, frames: Sequence[CameraFrame]) -> None:
+        """Work on frames; the thread must outlive whatever they hold."""
+        try:
+            for together in taken_together(self._decode(frames), self._value('fusion_window')):
+                self._localize(*zip(*together))
+        except Exception as error:
+            self._health.counts['failed'] += 1
+            self._node.get_logger().error(f'{frames[0].topic}: {type(error).__name__}: {error}',
+                                          throttle_duration_sec=5.0)
+
+    def _decode(self, frames: Sequence[CameraFrame]
+                ) -> list[tuple[CameraFrame, NDArray[np.uint8]]]:
+        """Return usable frames with their pictures, RGB ``[H, W, 3]``, oldest first."""
+        images = []
+        now_ns = self._node.get_clock().now().nanoseconds
+        for frame in sorted(frames, key=lambda frame: frame.stamp_ns):
+            try:
+                frame.check_stamp(now_ns, self._value('future_tolerance'))
+                images.append((frame, image_from_message(frame.message)))
+            except ImageError as error:
+                self._health.counts['refused'] += 1
+                self._node.get_logger().warning(f'{frame.topic}: frame refused: {error}',
+                                                throttle_duration_sec=5.0)
+        return images
+
+    def _localize(self, frames: Sequence[CameraFrame], images: Sequence[NDArray[np.uint8]]
+                  ) -> None:
+        """Find where frames that were taken together stand, and tell everybody."""
+        newest, outputs = frames[-1], self._loaded.outputs
+        localizer = self._ready_localizer(frames)
+        if localizer is None:
+            return
+        views = self._encode(frames, images, localizer)
+        stamp = newest.message.header.stamp
+        odometry = self._measurements.odometry.at(newest.stamp_ns)
+        estimate, forgotten = self._loaded.shared.locate(
+            views, newest.stamp_ns, odometry, self._value('false_match_rate'),
+            self._value('candidates'))
+        if estimate.accepted:
+            outputs.match(estimate, stamp)
+            broadcaster = self._transforms.map_to_odom
+            if broadcaster is not None and odometry is not None and estimate.pose:
+                broadcaster.send(estimate.pose, odometry, self._measurements.odom_frame, stamp)
+        latency = self._health.processed(len(frames), newest.received)
+        self._tell(estimate, stamp, latency, forgotten)
+        outputs.details(estimate, stamp)
+        outputs.picture(images[-1], estimate, self._loaded.place_map, stamp)
+
+    def _ready_localizer(self, frames: Sequence[CameraFrame]) -> Localizer | None:
+        """Return the localizer; with cameras from tf2 it is made when all of them are known."""
+        shared, camera_yaws = self._loaded.shared, self._transforms.camera_yaws
+        if shared.localizer is None and camera_yaws is not None:
+            for frame in frames:
+                unknown = camera_yaws.learn(frame.camera, frame.message.header.frame_id)
+                if unknown:
+                    self._node.get_logger().warning(f'{frame.topic}: {unknown}',
+                                                    throttle_duration_sec=5.0)
+            yaws = camera_yaws.known(math.radians(self._value('mapping_camera_yaw')))
+            if yaws is not None:
+                degrees = ', '.join(f'{math.degrees(yaw):.1f}' for yaw in yaws)
+                self._node.get_logger().info(f'headings of the cameras: {degrees} degrees')
+                shared.localizer = make_localizer(
+                    self._loaded.place_map, localizer_options(self._node, yaws))
+        return shared.localizer
+
+    def _encode(self, frames: Sequence[CameraFrame], images: Sequence[NDArray[np.uint8]],
+                localizer: Localizer) -> list[View]:
+        descriptors = self._loaded.encoder.encode_batch(images)
+        views = [View(descriptor, frame.camera) for descriptor, frame in zip(descriptors, frames)]
+        if isinstance(localizer, VerifyingLocalizer):
+            localizer.intrinsics = dict(self._measurements.intrinsics)
+            views = [replace(view, features=extract_features(image))
+                     for view, image in zip(views, images)]
+        return views
+
+    def _tell(self, estimate: Estimate, stamp: Any, latency: float, forgotten: int) -> None:
+        """Publish the status, and what waits for a fix."""
+        outputs, mode = self._loaded.outputs, self._value('initial_pose')
+        if self._relocalize.tell(estimate, forgotten) and mode == 'on_relocalize':
+            outputs.initial_pose(estimate, stamp)
+        if estimate.accepted:
+            state, detail = LOCALIZED, f'at place {estimate.place_id}'
+            if not self._first_fix:
+                self._first_fix = f'{stamp.sec}.{stamp.nanosec:09d}'
+                detail = f'first fix: place {estimate.place_id}'
+                self._node.get_logger().info(f'{detail}, confidence {estimate.confidence:.3f}')
+                if mode == 'first_fix':
+                    outputs.initial_pose(estimate, stamp)
+            self._health.counts['accepted'] += 1
+        else:
+            state, detail = UNKNOWN_PLACE if estimate.unknown else SEARCHING, estimate.rejection
+        outputs.status(state, detail, (
+            ('distance', estimate.distance), ('confidence', f'{estimate.confidence:.4f}'),
+            ('place', estimate.place_id), ('latency_ms', f'{latency * 1e3:.1f}'),
+            ('first_fix', self._first_fix)))

@@ -1,0 +1,86 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The localizer behind a lock: the worker asks it, services and topics change its belief."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from tetra_vpr_ros.localization import Estimate, Localizer, View
+from tetra_vpr_ros.mapping.sources.pose_track import Pose
+
+_JUMP_BACK_NS = 1_000_000_000  # stamps that go back further than this began anew
+
+
+class SharedLocalizer:
+    """
+    A localizer that the worker's and the executor's threads use.
+
+    :param localizer: None until the headings of all cameras are known.
+    :param node: for its log.
+    """
+
+    def __init__(self, localizer: Localizer | None, node: Node) -> None:
+        """Keep both."""
+        self.localizer = localizer
+        self._node = node
+        self._lock = threading.Lock()
+        self._last_stamp_ns = 0
+        self._forgotten = 0  # how often: an estimate from before answers no later question
+
+    def begin_anew(self) -> None:
+        """Forget the belief and what time it is."""
+        with self._lock:
+            if self.localizer is not None:
+                self.localizer.reset()
+            self._last_stamp_ns = 0
+
+    def forget(self) -> int:
+        """Forget the belief; return how often that was asked for."""
+        with self._lock:
+            if self.localizer is not None:
+                self.localizer.reset()
+            self._forgotten += 1
+            return self._forgotten
+
+    def set_prior(self, pose: Pose, covariance: NDArray[np.float64]) -> bool:
+        """
+        Start the belief from a pose that somebody knows roughly.
+
+        :param covariance: float64 ``[6, 6]``, in REP-103 order.
+        :returns: whether there is a localizer yet.
+        """
+        if self.localizer is None:
+            return False
+        with self._lock:
+            self.localizer.set_prior(pose, covariance)
+        return True
+
+    def locate(self, views: Sequence[View], stamp_ns: int, odometry: Pose | None,
+               false_match_rate: float, candidates: int) -> tuple[Estimate, int]:
+        """
+        Ask where the views were taken; see `Localizer`.
+
+        :returns: the estimate, and how often the belief had been forgotten before it.
+        """
+        assert self.localizer is not None
+        with self._lock:
+            self._watch_time(stamp_ns)
+            self.localizer.false_match_rate = false_match_rate
+            self.localizer.candidates = candidates
+            return self.localizer.locate(views, stamp_ns, odometry), self._forgotten
+
+    def _watch_time(self, stamp_ns: int) -> None:
+        """Forget the belief when time begins anew: a simulation or a bag was restarted."""
+        assert self.localizer is not None
+        back_ns = self._last_stamp_ns - stamp_ns
+        if back_ns > _JUMP_BACK_NS:
+            self._node.get_logger().warning(
+                f'time jumped back by {back_ns * 1e-9:.1f} s: the belief is forgotten')
+            self.localizer.reset()
+        self._last_stamp_ns = stamp_ns if back_ns > _JUMP_BACK_NS else max(
+            self._last_stamp_ns, stamp_ns)
