@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from tetra_vpr_ros.training.data.pool import PoolImage, read_rgb
 from tetra_vpr_ros.training.data.views import geometric_view
-from tetra_vpr_ros.training.teachers.teachers import Teacher, TeacherOutput
+from tetra_vpr_ros.training.teachers.teacher import Teacher, TeacherOutput
 import torch
 from tqdm import tqdm
 

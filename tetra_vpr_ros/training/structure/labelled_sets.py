@@ -4,16 +4,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
-from tetra_vpr_ros.training.config import ConfigError, TrainConfig
+from tetra_vpr_ros.training.config_keys import ConfigError
+from tetra_vpr_ros.training.data.held_out import HeldOut
 from tetra_vpr_ros.training.data.label_maps import ClassTable, encode_label_map, read_label_map
-from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet
+from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet, PlaceSetConfig
 
 _SIDE = 112
+
+
+@dataclass(frozen=True)
+class LabelledSetConfig:
+    """
+    Places whose pictures have label maps.
+
+    :ivar places: the data set.
+    :ivar labels: folder of label maps (PNG) with the same names.
+    :ivar classes: class table: ``camvid``, ``worlds`` or a YAML file.
+    """
+
+    places: PlaceSetConfig = field(default_factory=PlaceSetConfig)
+    labels: str = ''
+    classes: str = 'camvid'
 
 
 @dataclass(frozen=True)
@@ -81,19 +98,20 @@ class LabelledSet:
         return same[same != index], self.places.perhaps_same(index)
 
 
-def open_labelled_sets(config: TrainConfig, held_out: bool) -> list[LabelledSet]:
+def open_labelled_sets(sets: Sequence[LabelledSetConfig], held: HeldOut, held_out: bool
+                       ) -> list[LabelledSet]:
     """
     Open the data sets of ``structure.sets``.
 
-    :param config: of the whole training.
+    :param sets: which.
+    :param held: tells the validation split from the rest.
     :param held_out: the validation split, else all but that.
     :raises ConfigError: there is none, or pictures have no label map; the first is named.
     """
-    if not config.structure.sets:
+    if not sets:
         raise ConfigError('structure.sets names no data set with label maps')
-    held = config.validation.held_out()
     found = []
-    for i, entry in enumerate(config.structure.sets):
+    for i, entry in enumerate(sets):
         part = open_place_set(entry.places)
         keep = np.array([held(image.name) == held_out for image in part.images])
         part = part.subset(keep)
