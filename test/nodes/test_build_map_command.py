@@ -6,8 +6,9 @@ import sys
 
 import pytest
 from sample_data import ROOT
+from tetra_vpr_ros import command_line
 from tetra_vpr_ros.mapping import PlaceMap
-from tetra_vpr_ros.nodes import build_map, signals
+from tetra_vpr_ros.nodes import build_map
 
 
 def test_options(tmp_path):
@@ -69,7 +70,7 @@ def test_interrupted_before_anything(monkeypatch, capsys):
     assert build_map.main(['--bag', 'a', '--map', 'm.vpr']) == 130
     assert 'interrupted' in capsys.readouterr().err
     with pytest.raises(KeyboardInterrupt):
-        signals._interrupt(15, None)
+        command_line._interrupt(15, None)
 
 
 @pytest.mark.ros

@@ -9,8 +9,8 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from tetra_vpr_ros.command_line import INTERRUPTED, run_command
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError
-from tetra_vpr_ros.nodes.signals import interrupt_on_signals
 from tetra_vpr_ros.vision import ModelError
 
 
@@ -114,17 +114,14 @@ def main(args: list[str] | None = None) -> int:
     """
     arguments = _strip_ros_arguments(list(sys.argv[1:] if args is None else args))
     options = options_from_arguments(arguments)
-    interrupt_on_signals()
-    try:
+
+    def work() -> int:
         report = build_map(options)
-    except (BagError, MapError, ModelError) as error:
-        print(f'build_map: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('build_map: interrupted before the first place', file=sys.stderr)
-        return 130
-    print(report.summary(options.output))
-    return 130 if report.interrupted else int(bool(report.damaged))
+        print(report.summary(options.output))
+        return INTERRUPTED if report.interrupted else int(bool(report.damaged))
+
+    return run_command(work, (BagError, MapError, ModelError), 'build_map',
+                       'build_map: interrupted before the first place')
 
 
 if __name__ == '__main__':

@@ -8,13 +8,12 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-import sys
 import tempfile
 
+from tetra_vpr_ros.command_line import run_command
 from tetra_vpr_ros.mapping import (
     BagError, build_map, BuildOptions, calibrate, Calibration, MapError, PlaceMap)
 from tetra_vpr_ros.mapping.map.places import PlaceTable
-from tetra_vpr_ros.nodes.signals import interrupt_on_signals
 from tetra_vpr_ros.vision import ModelError
 
 _FEWEST = 20  # queries on the map, below which nothing is learned from them
@@ -71,24 +70,21 @@ def main(args: Sequence[str] | None = None) -> int:
     add('--tf-frames', nargs=2, metavar=('PARENT', 'CHILD'), help='take the poses from /tf')
     add('--model', type=Path, help='model of the map, if not the one shipped')
     options = parser.parse_args(None if args is None else list(args))
-    interrupt_on_signals()
-    try:
+
+    def work() -> int:
         queries = None
         if options.bag:
             queries = read_drive(BuildOptions(
                 Path(), tuple(options.bag), options.image_topic, options.pose_topic,
                 tuple(options.tf_frames) if options.tf_frames else None, options.model))
         found = calibrate_file(options.map, queries)
-    except (BagError, MapError, ModelError) as error:
-        print(f'calibrate_map: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('calibrate_map: interrupted, the map is as it was', file=sys.stderr)
-        return 130
-    print(f'{options.map}: calibrated on {found.positives} true pairs ({found.source}) and '
-          f'{sum(found.pairs)} pairs of different places; errors widen the covariance by '
-          f'{found.covariance_scale:.2f}')
-    return 0
+        print(f'{options.map}: calibrated on {found.positives} true pairs ({found.source}) and '
+              f'{sum(found.pairs)} pairs of different places; errors widen the covariance by '
+              f'{found.covariance_scale:.2f}')
+        return 0
+
+    return run_command(work, (BagError, MapError, ModelError), 'calibrate_map',
+                       'calibrate_map: interrupted, the map is as it was')
 
 
 if __name__ == '__main__':

@@ -13,6 +13,7 @@ from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]  # its ho
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
+from tetra_vpr_ros.command_line import interrupt_on_signals
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.nodes.localizer import parameters
 from tetra_vpr_ros.nodes.localizer.camera_frame import CameraFrame
@@ -25,7 +26,6 @@ from tetra_vpr_ros.nodes.localizer.outputs import NO_IMAGES, SEARCHING
 from tetra_vpr_ros.nodes.localizer.pipeline import Pipeline, Transforms
 from tetra_vpr_ros.nodes.localizer.relocalize import RelocalizeService
 from tetra_vpr_ros.nodes.localizer.transforms import CameraYaws, MapToOdom, TransformError
-from tetra_vpr_ros.nodes.signals import interrupt_on_signals
 from tetra_vpr_ros.vision import ModelError
 
 

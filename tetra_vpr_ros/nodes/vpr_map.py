@@ -8,10 +8,10 @@ import argparse
 from collections.abc import Callable, Sequence
 import math
 from pathlib import Path
-import sys
 
 import numpy as np
 from scipy.spatial.transform import Rotation
+from tetra_vpr_ros.command_line import INTERRUPTED, run_command
 from tetra_vpr_ros.mapping import BagError, BuildOptions, import_folder, MapError, PlaceMap, Pose
 from tetra_vpr_ros.mapping.calibration import load_calibration
 from tetra_vpr_ros.mapping.sources.image_folder import POSE_SOURCES
@@ -20,7 +20,6 @@ from tetra_vpr_ros.mapping.tools.merge import merge
 from tetra_vpr_ros.mapping.tools.prune import prune
 from tetra_vpr_ros.mapping.tools.reencode import reencode
 from tetra_vpr_ros.mapping.tools.verify import problems
-from tetra_vpr_ros.nodes.signals import interrupt_on_signals
 from tetra_vpr_ros.vision import ModelError, PlaceEncoder
 
 
@@ -123,7 +122,7 @@ def _import(options: argparse.Namespace) -> int:
         thumbnails=options.thumbnails, features=options.features, frame_id=options.frame_id,
         resume=options.resume, append=options.append))
     print(report.summary(options.map))
-    return 130 if report.interrupted else 0
+    return INTERRUPTED if report.interrupted else 0
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -165,15 +164,8 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(None if args is None else list(args))
-    interrupt_on_signals()
-    try:
-        return _run(options, parser)
-    except (BagError, MapError, ModelError, OSError) as error:
-        print(f'vpr_map: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('vpr_map: interrupted, the maps are as they were', file=sys.stderr)
-        return 130
+    return run_command(lambda: _run(options, parser), (BagError, MapError, ModelError, OSError),
+                       'vpr_map', 'vpr_map: interrupted, the maps are as they were')
 
 
 if __name__ == '__main__':

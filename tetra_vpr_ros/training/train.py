@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 
+from tetra_vpr_ros.command_line import run_command
+
 MISSING = ('training needs further packages ({name} is missing): '
            'pip install "tetra_vpr_ros[training]"')
 
@@ -70,15 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         print(MISSING.format(name=error.name), file=sys.stderr)
         return 1
-    try:
+
+    def work() -> int:
         config = load_config(options.config) if options.config else TrainConfig()
         return getattr(verbs, options.verb)(config, options)
-    except (ConfigError, *verbs.ERRORS) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('interrupted: the same command continues', file=sys.stderr)
-        return 130
+
+    return run_command(work, (ConfigError, *verbs.ERRORS), 'error',
+                       'interrupted: the same command continues')
 
 
 if __name__ == '__main__':

@@ -1,0 +1,43 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How a command ends: done, on an error that it knows, or told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import signal
+import sys
+
+FAILED, INTERRUPTED = 1, 130  # the exit status; 130 as shells have it for SIGINT
+
+
+def _interrupt(_signum: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def interrupt_on_signals() -> None:
+    """Turn SIGTERM, by which launch and systemd stop a process, and SIGINT into Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+
+
+def run_command(work: Callable[[], int], errors: tuple[type[Exception], ...], prefix: str,
+                interrupted: str) -> int:
+    """
+    Do a command's work; what it knows to go wrong is one line on stderr, not a traceback.
+
+    :param work: returns the exit status.
+    :param errors: whose texts are for the user.
+    :param prefix: of such a line.
+    :param interrupted: the line when the command is told to stop.
+    :returns: the exit status.
+    """
+    interrupt_on_signals()
+    try:
+        return work()
+    except errors as error:
+        print(f'{prefix}: {error}', file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        return INTERRUPTED
