@@ -11,11 +11,6 @@ S = 1_000_000_000
 T = 1_700_000_000 * S
 
 
-@pytest.fixture
-def picture(drive):
-    return drive[0][2]
-
-
 @pytest.mark.parametrize('storage, name', [
     ('mcap', 'run'), ('sqlite3', 'run'), ('ros1', 'run.bag')])
 def test_folders_of_both_storages_and_ros1(tmp_path, picture, storage, name):
@@ -119,9 +114,9 @@ def test_bags_that_cannot_be_used_are_named(tmp_path):
             BagSource(tmp_path / name)
 
 
-def test_a_malformed_message_is_passed_over_and_told(tmp_path, drive):
+def test_a_malformed_message_is_passed_over_and_told(tmp_path, street):
     with BagFactory(tmp_path / 'run') as bag:
-        for i, frame in enumerate(drive[:5]):
+        for i, frame in enumerate(street[:5]):
             bag.jpeg(T + i * S, frame[2])
             if i == 2:
                 bag.writer.write(bag.connections['/camera/compressed'], T + i * S + 1,
