@@ -25,9 +25,10 @@ def pictures(name, size):
 def test_every_format_agrees_with_pytorch_on_real_images(tmp_path):
     if not GARDENS.is_dir():
         pytest.skip('../shared/data/benchmarks/gardens_point is not here')
-    from tetra_vpr_ros.training.loop.checkpoint import load_network, model_metadata
+    from tetra_vpr_ros.training.loop.checkpoint import load_network
     from tetra_vpr_ros.training.onnx_export.export import export_model
     from tetra_vpr_ros.training.onnx_export.graph import FORMATS
+    from tetra_vpr_ros.training.onnx_export.restore import model_metadata
     network = load_network(default_model_path())
     metadata = model_metadata(default_model_path())
     sets = [pictures(name, network.config.vit.input_size) for name in ('day_right', 'night_right')]

@@ -21,11 +21,11 @@ import time
 from typing import Generic, Protocol, TypeVar
 
 from tetra_vpr_ros.training.loop.checkpoint import save_atomically
-from tetra_vpr_ros.training.loop.device import device
 from tetra_vpr_ros.training.loop.log import Log
 from tetra_vpr_ros.training.loop.optimizer import adamw, OptimizerConfig
 from tetra_vpr_ros.training.loop.schedules import learning_rate_factor
 from tetra_vpr_ros.training.loop.workers import Workers
+from tetra_vpr_ros.training.network.device import device
 import torch
 from torch import nn
 from tqdm import tqdm

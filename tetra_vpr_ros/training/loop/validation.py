@@ -11,7 +11,7 @@ from tetra_vpr_ros.training.data.held_out import ValidationConfig
 from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet
 from tetra_vpr_ros.training.data.pool import read_rgb
 from tetra_vpr_ros.training.data.views import geometric_view, photometric_view
-from tetra_vpr_ros.training.loop.device import has_bfloat16
+from tetra_vpr_ros.training.network.device import has_bfloat16
 from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.network.ternary import QuantizedLinear, set_ternary_factor
 import torch
@@ -79,7 +79,7 @@ class Validation:
 
         def embed(images: np.ndarray) -> torch.Tensor:
             parts = torch.from_numpy(images).split(16)
-            with torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16()):
+            with torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16(where)):
                 return torch.cat([network(part.to(where)).float().cpu() for part in parts])
 
         real, binary = [], []

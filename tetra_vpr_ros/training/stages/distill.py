@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
-from tetra_vpr_ros.training.loop.device import device
 from tetra_vpr_ros.training.loop.loop import Loop
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.loop.validation import Validation
 from tetra_vpr_ros.training.loop.workers import Workers
 from tetra_vpr_ros.training.network.aggregation import GridHead
+from tetra_vpr_ros.training.network.device import device
 from tetra_vpr_ros.training.network.place_network import network_entry, PlaceNetwork
 from tetra_vpr_ros.training.network.ternary import set_ternary_factor
 from tetra_vpr_ros.training.stages.distill_config import DistillConfig

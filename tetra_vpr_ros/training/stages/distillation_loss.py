@@ -10,9 +10,9 @@ ours, the teacher's descriptor, real-valued and by its signs.
 
 from __future__ import annotations
 
-from tetra_vpr_ros.training.loop.device import device, has_bfloat16
 from tetra_vpr_ros.training.loop.loop import Losses
 from tetra_vpr_ros.training.loop.schedules import progressive_factor
+from tetra_vpr_ros.training.network.device import device, has_bfloat16
 from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.network.ternary import set_ternary_factor
 from tetra_vpr_ros.training.stages.distill_config import DistillConfig
@@ -51,7 +51,7 @@ class DistillationLoss:
         """Keep what the terms need."""
         self.config, self.network, self.heads = config, network, heads
         self.grid, self.target = grid, target
-        self._bf16 = config.optimizer.bf16 and has_bfloat16()
+        self._bf16 = config.optimizer.bf16 and has_bfloat16(device())
         self.layers = config.teacher.attention_layers if config.losses.attention else 0
         self._tokens = (torch.compile(network.tokens) if config.optimizer.torch_compile
                         else network.tokens)

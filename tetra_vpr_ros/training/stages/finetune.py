@@ -25,13 +25,13 @@ from tetra_vpr_ros.training.data.place_sets import (
     open_place_set, PlaceSampler, PlaceSet, PlaceSetConfig)
 from tetra_vpr_ros.training.data.pool import PoolImage, read_rgb
 from tetra_vpr_ros.training.data.views import geometric_view, student_view
-from tetra_vpr_ros.training.loop.device import device, has_bfloat16
 from tetra_vpr_ros.training.loop.loop import Loop, Losses
 from tetra_vpr_ros.training.loop.optimizer import OptimizerConfig
 from tetra_vpr_ros.training.loop.place_loss import MultiSimilarity
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.loop.schedules import progressive_factor
 from tetra_vpr_ros.training.loop.validation import Validation
+from tetra_vpr_ros.training.network.device import device, has_bfloat16
 from tetra_vpr_ros.training.network.place_network import binarize, network_entry, PlaceNetwork
 from tetra_vpr_ros.training.stages.start import start_network, StartConfig
 from tetra_vpr_ros.training.structure.loss import StructureLoss
@@ -101,7 +101,7 @@ class PlaceLoss:
         """Create the place loss, and the copy."""
         self.config, self.network = config, network
         self._structure, self._weight = structure, weight
-        self._bf16 = config.optimizer.bf16 and has_bfloat16()
+        self._bf16 = config.optimizer.bf16 and has_bfloat16(device())
         self._place = MultiSimilarity()
         self._tokens = (torch.compile(network.tokens) if config.optimizer.torch_compile
                         else network.tokens)

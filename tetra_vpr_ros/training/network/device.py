@@ -12,9 +12,9 @@ def device() -> torch.device:
     return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
 
 
-def has_bfloat16() -> bool:
-    """Tell whether this machine computes in bfloat16; where it does not, float32 is faster."""
-    if torch.cuda.is_available():
+def has_bfloat16(where: torch.device) -> bool:
+    """Tell whether a device computes in bfloat16; where it does not, float32 is faster."""
+    if where.type == 'cuda':
         return torch.cuda.is_bf16_supported()
     try:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
