@@ -12,7 +12,7 @@ from tetra_vpr_ros.mapping import build_map, BuildOptions
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.vision import PlaceEncoder
 
-pytest_plugins = ['seeds']  # --seed, and the fixture rng
+pytest_plugins = ['seeds', 'selection']
 
 LEVEL = 'e1m1'
 START_NS = 1_700_000_000_000_000_000
