@@ -7,8 +7,6 @@ from sample_data import DATA, random_descriptors
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, images_of
 from tetra_vpr_ros.evaluation.recognition.recall import encode_files, frames_truth, recall_at
 
-GARDENS = DATA / 'benchmarks' / 'gardens_point'
-
 
 def test_recall_by_hand(rng):
     database = random_descriptors(rng, 10)
@@ -46,31 +44,22 @@ def test_files_in_natural_order_and_clear_errors(tmp_path, encoder):
         images_of(tmp_path / 'empty')
 
 
-@pytest.fixture(scope='module')
-def gardens(encoder):
-    if not GARDENS.is_dir():
-        pytest.skip('../shared/data/benchmarks/gardens_point is not here')
-    return {name: encode_files(encoder, images_of(GARDENS / name))
-            for name in ('day_left', 'day_right', 'night_right')}
-
-
 @pytest.mark.data
 @pytest.mark.parametrize('database, queries, hog, target', [
     ('day_left', 'day_right', 0.48, 0.85), ('day_right', 'night_right', 0.62, 0.90),
     ('day_left', 'night_right', 0.30, 0.60)])
-def test_the_shipped_model_on_gardens_point(gardens, database, queries, hog, target):
-    recall = recall_at(1, gardens[database], gardens[queries], frames_truth(200, 200, 2))
+def test_the_shipped_model_on_gardens_point(descriptors, database, queries, hog, target):
+    recall = recall_at(1, descriptors[database], descriptors[queries],
+                       frames_truth(200, 200, 2))
     print(f'Gardens Point {database} -> {queries}: recall@1 {recall:.3f} (HOG {hog:.2f})')
     assert recall >= target
 
 
 @pytest.mark.data
-def test_the_shipped_model_on_the_second_indoor_lap(encoder):
-    folder = DATA / 'benchmarks' / 'rtabmap_lap'
-    if not folder.is_dir():
-        pytest.skip('../shared/data/benchmarks/rtabmap_lap is not here')
-    truth = cv2.imread(str(folder / 'samples_GT.bmp'), cv2.IMREAD_GRAYSCALE) > 0
-    descriptors = encode_files(encoder, images_of(folder))
-    recall = recall_at(1, descriptors[:40], descriptors[40:], truth[40:, :40])
+def test_the_shipped_model_on_the_second_indoor_lap(descriptors):
+    truth = cv2.imread(str(DATA / 'benchmarks' / 'rtabmap_lap' / 'samples_GT.bmp'),
+                       cv2.IMREAD_GRAYSCALE) > 0
+    lap = descriptors['lap']
+    recall = recall_at(1, lap[:40], lap[40:], truth[40:, :40])
     print(f'RTAB-Map lap: recall@1 {recall:.3f}')
     assert recall > 0.88  # 41 of 44; another runtime may differ in one

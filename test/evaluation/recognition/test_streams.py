@@ -6,24 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sample_data import DATA, walk_descriptors
-from tetra_vpr_ros.evaluation.recognition.dataset import images_of
-from tetra_vpr_ros.evaluation.recognition.recall import encode_files, frames_truth
+from sample_data import walk_descriptors
+from tetra_vpr_ros.evaluation.recognition.recall import frames_truth
 from tetra_vpr_ros.evaluation.recognition.streams import follow, map_of_frames, score
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer
 from tetra_vpr_ros.vision import ModelInfo
 
-BENCHMARKS = DATA / 'benchmarks'
 TRAVERSES = ('day_left', 'day_right', 'night_right')
-needs_data = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason=f'needs {BENCHMARKS}')
-
-
-@pytest.fixture(scope='module')
-def descriptors(encoder):
-    made = {name: encode_files(encoder, images_of(BENCHMARKS / 'gardens_point' / name))
-            for name in TRAVERSES}
-    made['lap'] = encode_files(encoder, images_of(BENCHMARKS / 'rtabmap_lap'))
-    return made
 
 
 def stream(path, encoder, database, queries, name='bayes'):
@@ -31,7 +20,7 @@ def stream(path, encoder, database, queries, name='bayes'):
         return follow(make_localizer(opened, LocalizerOptions(name)), queries)
 
 
-@needs_data
+@pytest.mark.data
 @pytest.mark.parametrize('database, queries, recall, precision, accepted', [
     ('day_left', 'night_right', 0.92, 0.99, 0.75),
     ('day_right', 'night_right', 0.99, 0.99, 0.75),
@@ -49,7 +38,7 @@ def test_gardens_point_as_a_stream(tmp_path, encoder, descriptors, database, que
     assert found.accepted >= accepted
 
 
-@needs_data
+@pytest.mark.data
 def test_another_world_is_unknown(tmp_path, encoder, descriptors):
     accepted = {}
     for name in TRAVERSES:

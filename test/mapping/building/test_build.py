@@ -12,6 +12,7 @@ from street import write_street
 from tetra_vpr_ros.mapping import (
     BagError, build_map, BuildOptions, Calibration, MapError, ModelMismatchError, PlaceMap)
 from tetra_vpr_ros.mapping.building import writer
+from tetra_vpr_ros.simulation.bag import write_bag
 
 S = 1_000_000_000
 T = 1_700_000_000 * S
@@ -37,10 +38,11 @@ def test_places_have_the_poses_of_their_frames(bag, drive, map_file, encoder):
     with PlaceMap.open_file(map_file) as opened:
         table = opened.places()
         assert 40 < len(table) < 120
-        for stamp, position, descriptor in zip(table.stamps, table.positions, table.descriptors):
-            pose, image = by_stamp[int(stamp)]
+        for stamp, position in zip(table.stamps, table.positions):
+            pose, _ = by_stamp[int(stamp)]
             assert np.allclose(position[:2], [pose.x, pose.y])
-            flipped = np.unpackbits(encoder.encode(image) ^ descriptor).mean()
+        for stamp, descriptor in zip(table.stamps[::4], table.descriptors[::4]):
+            flipped = np.unpackbits(encoder.encode(by_stamp[int(stamp)][1]) ^ descriptor).mean()
             assert flipped < 0.1  # the bag's JPEG, not the image itself
         steps = np.linalg.norm(np.diff(table.positions, axis=0), axis=1)
         assert steps.max() < 0.75
@@ -51,9 +53,11 @@ def test_places_have_the_poses_of_their_frames(bag, drive, map_file, encoder):
         assert opened.sessions()[0].complete
 
 
-def test_building_twice_gives_the_same_map(bag, map_file, tmp_path):
-    build_map(BuildOptions(bags=(bag,), output=tmp_path / 'again.vpr'), progress=False)
-    assert contents(tmp_path / 'again.vpr') == contents(map_file)
+def test_building_twice_gives_the_same_map(drive, tmp_path):
+    write_bag(tmp_path / 'run', drive[:50])
+    for name in ('one.vpr', 'two.vpr'):
+        build_map(BuildOptions(bags=(tmp_path / 'run',), output=tmp_path / name), progress=False)
+    assert contents(tmp_path / 'one.vpr') == contents(tmp_path / 'two.vpr')
 
 
 def test_keyframe_options_and_no_thumbnails(street_bag, tmp_path, street_map, recipe):
