@@ -11,14 +11,18 @@ except ImportError:  # the reason is in the report's header
     collect_ignore_glob = ['test_*.py', '*/test_*.py']
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    """Draw the same weights in every run, in one thread: these networks are too small for two."""
-    torch.manual_seed(0)
+@pytest.fixture(scope='session', autouse=True)
+def one_thread():
+    """Compute in one thread: on such small networks two wait for each other most of the time."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
 
 
 @pytest.fixture
