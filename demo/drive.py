@@ -16,7 +16,8 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
-from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D
+from tetra_vpr_ros.simulation.level import Pose2D
+from tetra_vpr_ros.simulation.world import DoomWorld
 from tqdm import tqdm
 
 

@@ -30,8 +30,9 @@ from tetra_vpr_ros.mapping import PlaceMap
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan, FloorPlan
+from tetra_vpr_ros.simulation.level import Pose2D
 from tetra_vpr_ros.simulation.route import drive, plan_lap, second_lap
-from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D
+from tetra_vpr_ros.simulation.world import DoomWorld
 from tetra_vpr_ros.vision import decode_compressed, PlaceEncoder
 from tqdm import tqdm
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from tetra_vpr_ros.mapping import build_map, BuildOptions
+from tetra_vpr_ros.simulation import route
 from tetra_vpr_ros.simulation.bag import write_bag
+from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
 from tetra_vpr_ros.vision import PlaceEncoder
 
 pytest_plugins = ['seeds', 'selection']
@@ -33,13 +35,17 @@ def encoder() -> PlaceEncoder:
 
 
 @pytest.fixture(scope='session')
-def drive():
-    """Return (stamp, pose, image) of the first 40 m of a lap, a frame each 0.2 m."""
+def doom_world():
+    """Return the class of rendered worlds; whoever asks is skipped where there is no engine."""
     pytest.importorskip('vizdoom', reason='the simulated world needs vizdoom')
-    from tetra_vpr_ros.simulation import route
-    from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
     from tetra_vpr_ros.simulation.world import DoomWorld
-    with DoomWorld(LEVEL) as world:
+    return DoomWorld
+
+
+@pytest.fixture(scope='session')
+def drive(doom_world):
+    """Return (stamp, pose, image) of the first 40 m of a lap, a frame each 0.2 m."""
+    with doom_world(LEVEL) as world:
         plan = build_floor_plan(world.sectors(), world.start)
         poses = route.drive(route.plan_lap(plan), 0.2)[:200]
         frames = []

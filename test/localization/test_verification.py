@@ -71,7 +71,8 @@ def test_hardly_any_features_are_no_match():
 
 
 def test_the_heading_is_measured(drive):
-    from tetra_vpr_ros.simulation.world import DoomWorld, Pose2D
+    from tetra_vpr_ros.simulation.level import Pose2D
+    from tetra_vpr_ros.simulation.world import DoomWorld
     _, stood, image = drive[40]
     reference = extract_features(image)
     found = {}

@@ -4,25 +4,35 @@
 
 from __future__ import annotations
 
-from local_ros import keep_here
+from local_ros import claim_domain, keep_here
 import pytest
 
-keep_here()
+keep_here(claim_domain())
 
 try:
-    from processes import Localizer, Probe
+    from camera import Robot
+    from probe import Probe
+    from processes import Localizer, SharedLocalizer
     import rclpy
+    from rclpy.signals import SignalHandlerOptions
 except ImportError:  # the reason is in the report's header
     collect_ignore_glob = ['test_*.py']
 
 
-@pytest.fixture
-def probe():
-    rclpy.init()
+@pytest.fixture(scope='package')
+def lasting_probe():
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     made = Probe()
     yield made
     made.node.destroy_node()
     rclpy.shutdown()
+
+
+@pytest.fixture
+def probe(lasting_probe):
+    lasting_probe.begin()
+    yield lasting_probe
+    lasting_probe.end()
 
 
 @pytest.fixture
@@ -37,3 +47,35 @@ def start(tmp_path):
     yield starting
     for localizer in running:
         localizer.stop()
+
+
+@pytest.fixture(scope='package')
+def lasting_localizer(tmp_path_factory):
+    made = SharedLocalizer(tmp_path_factory.mktemp('shared') / 'log.txt', 'vpr_shared')
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def borrow(lasting_localizer, probe):
+    """Borrow the localizer that the tests share, unconfigured, with parameters of one's own."""
+    yield lambda **parameters: lasting_localizer.lend(probe, **parameters)
+    lasting_localizer.take_back(probe)
+
+
+@pytest.fixture
+def bring_up(borrow, probe):
+    """Borrow the shared localizer, active."""
+
+    def bringing_up(**parameters):
+        localizer = borrow(**parameters)
+        assert probe.change('configure'), localizer.log
+        assert probe.change('activate'), localizer.log
+        return localizer
+
+    return bringing_up
+
+
+@pytest.fixture
+def robot(probe, drive):
+    return Robot(probe, drive)

@@ -1,98 +1,55 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The localizer as a process, and a node that talks to it."""
+"""The localizer as a process; one may serve many tests."""
 
-from collections import defaultdict
+import os
 import signal
 import subprocess
 import sys
-import time
 
-import rclpy
 from sample_data import ROOT
 
+ENOUGH = 120.0  # seconds that anything may take on a busy machine; what is awaited comes earlier
 
-class Probe:
-    """A node of the test's own that listens, asks and publishes."""
-
-    def __init__(self):
-        from lifecycle_msgs.srv import ChangeState, GetState
-        from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
-        self.node = rclpy.create_node('probe')
-        self.received = defaultdict(list)
-        self.clients = {
-            name: self.node.create_client(kind, f'/vpr_localize/{name}')
-            for name, kind in (('change_state', ChangeState), ('get_state', GetState),
-                               ('set_parameters', SetParameters),
-                               ('get_parameters', GetParameters),
-                               ('describe_parameters', DescribeParameters))}
-
-    def listen(self, topic, kind, latched=False, best_effort=False):
-        from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-        qos = QoSProfile(
-            depth=100,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
-            reliability=(ReliabilityPolicy.BEST_EFFORT if best_effort
-                         else ReliabilityPolicy.RELIABLE))
-        return self.node.create_subscription(kind, topic, self.received[topic].append, qos)
-
-    def spin(self, until=lambda: False, seconds=20.0):
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if until():
-                return True
-            rclpy.spin_once(self.node, timeout_sec=0.05)
-        return until()
-
-    def call(self, name, request):
-        client = self.clients[name]
-        assert client.wait_for_service(30.0), f'no service {name}'
-        future = client.call_async(request)
-        rclpy.spin_until_future_complete(self.node, future, timeout_sec=60)
-        assert future.done(), f'{name} does not answer'
-        return future.result()
-
-    def change(self, transition):
-        from lifecycle_msgs.msg import Transition
-        from lifecycle_msgs.srv import ChangeState
-        request = ChangeState.Request()
-        request.transition.id = getattr(Transition, f'TRANSITION_{transition.upper()}')
-        return self.call('change_state', request).success
-
-    def state(self):
-        from lifecycle_msgs.srv import GetState
-        return self.call('get_state', GetState.Request()).current_state.label
-
-    def set_parameter(self, name, value):
-        from rcl_interfaces.srv import SetParameters
-        from rclpy.parameter import Parameter
-        request = SetParameters.Request(
-            parameters=[Parameter(name, value=value).to_parameter_msg()])
-        return self.call('set_parameters', request).results[0]
-
-    def values(self, topic='/vpr/status'):
-        """Return state and values of the newest status."""
-        status = self.received[topic][-1]
-        status = status.status[0] if hasattr(status, 'status') else status
-        return status.message, {item.key: item.value for item in status.values}
+# Frames that tests count must not get lost: reliable, and none makes room for a newer one.
+TOPICS = ('/cam', '/cam/compressed', '/cam/image_raw', '/cam/camera_info', '/camera/image_raw',
+          '/camera/image_raw/compressed', '/front', '/rear', '/odom')
+LOSSLESS = {f'qos_overrides.{topic}.subscription.{policy}': value for topic in TOPICS
+            for policy, value in (('reliability', 'reliable'), ('depth', 1000))}
 
 
 class Localizer:
-    """The node as a process; its log is kept."""
+    """
+    The node as a process; its log is kept.
 
-    def __init__(self, log, namespace='/', **parameters):
+    :param log: file to write.
+    :param name: of the node.
+    :param namespace: of the node.
+    :param environment: beside that of this process.
+    :param parameters: of the node.
+    """
+
+    def __init__(self, log, name='vpr_localize', namespace='/', environment=None, **parameters):
         command = [sys.executable, '-m', 'tetra_vpr_ros.nodes.localize', '--ros-args',
-                   '-r', f'__ns:={namespace}']
-        for name, value in parameters.items():
-            command += ['-p', f'{name}:={value}']
-        self.log_file = log
-        self.stream = log.open('w')
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.stream,
-                                        stderr=subprocess.STDOUT)
+                   '-r', f'__node:={name}', '-r', f'__ns:={namespace}']
+        for parameter, value in parameters.items():
+            command += ['-p', f'{parameter}:={value}']
+        self.name = name
+        self._log_file, self._log_begin = log, 0
+        with log.open('w') as stream:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=stream,
+                                            stderr=subprocess.STDOUT,
+                                            env={**os.environ, **(environment or {})})
 
     @property
     def log(self):
-        return self.log_file.read_text()
+        """Return what was logged since `begin_log`."""
+        with self._log_file.open('rb') as file:
+            file.seek(self._log_begin)
+            return file.read().decode()
+
+    def begin_log(self):
+        self._log_begin = self._log_file.stat().st_size
 
     @property
     def alive(self):
@@ -102,7 +59,55 @@ class Localizer:
         if self.alive:
             self.process.send_signal(how)
             try:
-                self.process.wait(20)
+                self.process.wait(ENOUGH)
             finally:
                 self.process.kill()  # no-op for a process that has ended
-                self.stream.close()
+
+
+class SharedLocalizer:
+    """
+    A process that tests borrow one after another: parameters, configure, activate, cleanup.
+
+    :param log: file to write.
+    :param name: of the node; another than that of the localizers that tests start.
+    :param environment: of the process.
+    """
+
+    def __init__(self, log, name, environment=None):
+        self._log, self._name, self._environment = log, name, environment
+        self._process = None
+
+    def lend(self, probe, **parameters):
+        """Return the localizer, unconfigured, with these parameters and defaults else."""
+        from tetra_vpr_ros.nodes.localizer.parameters import PARAMETERS
+        if self._process is None:
+            self._process = Localizer(self._log, self._name, environment=self._environment,
+                                      **LOSSLESS)
+        self._process.begin_log()
+        probe.talk_to(self._name)
+        values = {spec.name: spec.default for spec in PARAMETERS if spec.when != 'start'}
+        for name, value in {**values, **parameters}.items():
+            values[name] = str(value) if isinstance(values[name], str) else value
+        for result in probe.set_parameters(values):
+            assert result.successful, result.reason
+        return self._process
+
+    def take_back(self, probe):
+        """Bring the localizer back to where the next test begins, or do without it."""
+        if self._process is None:
+            return
+        probe.talk_to(self._name)
+        if self._process.alive:
+            state = probe.state()
+            if state == 'active':
+                probe.change('deactivate')
+            if state != 'unconfigured':
+                probe.change('cleanup')
+            if probe.state() == 'unconfigured':
+                return
+        self.stop()
+
+    def stop(self):
+        if self._process is not None:
+            self._process.stop()
+            self._process = None

@@ -9,7 +9,7 @@ from tetra_vpr_ros.mapping.calibration import load_calibration
 from tetra_vpr_ros.nodes.calibrate_map import main
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
-from tetra_vpr_ros.simulation.world import Pose2D
+from tetra_vpr_ros.simulation.level import Pose2D
 
 
 @pytest.fixture

@@ -5,28 +5,18 @@
 import os
 from pathlib import Path
 import signal
-import subprocess
-import sys
 import time
 
+from camera import play
 import cv2
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
 import numpy as np
+from processes import ENOUGH, LOSSLESS
 import pytest
-from sample_data import ROOT
 from sensor_msgs.msg import CompressedImage
 from tetra_vpr_ros.mapping import PlaceMap
 from visualization_msgs.msg import Marker, MarkerArray
 
 pytestmark = pytest.mark.ros
-
-
-def play(bag, topic, transport, rate=8.0, every=2):
-    return subprocess.Popen(
-        [sys.executable, 'test/nodes/play_bag.py', str(bag), topic, transport, str(rate),
-         str(every)], cwd=ROOT, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)})
 
 
 def test_lifecycle_transitions_in_every_order(start, probe, map_file):
@@ -49,21 +39,15 @@ def test_lifecycle_transitions_in_every_order(start, probe, map_file):
 
 
 @pytest.mark.parametrize('transport', ['raw', 'compressed'])
-def test_a_played_bag_is_localized(start, probe, map_file, bag, drive, transport):
+def test_a_played_bag_is_localized(bring_up, probe, map_file, bag, drive, transport):
     topic = '/camera/image_raw' + ('/compressed' if transport == 'compressed' else '')
-    localizer = start(map=map_file, autostart=True, image_transport=transport,
-                      image_topics='[/camera/image_raw]')
-    probe.listen('/vpr/match', PoseWithCovarianceStamped)
-    probe.listen('/vpr/candidates', PoseArray)
-    probe.listen('/vpr/status', DiagnosticStatus, latched=True)
-    player = play(bag, topic, transport)
-    assert probe.spin(lambda: player.poll() is not None, 60)
-    sent = int(player.communicate()[0])
-    probe.spin(seconds=1.0)
+    localizer = bring_up(map=map_file, image_transport=transport,
+                         image_topics=['/camera/image_raw'])
+    sent = play(probe, localizer, bag, topic, transport, every=2)
     truth = {stamp: pose for stamp, pose, _ in drive}
     candidates, matches = probe.received['/vpr/candidates'], probe.received['/vpr/match']
     assert sent == 100
-    assert len(candidates) > 0.6 * sent, localizer.log  # the rest were dropped for newer ones
+    assert len(candidates) == sent, localizer.log
     assert len(matches) > 0.5 * len(candidates)
     errors = []
     for match in matches:
@@ -79,17 +63,18 @@ def test_a_played_bag_is_localized(start, probe, map_file, bag, drive, transport
     assert all(0 < len(message.poses) <= 10 for message in candidates)
     state = probe.values()[0]
     assert state in ('localized', 'unknown place', 'no images')
-    assert any(status.message == 'localized' for status in probe.received['/vpr/status'])
+    assert probe.spin(lambda: any(status.message == 'localized'
+                                  for status in probe.received['/vpr/status']))
 
 
-def test_configure_fails_with_the_reason_and_can_be_repeated(start, probe, map_file, tmp_path):
+def test_configure_fails_with_the_reason_and_can_be_repeated(borrow, probe, map_file, tmp_path):
     foreign = tmp_path / 'foreign.vpr'
     foreign.write_bytes(map_file.read_bytes())
     with PlaceMap.open_file(foreign, writable=True) as opened:
         opened.set_meta(model_fingerprint='f' * 64, model_name='another-model')
     (tmp_path / 'text.vpr').write_text('no map')
     (tmp_path / 'text.onnx').write_text('no model')
-    localizer = start()
+    localizer = borrow()
     cases = [('', '', "the parameter 'map' is empty"),
              (tmp_path / 'nowhere.vpr', '', 'no map file'),
              (tmp_path / 'text.vpr', '', 'not a map file'),
@@ -102,7 +87,7 @@ def test_configure_fails_with_the_reason_and_can_be_repeated(start, probe, map_f
         assert not probe.change('configure')
         assert probe.state() == 'unconfigured'
         assert probe.spin(lambda number=number: localizer.log.count('cannot configure')
-                          == number, 5)
+                          == number)
         assert says in localizer.log.splitlines()[-1]
     assert probe.set_parameter('model', '').successful
     assert probe.change('configure')
@@ -110,13 +95,12 @@ def test_configure_fails_with_the_reason_and_can_be_repeated(start, probe, map_f
 
 
 def test_parameters_are_described_checked_and_take_effect_while_running(
-        start, probe, map_file, bag):
-    from rcl_interfaces.srv import DescribeParameters
+        bring_up, probe, robot, map_file):
     from tetra_vpr_ros.nodes.localizer.parameters import PARAMETERS
-    localizer = start(map=map_file, autostart=True, image_topics='[/cam]')
-    names = [spec.name for spec in PARAMETERS]
-    described = probe.call('describe_parameters', DescribeParameters.Request(names=names))
-    for spec, descriptor in zip(PARAMETERS, described.descriptors):
+    localizer = bring_up(map=map_file, image_topics=['/cam'])
+    described = probe.describe([spec.name for spec in PARAMETERS])
+    assert len(described) == len(PARAMETERS)
+    for spec, descriptor in zip(PARAMETERS, described):
         assert descriptor.description == spec.description
         assert bool(descriptor.floating_point_range or descriptor.integer_range) == (
             spec.low is not None)
@@ -128,61 +112,65 @@ def test_parameters_are_described_checked_and_take_effect_while_running(
         result = probe.set_parameter(name, value)
         assert not result.successful, name
         assert says.lower() in result.reason.lower()
-    probe.listen('/vpr/candidates', PoseArray)
+    robot.wait(localizer)
+    robot.show([40])
+    assert len(probe.received['/vpr/candidates'][-1].poses) == 10
     assert probe.set_parameter('candidates', 3).successful
-    player = play(bag, '/cam', 'raw', every=50)
-    assert probe.spin(lambda: len(probe.received['/vpr/candidates']) >= 2, 40), localizer.log
+    robot.show([41])
     assert len(probe.received['/vpr/candidates'][-1].poses) == 3
-    player.wait(30)
 
 
-def test_an_idle_robot_stays_idle(start, probe, map_file):
-    localizer = start(map=map_file, autostart=True)
-    probe.listen('/vpr/status', DiagnosticStatus, latched=True)
-    assert probe.spin(lambda: probe.received['/vpr/status'], 30)
-    time.sleep(2.0)  # the start is not idle
+def test_an_idle_robot_stays_idle(bring_up, map_file):
+    localizer = bring_up(map=map_file)
 
     def used():
         fields = Path(f'/proc/{localizer.process.pid}/stat').read_text().rpartition(')')[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
-    before, began = used(), time.monotonic()
-    time.sleep(6.0)
-    share = (used() - before) / (time.monotonic() - began)
-    print(f'active without images: {100 * share:.1f} % of a core')
-    assert share < 0.06  # 1-2 % measured; shared machines are noisy
+    shares = []
+    deadline = time.monotonic() + ENOUGH
+    # The start is not idle, and other programs' discovery wakes it, too: a while must be.
+    while not shares or (shares[-1] >= 0.06 and time.monotonic() < deadline):
+        before, began = used(), time.monotonic()
+        time.sleep(4.0)
+        shares.append((used() - before) / (time.monotonic() - began))
+    print(f"active without images: {', '.join(f'{100 * s:.1f}' for s in shares)} % of a core")
+    assert shares[-1] < 0.06  # 1-2 % measured; shared machines are noisy
 
 
 def test_a_bad_parameter_at_the_start_is_named(start, map_file):
     localizer = start(map=map_file, candidates=100000)
-    assert localizer.process.wait(30) != 0
+    assert localizer.process.wait(ENOUGH) != 0
     assert 'candidates' in localizer.log
 
 
-def test_everything_else_that_is_published(start, probe, map_file, bag):
-    localizer = start(map=map_file, autostart=True, image_topics='[/cam]', no_image_timeout=1.0,
-                      max_marker_places=20)
-    probe.listen('/vpr/status', DiagnosticStatus, latched=True)
-    probe.listen('/vpr/markers', MarkerArray, latched=True)
-    probe.listen('/diagnostics', DiagnosticArray)
+def test_everything_else_that_is_published(bring_up, probe, robot, map_file):
+    localizer = bring_up(map=map_file, image_topics=['/cam'], no_image_timeout=1.0,
+                         max_marker_places=20)
     assert probe.spin(lambda: probe.received['/vpr/markers'] and probe.received['/vpr/status'])
     places = probe.received['/vpr/markers'][0].markers[0]
     assert places.type == Marker.SPHERE_LIST
     assert 0 < len(places.points) <= 20
     assert places.header.frame_id == 'map'
     assert probe.spin(lambda: probe.values()[0] == 'no images')
-    player = play(bag, '/cam', 'raw', every=4)
+    robot.wait(localizer)
+    robot.show(range(40, 60))
     assert probe.spin(lambda: any(s.message == 'localized'
-                                  for s in probe.received['/vpr/status']), 40), localizer.log
+                                  for s in probe.received['/vpr/status'])), localizer.log
     probe.listen('/vpr/match_image/compressed', CompressedImage, best_effort=True)
-    assert probe.spin(lambda: probe.received['/vpr/match_image/compressed'], 20)
+    shown = 60
+    while not probe.received['/vpr/match_image/compressed']:  # until the node knows who listens
+        assert shown < 200
+        robot.show([shown])
+        probe.spin(seconds=0.1)
+        shown += 1
     picture = cv2.imdecode(np.frombuffer(
         probe.received['/vpr/match_image/compressed'][0].data, np.uint8), 1)
     assert picture.shape == (264, 640, 3)  # two 320x240 pictures and a line of text
-    player.wait(60)
     assert probe.spin(lambda: probe.values()[0] == 'no images')
+    assert probe.spin(lambda: int(probe.values('/diagnostics')[1]['frames processed'])
+                      == shown - 40)
     values = probe.values('/diagnostics')[1]
-    assert int(values['frames processed']) > 10
     assert int(values['frames refused']) == 0
     assert float(values['latency p50 ms']) > 0
     assert values['map'] == str(map_file)
@@ -190,16 +178,15 @@ def test_everything_else_that_is_published(start, probe, map_file, bag):
               if m.type == Marker.ARROW]
     assert arrows
 
-    late = probe.node.create_subscription  # somebody who comes later still sees both markers
-    from rclpy.qos import DurabilityPolicy, QoSProfile
-    seen = []
-    late(MarkerArray, '/vpr/markers', seen.append,
-         QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL))
-    assert probe.spin(lambda: len(seen) >= 2, 10)
+    # Somebody who comes later still sees both markers.
+    seen = probe.received['/vpr/markers']
+    seen.clear()
+    probe.listen('/vpr/markers', MarkerArray, latched=True)
+    assert probe.spin(lambda: len(seen) >= 2)
     assert {message.markers[0].ns for message in seen} == {'places', 'match'}
 
     assert probe.change('deactivate')
-    assert probe.spin(lambda: probe.values()[1]['detail'] == 'the node is not active', 5)
+    assert probe.spin(lambda: probe.values()[1]['detail'] == 'the node is not active')
 
 
 def test_quality_of_service_and_namespace_can_be_overridden(start, probe, map_file):
@@ -217,12 +204,12 @@ def test_quality_of_service_and_namespace_can_be_overridden(start, probe, map_fi
 
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize('last', ['activate', 'cleanup'])
-def test_a_signal_ends_the_process_cleanly(start, probe, map_file, bag, how, last):
-    localizer = start(map=map_file, image_topics='[/cam]')
+def test_a_signal_ends_the_process_cleanly(start, probe, robot, map_file, how, last):
+    localizer = start(map=map_file, image_topics='[/cam]', **LOSSLESS)
     assert probe.change('configure')
     assert probe.change('activate')
-    player = play(bag, '/cam', 'raw', rate=20.0, every=8)
-    player.wait(60)
+    robot.wait(localizer)
+    robot.show(range(40, 45))
     if last == 'cleanup':
         assert probe.change('deactivate')
         assert probe.change('cleanup')

@@ -13,7 +13,6 @@ from tetra_vpr_ros.simulation import route
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
-from tetra_vpr_ros.simulation.world import DoomWorld
 
 LEVEL = 'map11'
 FRAME_NS = 100_000_000  # ten frames a second
@@ -23,11 +22,11 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope='module')
-def world(tmp_path_factory, encoder):
+def world(tmp_path_factory, encoder, doom_world):
     """Return a map of one lap and, of another, descriptors and true poses (x, y, yaw)."""
     folder = tmp_path_factory.mktemp('world')
     rng = np.random.default_rng(1)
-    with DoomWorld(LEVEL) as level:
+    with doom_world(LEVEL) as level:
         plan = build_floor_plan(level.sectors(), level.start)
         lap = route.plan_lap(plan)
         frames = []

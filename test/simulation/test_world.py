@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 from tetra_vpr_ros.simulation.camera import CameraEffects
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan, FloorPlan
+from tetra_vpr_ros.simulation.level import CLASSES, Pose2D, Sector, WorldError
 from tetra_vpr_ros.simulation.route import drive as drive_along
 from tetra_vpr_ros.simulation.route import plan_lap, second_lap
-from tetra_vpr_ros.simulation.sample_views import DEMO_LEVELS, sample_level, training_levels
-from tetra_vpr_ros.simulation.world import CLASSES, DoomWorld, Pose2D, Sector, WorldError
 
 
 @pytest.fixture(scope='module')
-def world():
-    with DoomWorld('e1m1') as opened:
+def world(doom_world):
+    with doom_world('e1m1') as opened:
         yield opened
 
 
@@ -42,9 +41,9 @@ def test_the_same_pose_gives_the_same_picture(world, plan):
     assert (world.look(b)[0] == first).mean() < 0.5
 
 
-def test_a_level_that_does_not_exist(tmp_path):
+def test_a_level_that_does_not_exist(doom_world):
     with pytest.raises(WorldError, match='e9m9'):
-        DoomWorld('e9m9')
+        doom_world('e9m9')
 
 
 def room(x1, y1, x2, y2, blocking=True, floor=0.0, ceiling=3.0):
@@ -107,7 +106,9 @@ def test_camera_effects(drive, rng):
     assert noisy.shape == image.shape
 
 
+@pytest.mark.usefixtures('doom_world')
 def test_training_pictures_never_show_a_level_of_the_demo(tmp_path):
+    from tetra_vpr_ros.simulation.sample_views import DEMO_LEVELS, sample_level, training_levels
     levels = training_levels()
     assert len(levels) > 50
     assert not DEMO_LEVELS & set(levels)
@@ -126,8 +127,9 @@ def test_training_pictures_never_show_a_level_of_the_demo(tmp_path):
             assert abs((heading - views[0][2] + 180) % 360 - 180) < 60
 
 
-def test_segmentation_is_exact(tmp_path):
-    with DoomWorld('map10', segmentation=True) as world:
+def test_segmentation_is_exact(doom_world, tmp_path):
+    from tetra_vpr_ros.simulation.sample_views import sample_level
+    with doom_world('map10', segmentation=True) as world:
         image, _ = world.look(world.start)
         classes = world.segment()
     assert classes.shape == image.shape[:2]
@@ -139,7 +141,7 @@ def test_segmentation_is_exact(tmp_path):
     assert 0.01 < named['scenery'] < 0.2
     assert (classes[400:] != CLASSES.index('sky')).all()
     assert (classes[400:] != CLASSES.index('ceiling')).all()
-    with DoomWorld('map10') as world, pytest.raises(WorldError, match='segmentation=True'):
+    with doom_world('map10') as world, pytest.raises(WorldError, match='segmentation=True'):
         world.segment()
     labels = tmp_path / 'labels'
     labels.mkdir()

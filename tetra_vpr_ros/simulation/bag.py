@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
-from tetra_vpr_ros.simulation.world import Pose2D
+from tetra_vpr_ros.simulation.level import Pose2D
 
 IMAGE_TOPIC = '/camera/image_raw/compressed'
 ODOMETRY_TOPIC = '/odom'

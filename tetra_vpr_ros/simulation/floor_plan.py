@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from tetra_vpr_ros.simulation.world import Pose2D, Sector
+from tetra_vpr_ros.simulation.level import Pose2D, Sector
 
 HEADROOM = 56 / 32  # the player is 56 units high
 STEP = 24 / 32      # and climbs 24

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 from tetra_vpr_ros.simulation.floor_plan import FloorPlan
-from tetra_vpr_ros.simulation.world import Pose2D, WorldError
+from tetra_vpr_ros.simulation.level import Pose2D, WorldError
 
 Path2D = NDArray[np.float64]  # [n, 2] metres
 

@@ -21,7 +21,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
-from tetra_vpr_ros.simulation.world import DoomWorld, LEVELS, Pose2D, WorldError
+from tetra_vpr_ros.simulation.level import LEVELS, Pose2D, WorldError
+from tetra_vpr_ros.simulation.world import DoomWorld
 from tqdm import tqdm
 
 # The demo and the tests drive these; no training picture may come from them.

@@ -5,7 +5,7 @@ import numpy as np
 from PIL import Image
 import pytest
 from sample_data import DATA
-from tetra_vpr_ros.simulation.world import CLASSES
+from tetra_vpr_ros.simulation.level import CLASSES
 from tetra_vpr_ros.training.data.label_maps import (
     ClassTable, encode_label_map, GROUPS, LabelMapError, read_label_map)
 

@@ -1,0 +1,40 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a level is made of, and poses in it; read without the engine that renders it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVELS = (*(f'map{n:02d}' for n in range(1, 33)),
+          *(f'e{episode}m{n}' for episode in range(1, 5) for n in range(1, 10)))
+"""Levels of Freedoom 2 and of Freedoom 1."""
+
+CLASSES = ('sky', 'wall', 'floor', 'ceiling', 'scenery', 'movable')
+"""What the numbers of `DoomWorld.segment` mean."""
+
+
+class WorldError(RuntimeError):
+    """The simulated world cannot be opened, or the camera cannot stand there."""
+
+
+@dataclass(frozen=True)
+class Pose2D:
+    """Camera pose on the floor plan: metres and radians, counter-clockwise from x."""
+
+    x: float
+    y: float
+    yaw: float
+
+
+@dataclass(frozen=True)
+class Sector:
+    """One room of the level: heights in metres, lines ``[n, 4]`` (x1 y1 x2 y2) in metres."""
+
+    floor: float
+    ceiling: float
+    lines: NDArray[np.float64]
+    blocking: NDArray[np.bool_]
