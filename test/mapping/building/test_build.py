@@ -21,7 +21,7 @@ def contents(path):
     """Return all that a map holds, but for when it was made."""
     with PlaceMap.open_file(path) as opened:
         meta = {k: v for k, v in opened.meta().items() if k != 'created'}
-        rows = [opened._read(f'SELECT * FROM {name} ORDER BY 1')
+        rows = [opened._db.read(f'SELECT * FROM {name} ORDER BY 1')
                 for name in ('session', 'place', 'thumbnail')]
     return meta, rows
 

@@ -30,6 +30,8 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
     if output.resolve() in (first.resolve(), second.resolve()):
         raise MapError(f'{output} is one of the maps to be merged: name another file')
     with PlaceMap.open_file(first) as one, PlaceMap.open_file(second) as two:
+        one.require_sound()
+        two.require_sound()
         if one.meta()['model_fingerprint'] != two.meta()['model_fingerprint']:
             raise MapError(f'{first} was built with model {one.meta()["model_name"]}, {second} '
                            f'with {two.meta()["model_name"]}: build one of them again')

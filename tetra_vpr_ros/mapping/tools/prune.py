@@ -34,6 +34,7 @@ def prune(path: Path, output: Path, spacing: float = 0.0, angle: float = 15.0,
     :raises MapError: the map cannot be read or written.
     """
     with PlaceMap.open_file(path) as place_map:
+        place_map.require_sound()
         table = place_map.places()
         keep = _spaced(table, spacing, angle) if spacing else np.ones(len(table), bool)
         if redundant is not None:

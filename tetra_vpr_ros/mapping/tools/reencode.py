@@ -39,6 +39,7 @@ def reencode(path: Path, output: Path, encoder: PlaceEncoder, from_bags: bool = 
     :raises BagError: a bag cannot be read.
     """
     with PlaceMap.open_file(path) as place_map:
+        place_map.require_sound()
         table = place_map.places()
         if from_bags:
             descriptors = _from_bags(place_map, table, encoder, progress)
