@@ -146,7 +146,7 @@ class Calibration:
         for field in fields(cls):
             value = stored[field.name]
             if field.name in _HISTOGRAMS:
-                right = isinstance(value, list) and all(map(_is_count, value))
+                right = isinstance(value, (list, tuple)) and all(map(_is_count, value))
             elif field.name == 'source':
                 right = isinstance(value, str)
             else:

@@ -10,6 +10,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+FARTHEST = 1e8
+"""Metres beyond which no pose lies: so large a number is damage, not a place on Earth."""
+
 _UNIT = 1e-3  # by which the length of a quaternion may differ from one
 
 
@@ -52,11 +55,12 @@ def level_quaternion(yaw: ArrayLike) -> NDArray[np.float64]:
 def sound_poses(positions: NDArray[np.float64], quaternions: NDArray[np.float64]
                 ) -> NDArray[np.bool_]:
     """
-    Tell which poses are finite and have a quaternion of unit length.
+    Tell which poses are finite, on Earth, and have a quaternion of unit length.
 
     :param positions: ``[n, 3]``.
     :param quaternions: ``[n, 4]``.
     :returns: bool ``[n]``.
     """
-    unit = np.abs(np.linalg.norm(quaternions, axis=1) - 1) <= _UNIT  # NaN is not
-    return np.asarray(unit & np.isfinite(positions).all(axis=1))
+    with np.errstate(over='ignore', invalid='ignore'):
+        unit = np.abs(np.linalg.norm(quaternions, axis=1) - 1) <= _UNIT  # NaN is not
+    return np.asarray(unit & (np.abs(positions) <= FARTHEST).all(axis=1))

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from tetra_vpr_ros.mapping.map.map_database import MapDatabase
 from tetra_vpr_ros.mapping.map.map_error import damage_told, MapError
-from tetra_vpr_ros.mapping.map.places import PlaceTable, Session, unusable
+from tetra_vpr_ros.mapping.map.places import PlaceTable, Session
+from tetra_vpr_ros.mapping.pose import sound_poses
 from tetra_vpr_ros.vision.local_features import LocalFeatures
 
 _PLACES = ('SELECT descriptor, id, session, stamp_ns, x, y, z, qx, qy, qz, qw FROM place '
@@ -54,7 +55,7 @@ def read_places(db: MapDatabase, bits: int) -> PlaceTable:
     if first != count:
         raise MapError(f'{db.path} is damaged: {first} places instead of {count}; '
                        'build it again')
-    bad = unusable(positions, quaternions)
+    bad = ~sound_poses(positions, quaternions)
     if bad.any():
         raise MapError(f'{db.path} is damaged: {int(bad.sum())} poses are not finite, far off '
                        f'or not unit quaternions, the first of place {ids[np.argmax(bad)]}; '

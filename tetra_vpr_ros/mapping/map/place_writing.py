@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.map.map_database import MapDatabase
-from tetra_vpr_ros.mapping.map.places import NewPlace, unusable
+from tetra_vpr_ros.mapping.map.places import NewPlace
+from tetra_vpr_ros.mapping.pose import sound_poses
 
 _NOWHERE = (None, None, None)
 
@@ -82,7 +83,7 @@ def _check(size: int, places: Sequence[NewPlace], positions: NDArray[np.float64]
             raise ValueError(f'a descriptor of this map is uint8 [{size}], not '
                              f'{place.descriptor.dtype} {place.descriptor.shape}')
     # All at once: a million places are checked in seconds.
-    bad = unusable(positions, quaternions)
+    bad = ~sound_poses(positions, quaternions)
     if bad.any():
         raise ValueError(f'the pose at {places[int(np.argmax(bad))].stamp_ns} ns is not '
                          'finite, far off, or its quaternion is not of unit length')

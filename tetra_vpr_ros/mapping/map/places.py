@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.vision.local_features import LocalFeatures
 
-FARTHEST = 1e8
-"""Metres beyond which no pose lies: a number of that size is damage, not a place on Earth."""
-
 
 @dataclass(frozen=True)
 class NewPlace:
@@ -68,17 +65,3 @@ class PlaceTable:
         lat, lon, alt = (float(v) for v in self.geodetic[row])
         return Pose(self.positions[row], self.quaternions[row],
                     (lat, lon, alt) if np.isfinite([lat, lon]).all() else None)
-
-
-def unusable(positions: NDArray[np.float64], quaternions: NDArray[np.float64]
-             ) -> NDArray[np.bool_]:
-    """
-    Tell which poses are none: not finite, off the Earth or without a unit quaternion.
-
-    :param positions: metres, ``[n, 3]``.
-    :param quaternions: x y z w, ``[n, 4]``.
-    :returns: ``[n]``.
-    """
-    with np.errstate(over='ignore', invalid='ignore'):
-        unit = np.abs(np.linalg.norm(quaternions, axis=1) - 1) <= 1e-3  # NaN is not
-    return np.asarray(~(unit & (np.abs(positions) <= FARTHEST).all(axis=1)))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
-from tetra_vpr_ros.mapping.pose import Pose
+from tetra_vpr_ros.mapping.pose import FARTHEST, Pose
 
 Origin = tuple[float, float, float]
 """Latitude and longitude (degrees) and altitude (metres) of a local frame of GPS positions."""
@@ -28,7 +28,8 @@ class PoseTrack:
     :param quaternions: ``[n, 4]`` x y z w; normalised here.
     :param geodetic: ``[n, 3]`` latitude, longitude, altitude, or None.
     :param origin: latitude, longitude and altitude of the local frame, or None.
-    :raises TrackError: no pose, a number that is not finite, or a zero quaternion.
+    :raises TrackError: no pose, a number that is not finite, or out of this world, or a zero
+        quaternion.
     """
 
     def __init__(self, stamps: Sequence[int] | NDArray[np.int64],
@@ -42,12 +43,13 @@ class PoseTrack:
             raise TrackError('the track has no pose')
         positions = np.asarray(positions, np.float64).reshape(-1, 3)
         quaternions = np.asarray(quaternions, np.float64).reshape(-1, 4)
-        norms = np.linalg.norm(quaternions, axis=1)
-        bad = ~(np.isfinite(positions).all(1) & np.isfinite(norms) & (norms > 1e-6))
+        with np.errstate(over='ignore'):
+            norms = np.linalg.norm(quaternions, axis=1)
+        bad = ~((np.abs(positions) <= FARTHEST).all(1) & np.isfinite(norms) & (norms > 1e-6))
         if bad.any():
             raise TrackError(
-                f'{int(bad.sum())} of {len(times)} poses are not finite or have a zero '
-                f'quaternion, the first at stamp {times[np.argmax(bad)]} ns')
+                f'{int(bad.sum())} of {len(times)} poses are not finite, off the Earth or have a '
+                f'zero quaternion, the first at stamp {times[np.argmax(bad)]} ns')
         order = np.argsort(times, kind='stable')
         # A stable sort leaves the latest message of a stamp last: keep that.
         keep = order[np.append(np.diff(times[order]) > 0, True)]

@@ -10,7 +10,6 @@ import numpy as np
 from tetra_vpr_ros.mapping.calibration import load_calibration
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.mapping.pose import sound_poses
 
 
 def problems(path: Path) -> list[str]:
@@ -27,10 +26,6 @@ def problems(path: Path) -> list[str]:
             calibrated = load_calibration(place_map) is not None
     except MapError as error:
         return [str(error)]
-    bad = ~sound_poses(table.positions, table.quaternions)
-    if bad.any():
-        found.append(f'{int(bad.sum())} poses are not finite or not unit quaternions, the first '
-                     f'of place {table.ids[np.argmax(bad)]}')
     together = np.stack([table.sessions, table.stamps], axis=1)
     twice = len(table) - len(np.unique(together, axis=0))
     if twice:
