@@ -10,16 +10,18 @@ from functools import partial
 from pathlib import Path
 
 from tetra_vpr_ros.mapping.map.map_error import MapError
-from tetra_vpr_ros.mapping.pose import Pose
+from tetra_vpr_ros.mapping.pose import Pose, sound_poses
 from tetra_vpr_ros.mapping.sources.image_poses import (
     Located, poses_of_colmap, poses_of_exif, poses_of_kitti, poses_of_names, poses_of_tum)
-from tetra_vpr_ros.mapping.sources.pose_track import Origin, TrackError
+from tetra_vpr_ros.mapping.sources.pose_track import Origin
 from tetra_vpr_ros.mapping.sources.traverse import Frame
 from tetra_vpr_ros.vision.decoding import decode_compressed, Image, ImageError
 from tetra_vpr_ros.vision.image_files import image_files, SUFFIXES
 
 POSE_SOURCES = ('utm', 'tum:FILE', 'kitti:FILE', 'colmap:FOLDER', 'exif')
 """Where the poses of a folder of images can come from."""
+
+_LATEST = 2**63 - 1  # nanoseconds that a map can hold
 
 
 @dataclass
@@ -104,9 +106,14 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None
             located, found_origin = poses_of_exif(files, origin)
         else:
             raise MapError(f"no poses {poses!r}: use one of {', '.join(POSE_SOURCES)}")
-    except (TrackError, OSError, UnicodeDecodeError) as error:
+    except (ValueError, OverflowError, OSError) as error:  # whatever a number or a text can be
         raise MapError(f'{folder}: {error}') from error
     images = [(path, stamp, pose) for path, (stamp, pose) in zip(files, located)]
     if all(pose is None for _, _, pose in images):
         raise MapError(f'{folder}: no image has a pose in {poses}')
+    for path, stamp, pose in images:
+        if pose is not None and not sound_poses(pose.position[None], pose.quaternion[None])[0]:
+            raise MapError(f'{path}: its pose in {poses} is not finite, or not on Earth')
+        if abs(stamp) > _LATEST:
+            raise MapError(f'{path}: its stamp in {poses} is {stamp} ns')
     return FolderTraverse(folder, f'{folder.resolve()}:{poses}', images), found_origin
