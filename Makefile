@@ -12,7 +12,7 @@ LEVEL ?= map11
 unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION \
 	_ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: demo test lint docs soak clean
+.PHONY: demo test lint docs soak fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m demo.run --level $(LEVEL) --out demo_output
@@ -25,6 +25,11 @@ test: $(VENV)/.test lint docs
 SOAK_SECONDS ?= 7200
 soak: $(VENV)/.test
 	$(BIN)/python test/nodes/soak.py --seconds $(SOAK_SECONDS)
+
+# Damaged input with fresh seeds, for FUZZ_SECONDS; what fails is written to runs/fuzz.
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/.test
+	cd test && $(abspath $(BIN))/python -m fuzz --seconds $(FUZZ_SECONDS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

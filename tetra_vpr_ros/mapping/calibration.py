@@ -181,12 +181,11 @@ def load_calibration(place_map: PlaceMap) -> Calibration | None:
         raise MapError(f'{place_map.path} was calibrated by another version of this package: '
                        f'run calibrate_map --map {place_map.path}') from error
     except ValueError as error:
-        raise MapError(f'{place_map.path} has a damaged calibration: {error}; '
+        raise MapError(f'{place_map.path} has a damaged calibration: {error}: '
                        f'run calibrate_map --map {place_map.path}') from error
     if found is not None and len(found.pairs) != place_map.bits + 1:
-        raise MapError(f'{place_map.path} has a calibration of {len(found.pairs) - 1} bits for '
-                       f'descriptors of {place_map.bits}: run calibrate_map --map '
-                       f'{place_map.path}')
+        raise MapError(f'{place_map.path} has a damaged calibration: it is of '
+                       f'{len(found.pairs) - 1} bits: run calibrate_map --map {place_map.path}')
     return found
 
 
