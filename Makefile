@@ -34,6 +34,11 @@ SOAK_SECONDS ?= 7200
 soak: $(VENV)/.test
 	$(BIN)/python test/nodes/soak.py --seconds $(SOAK_SECONDS)
 
+# Damaged input with fresh seeds, for FUZZ_SECONDS; what fails is written to runs/fuzz.
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/.test
+	cd test && $(abspath $(BIN))/python -m fuzz --seconds $(FUZZ_SECONDS)
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ament_flake8 --linelength 99 tetra_vpr_ros demo launch test setup.py

@@ -26,9 +26,9 @@ def _pictures() -> tuple[bytes, ...]:
     smooth = cv2.GaussianBlur(picture, (9, 9), 4)
     made = [cv2.imencode('.jpg', smooth, [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive])[1]
             for progressive in (0, 1)]
-    for image in (picture, picture[:, :, 0], np.dstack([picture, picture[:, :, :1]]),
-                  picture.astype(np.uint16) * 257):
-        made.append(cv2.imencode('.png', image)[1])
+    made += [cv2.imencode('.png', image)[1] for image in (
+        picture, picture[:, :, 0], np.dstack([picture, picture[:, :, :1]]),
+        picture.astype(np.uint16) * 257)]
     made += [cv2.imencode(suffix, smooth)[1] for suffix in ('.jpg', '.bmp', '.webp')]
     return tuple(data.tobytes() for data in made)
 
@@ -62,8 +62,7 @@ def check(data: bytes, folder: Path) -> str:
                                fields['step'], content, bool(fields['is_bigendian']))
             assert image.shape[:2] == (fields['height'], fields['width'])
             assert len(content) >= fields['step'] * (fields['height'] - 1)
-    except ImageError as error:
-        assert str(error)
+    except ImageError:
         told = True
     if image is not None:
         assert image.dtype == np.uint8

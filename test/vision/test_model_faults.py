@@ -42,11 +42,11 @@ print(told)
 
 
 @pytest.mark.parametrize('shipped, rounds', [(False, 500), (True, 20)])
-def test_flipped_bytes_are_an_error_or_another_fingerprint(tmp_path, shipped, rounds):
+def test_flipped_bytes_are_an_error_or_another_fingerprint(tmp_path, shipped, rounds, seed):
     whole = default_model_path() if shipped else tiny_model(tmp_path / 'whole.onnx')
     done = subprocess.run(
         [sys.executable, '-c', FLIPPING, str(whole), str(tmp_path / 'flipped.onnx'),
-         str(rounds), '10'], cwd=ROOT, capture_output=True, text=True)
+         str(rounds), str(seed)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     if not shipped:  # most of the shipped file is weights
         assert int(done.stdout.splitlines()[-1]) > rounds / 5

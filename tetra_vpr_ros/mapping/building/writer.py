@@ -62,8 +62,9 @@ def add_traverse(place_map: PlaceMap, traverse: Traverse, encoder: PlaceEncoder,
         for picked in _keyframes(_until(bar, stopped), stored, selector, report):
             waiting.append(picked)
             if len(waiting) == _BATCH:
-                report.places += _store(place_map, session, encoder, waiting, options)
-                waiting = []
+                # Ctrl-C may come when these are stored: they are not to be stored again.
+                batch, waiting = waiting, []
+                report.places += _store(place_map, session, encoder, batch, options)
     finally:  # whatever stopped it, what was read is kept
         report.places += _store(place_map, session, encoder, waiting, options)
         bar.close()

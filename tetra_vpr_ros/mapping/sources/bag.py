@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from rosbags.highlevel import AnyReader
@@ -21,7 +21,7 @@ from tetra_vpr_ros.mapping.sources.gps import track_from_fixes
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 from tetra_vpr_ros.mapping.sources.transforms import TransformBuffer
-from tetra_vpr_ros.vision.decoding import decode_compressed, decode_raw, Image
+from tetra_vpr_ros.vision.decoding import decode_compressed, decode_raw, Image, ImageError
 from tqdm import tqdm
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
@@ -29,6 +29,10 @@ POSE_TYPES = ('nav_msgs/msg/Odometry', 'geometry_msgs/msg/PoseStamped',
               'geometry_msgs/msg/PoseWithCovarianceStamped', 'sensor_msgs/msg/NavSatFix')
 TF_TYPE = 'tf2_msgs/msg/TFMessage'
 _OLD_TF_TYPE = 'tf/msg/tfMessage'
+_LATEST = 2**63 - 1  # nanoseconds that a map can hold
+
+Item = TypeVar('Item')
+_Transform = tuple[str, str, int, tuple[float, ...]]
 
 
 class BagError(RuntimeError):
@@ -50,10 +54,15 @@ class ImageMessage:
 
         :raises ImageError: the message holds no valid picture.
         """
-        if not hasattr(self.message, 'encoding'):
-            return decode_compressed(self.message.data)
         m = self.message
-        return decode_raw(m.height, m.width, m.encoding, m.step, m.data, bool(m.is_bigendian))
+        try:
+            if not hasattr(m, 'encoding'):
+                return decode_compressed(m.data)
+            return decode_raw(m.height, m.width, m.encoding, m.step, m.data,
+                              bool(m.is_bigendian))
+        except (AttributeError, TypeError, OverflowError) as error:
+            # A bag brings its own definitions: a message may be any under this name.
+            raise ImageError(f'{self.topic} has no image messages: {error}') from error
 
 
 class BagSource:
@@ -85,9 +94,13 @@ class BagSource:
         except Exception as error:  # the readers raise their own, sqlite3's and struct's errors
             try:
                 self._reader = self._open(self._recovered(error))
-            except BaseException:
+            except BagError:
                 self._stack.close()
                 raise
+            except Exception as second:  # the copy is whole, yet what it holds is not
+                self._stack.close()
+                raise BagError(f'{self.path} cannot be read: {second}; copy it again'
+                               ) from second
 
     def _open(self, paths: Sequence[Path]) -> AnyReader:
         return self._stack.enter_context(AnyReader(
@@ -167,8 +180,10 @@ class BagSource:
 
     def images(self, topic: str) -> Iterator[ImageMessage]:
         """Yield the camera messages of a topic in the order of the bag."""
-        for _, received, message in self._messages([topic]):
-            yield ImageMessage(_stamp(message, received), received, topic, message)
+        def take(_: Connection, received: int, message: Any) -> ImageMessage:
+            return ImageMessage(_stamp(message, received), received, topic, message)
+
+        yield from self._messages([topic], take)
 
     def pose_track(self, topic: str, origin: Origin | None = None
                    ) -> PoseTrack:
@@ -185,18 +200,16 @@ class BagSource:
         stamps: list[int] = []
         rows: list[tuple[float, ...]] = []
         is_fix = self.topics()[topic] == 'sensor_msgs/msg/NavSatFix'
-        for _, received, message in self._poses([topic]):
-            if is_fix:
-                if message.status.status < 0:
-                    continue  # the receiver says that it has no fix
-                rows.append((message.latitude, message.longitude, message.altitude))
-            else:
-                pose = message.pose
-                while not hasattr(pose, 'position'):  # PoseWithCovariance wraps a Pose
-                    pose = pose.pose
-                p, q = pose.position, pose.orientation
-                rows.append((p.x, p.y, p.z, q.x, q.y, q.z, q.w))
-            stamps.append(self.clock.hear(_stamp(message, received), received))
+
+        def take(_: Connection, received: int, message: Any
+                 ) -> tuple[int, int, tuple[float, ...] | None]:
+            return (_stamp(message, received), received,
+                    _fix_row(message) if is_fix else _pose_row(message))
+
+        for stamp, received, row in self._poses([topic], take):
+            if row is not None:
+                rows.append(row)
+                stamps.append(self.clock.hear(stamp, received))
         try:
             values = np.array(rows, np.float64)
             if is_fix:
@@ -204,7 +217,7 @@ class BagSource:
             if not rows:
                 raise TrackError('there is no message')
             return PoseTrack(stamps, values[:, :3], values[:, 3:])
-        except TrackError as error:
+        except (TrackError, OverflowError) as error:
             raise BagError(f'{self.path}, topic {topic}: {error}') from error
 
     def transform_track(self, parent: str, child: str, max_gap: int) -> PoseTrack:
@@ -215,7 +228,7 @@ class BagSource:
         """
         try:
             return self._transforms().chain(parent, child, max_gap)
-        except TrackError as error:
+        except (TrackError, OverflowError) as error:
             raise BagError(f'{self.path}: {error}') from error
 
     def _transforms(self) -> TransformBuffer:
@@ -223,29 +236,33 @@ class BagSource:
         buffer = TransformBuffer()
         names = [name for name, msgtype in self.topics().items()
                  if msgtype in (TF_TYPE, _OLD_TF_TYPE)]
-        for connection, received, message in self._poses(names):
-            static = connection.topic.endswith('tf_static')
-            for item in message.transforms:
-                t, r = item.transform.translation, item.transform.rotation
-                stamp = _stamp(item, received)
-                if not static:
-                    stamp = self.clock.hear(stamp, received)
-                buffer.add(item.header.frame_id, item.child_frame_id, stamp,
-                           (t.x, t.y, t.z, r.x, r.y, r.z, r.w), static)
+
+        def take(connection: Connection, received: int, message: Any
+                 ) -> tuple[bool, int, list[_Transform]]:
+            return (connection.topic.endswith('tf_static'), received,
+                    [_transform(item, received) for item in message.transforms])
+
+        for static, received, items in self._poses(names, take):
+            for parent, child, stamp, values in items:
+                buffer.add(parent, child, stamp if static else self.clock.hear(stamp, received),
+                           values, static)
         return buffer
 
     def _connections(self, topic: str) -> list[Connection]:
         return [c for c in self._reader.connections if c.topic == topic]
 
-    def _poses(self, topics: Sequence[str]) -> Iterator[tuple[Connection, int, Any]]:
+    def _poses(self, topics: Sequence[str], take: Callable[[Connection, int, Any], Item]
+               ) -> Iterator[Item]:
         total = sum(self.message_count(topic) for topic in topics)
         try:
-            yield from tqdm(self._messages(topics), total=total, unit='pose',
+            yield from tqdm(self._messages(topics, take), total=total, unit='pose',
                             desc=f'poses of {self.path.name}', disable=not self._progress)
         except BagError as error:
             self.problems.append(str(error))  # those before the damage are used
 
-    def _messages(self, topics: Sequence[str]) -> Iterator[tuple[Connection, int, Any]]:
+    def _messages(self, topics: Sequence[str], take: Callable[[Connection, int, Any], Item]
+                  ) -> Iterator[Item]:
+        """Yield what is taken of the messages, given their connection and when they came."""
         connections = [c for name in topics for c in self._connections(name)]
         if not connections:
             return
@@ -258,17 +275,44 @@ class BagSource:
             except Exception as error:
                 raise BagError(f'{self.path} is damaged at {topics[0]}: {error}') from error
             try:
-                message = self._reader.deserialize(data, connection.msgtype)
+                item = take(connection, received,
+                            self._reader.deserialize(data, connection.msgtype))
             except Exception as error:  # of one message: the next may be sound
                 self._malformed[connection.topic] += 1
                 if self._malformed[connection.topic] == 1:
                     self.problems.append(f'{self.path}: malformed messages on '
                                          f'{connection.topic}, the first: {error}')
                 continue
-            yield connection, received, message
+            yield item
 
 
 def _stamp(message: Any, received: int) -> int:
     """Return the header's stamp; the time of recording where a driver left it zero."""
     stamp = message.header.stamp
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec) or received
+    nanoseconds = int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec) or received
+    if abs(nanoseconds) > _LATEST:
+        raise ValueError(f'its stamp is {nanoseconds} ns')
+    return nanoseconds
+
+
+def _fix_row(message: Any) -> tuple[float, ...] | None:
+    """Return latitude, longitude and altitude; None where the receiver says it has no fix."""
+    if message.status.status < 0:
+        return None
+    return float(message.latitude), float(message.longitude), float(message.altitude)
+
+
+def _pose_row(message: Any) -> tuple[float, ...]:
+    pose = message.pose
+    while not hasattr(pose, 'position'):  # PoseWithCovariance wraps a Pose
+        pose = pose.pose
+    return (*_floats(pose.position, 'xyz'), *_floats(pose.orientation, 'xyzw'))
+
+
+def _transform(item: Any, received: int) -> _Transform:
+    return (str(item.header.frame_id), str(item.child_frame_id), _stamp(item, received), (
+        *_floats(item.transform.translation, 'xyz'), *_floats(item.transform.rotation, 'xyzw')))
+
+
+def _floats(vector: Any, names: str) -> Iterator[float]:
+    return (float(getattr(vector, name)) for name in names)

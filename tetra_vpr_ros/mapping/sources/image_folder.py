@@ -111,9 +111,13 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None
     images = [(path, stamp, pose) for path, (stamp, pose) in zip(files, located)]
     if all(pose is None for _, _, pose in images):
         raise MapError(f'{folder}: no image has a pose in {poses}')
+    _check(images, poses)
+    return FolderTraverse(folder, f'{folder.resolve()}:{poses}', images), found_origin
+
+
+def _check(images: Sequence[tuple[Path, int, Pose | None]], poses: str) -> None:
     for path, stamp, pose in images:
         if pose is not None and not sound_poses(pose.position[None], pose.quaternion[None])[0]:
             raise MapError(f'{path}: its pose in {poses} is not finite, or not on Earth')
         if abs(stamp) > _LATEST:
             raise MapError(f'{path}: its stamp in {poses} is {stamp} ns')
-    return FolderTraverse(folder, f'{folder.resolve()}:{poses}', images), found_origin
