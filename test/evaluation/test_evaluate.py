@@ -10,7 +10,6 @@ from tetra_vpr_ros.evaluation.evaluate import evaluate_folders, main
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
 
-pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope='module')

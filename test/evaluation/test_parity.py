@@ -21,7 +21,6 @@ def pictures(name, size):
 
 
 @pytest.mark.data
-@pytest.mark.timeout(240)
 def test_every_format_agrees_with_pytorch_on_real_images(tmp_path):
     if not GARDENS.is_dir():
         pytest.skip('../shared/data/benchmarks/gardens_point is not here')

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-import re
 
 import numpy as np
 from tetra_vpr_ros.training.config import TrainConfig
@@ -30,6 +29,7 @@ from tetra_vpr_ros.training.stages.finetune import first_network
 from tetra_vpr_ros.training.structure.segment import segment_folder, Segmenter
 from tetra_vpr_ros.training.structure.structural_knowledge import audit as audit_structure
 from tetra_vpr_ros.training.teachers.teacher import TeacherError
+from tetra_vpr_ros.vision.image_files import natural_order
 import torch
 from torch.nn import functional as F
 
@@ -172,8 +172,7 @@ def embed(network: PlaceNetwork, folder: Path) -> torch.Tensor:
     """Return the embeddings ``[n, bits]`` of a folder's images, in natural order (2 before 10)."""
     size = network.config.vit.input_size
     rng = np.random.default_rng(0)
-    entries = sorted(find_images(folder), key=lambda entry: [
-        int(part) if part.isdigit() else part for part in re.split(r'(\d+)', entry.name)])
+    entries = sorted(find_images(folder), key=lambda entry: natural_order(entry.name))
     pictures = [student_view(image, size, rng, 1.0) for entry in entries
                 if (image := read_rgb(entry.path)) is not None]
     parts = torch.from_numpy(np.stack(pictures)).split(16)

@@ -36,7 +36,6 @@ def use(path, rng):
             opened.features(estimate.place_id)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.filterwarnings('ignore::RuntimeWarning')
 def test_flipped_bytes_are_an_error_or_do_no_harm(street_map, tmp_path, rng):
     whole, path = street_map.read_bytes(), tmp_path / 'flipped.vpr'

@@ -12,7 +12,6 @@ from tetra_vpr_ros.training.train import main
 import yaml
 
 
-@pytest.mark.timeout(240)
 def test_from_label_maps_to_the_table(structured, load, tmp_path, capsys):
     load(structured)
     path = str(tmp_path / 'config.yaml')

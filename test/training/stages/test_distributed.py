@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 
-import pytest
 from sample_data import ROOT
 from tetra_vpr_ros.training.config import load_config
 from tetra_vpr_ros.training.stages.distill import distill
@@ -15,7 +14,6 @@ import torch
 from training_data import write_config
 
 
-@pytest.mark.timeout(180)
 def test_two_processes_equal_one_that_accumulates(recipe, tmp_path):
     both = write_config(tmp_path / 'both.yaml', recipe, run=str(tmp_path / 'both'))
     one = load_config(write_config(tmp_path / 'one.yaml', recipe, run=str(tmp_path / 'one'),
