@@ -36,8 +36,8 @@ def restore_network(path: Path) -> PlaceNetwork:
     if 'network' not in metadata:
         raise ValueError('its metadata does not describe the network')
     if metadata.get('format', 'packed-uint8') != 'packed-uint8':
-        raise ValueError(f"its weights are stored as {metadata['format']}: only "
-                              'packed-uint8 files can be read back')
+        raise ValueError(f"its weights are stored as {metadata['format']}: only packed-uint8 "
+                         'files can be read back')
     network = PlaceNetwork(from_mapping(NetworkConfig, json.loads(metadata['network'])))
     stored = {entry.name: torch.from_numpy(numpy_helper.to_array(entry).copy())
               for entry in model.graph.initializer}
