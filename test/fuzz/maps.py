@@ -81,7 +81,7 @@ def damage(rng: np.random.Generator) -> bytes:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute('PRAGMA synchronous=OFF')
     # What the schema forbids is part of the damage that is wanted.
-    with suppress(sqlite3.Error, OverflowError, UnicodeError):
+    with suppress(sqlite3.Error, OverflowError, ValueError, RecursionError):
         for _ in range(int(rng.integers(1, 4))):
             _change(rng, db, kind)
     db.close()

@@ -94,8 +94,8 @@ DAMAGE = {
     'no rotation': 'UPDATE place SET qw = 0.0, qz = 0.0 WHERE id = 3',
     'a descriptor that is text': 'UPDATE place SET descriptor = hex(zeroblob(16)) WHERE id = 3',
     'a descriptor that is a number': 'UPDATE place SET descriptor = 5 WHERE id = 3',
-    'a descriptor of half a gigabyte':
-        'UPDATE place SET descriptor = zeroblob(500000000) WHERE id = 3',
+    'a descriptor of five megabytes':
+        'UPDATE place SET descriptor = zeroblob(5000000) WHERE id = 3',
     'a traverse that is not there':
         'PRAGMA foreign_keys=OFF; UPDATE place SET session = 9 WHERE id = 3',
     'columns that may be empty': """PRAGMA writable_schema=ON;
