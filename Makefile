@@ -12,19 +12,32 @@ LEVEL ?= map11
 unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION \
 	_ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: demo test lint docs soak clean
+.PHONY: demo test quick lint docs soak fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m demo.run --level $(LEVEL) --out demo_output
 
+# Two tests at a time: many wait for a process, and what they share is made once.
+WORKERS ?= 2
 test: $(VENV)/.test lint docs
 	COVERAGE_PROCESS_START=$(CURDIR)/setup.cfg $(BIN)/python -m pytest \
+		--numprocesses $(WORKERS) --dist loadfile --durations 20 \
 		--cov --cov-config=setup.cfg --cov-report=term --cov-fail-under=90
+
+# What runs in a minute: no processes, no training, no rendered world, no data beside the checkout.
+quick: $(VENV)/.test
+	$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile --durations 20 \
+		-m 'not processes and not training and not simulation and not data'
 
 # Two hours of the localizer on a looped bag; SOAK_SECONDS= shortens them.
 SOAK_SECONDS ?= 7200
 soak: $(VENV)/.test
 	$(BIN)/python test/nodes/soak.py --seconds $(SOAK_SECONDS)
+
+# Damaged input with fresh seeds, for FUZZ_SECONDS; what fails is written to runs/fuzz.
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/.test
+	cd test && $(abspath $(BIN))/python -m fuzz --seconds $(FUZZ_SECONDS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

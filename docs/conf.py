@@ -26,5 +26,5 @@ suppress_warnings = ['myst.xref_missing']
 
 def setup(app):
     """Draw the rooms before the pages are read."""
-    from draw_rooms import draw_rooms
-    app.connect('builder-inited', lambda _: draw_rooms(HERE / '_generated'))
+    from draw_rooms import draw_house
+    app.connect('builder-inited', lambda _: draw_house(HERE / '_generated'))

@@ -7,13 +7,14 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tetra_vpr_ros.mapping import build_map, BuildOptions
 from tetra_vpr_ros.simulation import route
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
 from tetra_vpr_ros.vision import PlaceEncoder
+
+pytest_plugins = ['seeds', 'selection']
 
 LEVEL = 'e1m1'
 START_NS = 1_700_000_000_000_000_000
@@ -68,9 +69,3 @@ def map_file(bag, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp('maps') / 'drive.vpr'
     build_map(BuildOptions(bags=(bag,), output=path), progress=False)
     return path
-
-
-@pytest.fixture
-def rng() -> np.random.Generator:
-    """Return a source of randomness that is the same in every run."""
-    return np.random.default_rng(7)

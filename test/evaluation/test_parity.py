@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 from sample_data import DATA
-from tetra_vpr_ros.evaluation.recall import frames_truth, image_files, recall_at
+from tetra_vpr_ros.evaluation.recognition.dataset import images_of
+from tetra_vpr_ros.evaluation.recognition.recall import frames_truth, recall_at
 from tetra_vpr_ros.vision import decode_compressed, default_model_path, ModelError, PlaceEncoder
 
 GARDENS = DATA / 'benchmarks' / 'gardens_point'
@@ -16,17 +17,17 @@ torch = pytest.importorskip('torch', reason='parity needs PyTorch')
 def pictures(name, size):
     return np.stack([cv2.resize(decode_compressed(path.read_bytes()), size[::-1],
                                 interpolation=cv2.INTER_AREA)
-                     for path in image_files(GARDENS / name)[::2]])
+                     for path in images_of(GARDENS / name)[::2]])
 
 
 @pytest.mark.data
-@pytest.mark.timeout(240)
 def test_every_format_agrees_with_pytorch_on_real_images(tmp_path):
     if not GARDENS.is_dir():
         pytest.skip('../shared/data/benchmarks/gardens_point is not here')
-    from tetra_vpr_ros.training.loop.checkpoint import load_network, model_metadata
+    from tetra_vpr_ros.training.loop.checkpoint import load_network
     from tetra_vpr_ros.training.onnx_export.export import export_model
     from tetra_vpr_ros.training.onnx_export.graph import FORMATS
+    from tetra_vpr_ros.training.onnx_export.restore import model_metadata
     network = load_network(default_model_path())
     metadata = model_metadata(default_model_path())
     sets = [pictures(name, network.config.vit.input_size) for name in ('day_right', 'night_right')]

@@ -5,7 +5,7 @@
 import pytest
 from soak import judge, soak
 
-pytestmark = [pytest.mark.ros, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.ros
 
 
 def test_hundreds_of_frames_leave_the_node_as_it_was(bring_up, probe, bag, map_file):

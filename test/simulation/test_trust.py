@@ -18,7 +18,6 @@ LEVEL = 'map11'
 FRAME_NS = 100_000_000  # ten frames a second
 TRIALS = 10
 
-pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope='module')

@@ -8,7 +8,16 @@ try:
     import safetensors  # noqa: F401
     import torch
 except ImportError:  # the reason is in the report's header
-    collect_ignore_glob = ['test_*.py']
+    collect_ignore_glob = ['test_*.py', '*/test_*.py']
+
+
+@pytest.fixture(scope='session', autouse=True)
+def one_thread():
+    """Compute in one thread: on such small networks two wait for each other most of the time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +49,7 @@ def pictures(drive, tmp_path_factory):
 @pytest.fixture(scope='session')
 def resnet_file(tmp_path_factory):
     from safetensors.torch import save_file
-    from tetra_vpr_ros.training.teachers.teachers import ResNet50Trunk
+    from tetra_vpr_ros.training.teachers.resnet50 import ResNet50Trunk
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp('teacher') / 'resnet50.safetensors'
     save_file({k: v.half() for k, v in ResNet50Trunk().state_dict().items()}, str(path))
@@ -57,8 +66,31 @@ def trunk_file(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope='session')
+def teacher(resnet_file):
+    from tetra_vpr_ros.training.teachers.open_teacher import open_teacher, TeacherConfig
+    return open_teacher(TeacherConfig('resnet50', str(resnet_file)))
+
+
+@pytest.fixture(scope='session')
+def cache_folder(pictures, teacher, tmp_path_factory):
+    """Return the folder of the teacher's outputs, complete; who changes it takes a copy."""
+    from tetra_vpr_ros.training.data.pool import find_images
+    from tetra_vpr_ros.training.teachers.cache import build_cache
+    from training_data import SPEC
+    folder = tmp_path_factory.mktemp('cache')
+    build_cache(folder, find_images(pictures), teacher, SPEC)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def cache(cache_folder):
+    from tetra_vpr_ros.training.teachers.cache import TeacherCache
+    return TeacherCache(cache_folder)
+
+
 @pytest.fixture
-def recipe(pictures, resnet_file, trunk_file, tmp_path):
+def recipe(pictures, cache_folder, resnet_file, trunk_file, tmp_path):
     """Return the shipped recipe in small: a few steps on a few pictures."""
     frames = {'kind': 'frames', 'path': str(pictures), 'radius': 2,
               'pattern': r'(?P<sequence>.*)_frame_(?P<frame>\d+)'}
@@ -70,7 +102,7 @@ def recipe(pictures, resnet_file, trunk_file, tmp_path):
                     'aggregation': {'rows': 2, 'cols': 2, 'bits': 128}},
         'validation': {'patterns': ['_frame_(2[4-9]|3)'], 'places': [frames]},
         'distill': {
-            'images': {str(pictures): 1}, 'cache': str(tmp_path / 'cache'),
+            'images': {str(pictures): 1}, 'cache': str(cache_folder),
             'teacher': {'kind': 'resnet50', 'path': str(resnet_file), 'image_size': 64,
                         'dims': 32},
             'start': {'trunk': str(trunk_file), 'calibration': 8},
@@ -93,3 +125,37 @@ def load(tmp_path):
         return load_config(write_config(tmp_path / 'config.yaml', base, **changes))
 
     return load
+
+
+@pytest.fixture
+def vit_teacher(trunk_file):
+    return {'kind': 'vit', 'path': str(trunk_file), 'image_size': 56, 'dims': 0,
+            'attention_layers': 2, 'vit': {'image_size': 56, 'width': 48, 'depth': 2, 'heads': 3}}
+
+
+@pytest.fixture(scope='session')
+def rendered(tmp_path_factory):
+    """Return pictures and label maps of twelve places of a level."""
+    from tetra_vpr_ros.simulation.sample_views import sample_level
+    folder = tmp_path_factory.mktemp('rendered')
+    for name in ('views', 'maps'):
+        (folder / name).mkdir()
+    sample_level('map03', 24, folder / 'views', views=3, labels=folder / 'maps')
+    return folder
+
+
+@pytest.fixture
+def structured(recipe, rendered, trunk_file):
+    places = {'kind': 'utm', 'path': str(rendered / 'views'), 'radius': 2.5,
+              'apart': 3.0}
+    recipe['validation'] = {'patterns': ['@map03-00[89]@|@map03-01'], 'places': [places]}
+    recipe['finetune'].update(places=[places], start={'trunk': str(trunk_file), 'calibration': 8})
+    recipe['finetune']['optimizer']['steps'] = 4
+    recipe['structure'] = {
+        'sets': [{'places': places, 'labels': str(rendered / 'maps'), 'classes': 'worlds'}],
+        'branch': {'side': 12, 'width': 24, 'depth': 1, 'heads': 2, 'rows': 2, 'cols': 2,
+                   'dims': 64},
+        'optimizer': {'batch': 4, 'steps': 30, 'learning_rate': 2e-3, 'save_every': 10,
+                      'bf16': False},
+        'right': 2, 'weight': 1.0}
+    return recipe

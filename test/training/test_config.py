@@ -5,9 +5,9 @@ import re
 
 import pytest
 from sample_data import ROOT
-from tetra_vpr_ros.training.config import ConfigError, load_config, TrainConfig
+from tetra_vpr_ros.training.config import load_config, TrainConfig
+from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.loop.checkpoint import load_network
-from tetra_vpr_ros.training.loop.schedules import learning_rate_factor, progressive_factor
 from tetra_vpr_ros.vision import default_model_path
 
 
@@ -72,25 +72,3 @@ def test_numbers_are_read_as_they_are_meant(tmp_path):
     assert config.network.vit.grid == (12, 16)
     with pytest.raises(ConfigError, match='cannot read'):
         load_config(tmp_path / 'none.yaml')
-
-
-def test_the_progressive_factor():
-    assert progressive_factor(0.0) < 0.003
-    assert progressive_factor(6 / 16) == pytest.approx(0.5)
-    assert progressive_factor(1.0) > 0.999
-    assert progressive_factor(0.25, 'linear') == 0.25
-    assert progressive_factor(0.5, 'cosine') == pytest.approx(0.5)
-    assert progressive_factor(0.0, 'none') == 1.0
-    with pytest.raises(ValueError, match='steps'):
-        progressive_factor(0.5, 'steps')
-
-
-def test_the_learning_rate():
-    from tetra_vpr_ros.training.config import OptimizerConfig
-    linear = OptimizerConfig(warmup=10, decay=0.5)
-    assert learning_rate_factor(0, 100, linear) == pytest.approx(0.1)
-    assert learning_rate_factor(30, 100, linear) == 1.0
-    assert learning_rate_factor(75, 100, linear) == pytest.approx(0.5)
-    cosine = OptimizerConfig(warmup=1, schedule='cosine')
-    assert learning_rate_factor(50, 100, cosine) == pytest.approx(0.5)
-    assert learning_rate_factor(99, 100, OptimizerConfig(schedule='constant')) == 1.0

@@ -11,7 +11,8 @@ from training_data import write_config
 
 
 def test_from_pictures_to_a_model_file(recipe, pictures, tmp_path, capsys):
-    config = str(write_config(tmp_path / 'recipe.yaml', recipe))
+    config = str(write_config(tmp_path / 'recipe.yaml', recipe,
+                              distill__cache=str(tmp_path / 'cache')))
     assert train.main(['distill', '--config', config]) == 0
     assert train.main(['finetune', '--config', config]) == 0
     assert 'recall@1 binary' in capsys.readouterr().out
@@ -37,7 +38,8 @@ def test_from_pictures_to_a_model_file(recipe, pictures, tmp_path, capsys):
     other = tmp_path / 'float.onnx'
     assert train.main(['export', '--checkpoint', str(out), '--format', 'float32',
                        '--out', str(other)]) == 0
-    assert PlaceEncoder(other).info.version == '7'
+    info = PlaceEncoder(other).info
+    assert (info.name, info.version) == ('float', '7')
 
 
 def test_errors_are_told_in_one_line(recipe, tmp_path, capsys, monkeypatch):
@@ -61,7 +63,7 @@ def test_errors_are_told_in_one_line(recipe, tmp_path, capsys, monkeypatch):
     assert "did you mean 'distill'" in error_of('distill', '--config', str(broken))
     from tetra_vpr_ros.training import verbs
 
-    def interrupted(config):
+    def interrupted(config, stage):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(verbs, 'run_distill', interrupted)

@@ -2,8 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small networks and configurations that the training tests share."""
 
+from tetra_vpr_ros.training.teachers.cache import CacheSpec
 import torch
 import yaml
+
+PAPER = {'class_token': 1.0, 'patch': 0.3, 'attention': 0.05, 'descriptor': 0}
+"""Weights of the paper's losses."""
+SPEC = CacheSpec(size=64, views=2, dims=32)
 
 
 def timm_state(depth=2, width=48, gamma=0.5):

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Model files that were damaged, or made to do harm."""
 
+import hashlib
+from pathlib import Path
 import subprocess
 import sys
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from sample_data import ROOT
 from tetra_vpr_ros.mapping import ModelMismatchError, PlaceMap
@@ -39,11 +42,11 @@ print(told)
 
 
 @pytest.mark.parametrize('shipped, rounds', [(False, 500), (True, 20)])
-def test_flipped_bytes_are_an_error_or_another_fingerprint(tmp_path, shipped, rounds):
+def test_flipped_bytes_are_an_error_or_another_fingerprint(tmp_path, shipped, rounds, seed):
     whole = default_model_path() if shipped else tiny_model(tmp_path / 'whole.onnx')
     done = subprocess.run(
         [sys.executable, '-c', FLIPPING, str(whole), str(tmp_path / 'flipped.onnx'),
-         str(rounds), '10'], cwd=ROOT, capture_output=True, text=True)
+         str(rounds), str(seed)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     if not shipped:  # most of the shipped file is weights
         assert int(done.stdout.splitlines()[-1]) > rounds / 5
@@ -57,6 +60,49 @@ def test_a_map_refuses_a_damaged_model(map_file, tmp_path):
     path.write_bytes(data)
     with PlaceMap.open_file(map_file) as opened, pytest.raises(ModelMismatchError):
         opened.require_model(PlaceEncoder(path).info)
+
+
+def test_what_was_read_once_is_what_is_named_and_run(tmp_path, monkeypatch):
+    """A file that is replaced while it is opened cannot run under another's fingerprint."""
+    path = tiny_model(tmp_path / 'replaced.onnx')
+    wanted, read = hashlib.sha256(path.read_bytes()).hexdigest(), Path.read_bytes
+
+    def then_gone(self):
+        data = read(self)
+        self.unlink()
+        return data
+
+    monkeypatch.setattr(Path, 'read_bytes', then_gone)
+    encoder = PlaceEncoder(path)
+    assert encoder.info.fingerprint == wanted
+    image = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    assert np.array_equal(encoder.encode(image), np.arange(32))
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    path = tiny_model(tmp_path / 'locked.onnx')
+
+    def refused(self):
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(Path, 'read_bytes', refused)
+    with pytest.raises(ModelError, match=r'locked\.onnx cannot be read: .*Permission denied'):
+        PlaceEncoder(path)
+
+
+@pytest.mark.parametrize('form', ['empty', "onnxruntime's own"])
+def test_other_formats_are_refused(tmp_path, form):
+    path = tmp_path / 'other.onnx'
+    path.touch()
+    if form != 'empty':
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(path)
+        options.add_session_config_entry('session.save_model_format', 'ORT')
+        onnxruntime.InferenceSession(str(tiny_model(tmp_path / 'tiny.onnx')), options,
+                                     providers=['CPUExecutionProvider'])
+        assert path.stat().st_size > 500
+    with pytest.raises(ModelError, match=r'other\.onnx is not a model'):
+        PlaceEncoder(path)
 
 
 def external(path, location):

@@ -22,7 +22,6 @@ numpy.save(sys.argv[4], session.run(None, {'image': numpy.load(sys.argv[3])})[0]
 
 @pytest.mark.skipif(sys.version_info >= (3, 12),
                     reason=f'onnxruntime {OLDEST} ends at Python 3.11')
-@pytest.mark.timeout(300)
 def test_the_oldest_runtime_gives_the_same_descriptors(tmp_path, drive):
     folder = tmp_path / 'packages'
     done = subprocess.run(

@@ -1,3 +1,3 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How good is it? Recall on datasets of places."""
+"""How well places are recognised, and what that costs."""

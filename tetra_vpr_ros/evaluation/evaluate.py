@@ -17,12 +17,13 @@ import sys
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.evaluation.answering import answer, answer_bag
-from tetra_vpr_ros.evaluation.ground_truth import KINDS, read_positions, read_truth
-from tetra_vpr_ros.evaluation.methods import BASELINES, encode_with, encode_with_model, Encoded
-from tetra_vpr_ros.evaluation.metrics import Answers, judge, RANKS, Result
-from tetra_vpr_ros.evaluation.recall import DatasetError, image_files
-from tetra_vpr_ros.evaluation.reranking import rerank
+from tetra_vpr_ros.evaluation.recognition.answering import answer, answer_bag
+from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, images_of
+from tetra_vpr_ros.evaluation.recognition.ground_truth import KINDS, read_positions, read_truth
+from tetra_vpr_ros.evaluation.recognition.methods import (
+    BASELINES, encode_with, encode_with_model, Encoded)
+from tetra_vpr_ros.evaluation.recognition.metrics import Answers, judge, RANKS, Result
+from tetra_vpr_ros.evaluation.recognition.reranking import rerank
 from tetra_vpr_ros.localization import FILTERS
 from tetra_vpr_ros.localization.verification import METHODS
 from tetra_vpr_ros.mapping import BagError, MapError
@@ -89,7 +90,7 @@ def evaluate_folders(database: Path, queries: Path, ground_truth: str,
     :raises DatasetError: a folder, an image or the ground truth cannot be used.
     :raises ModelError: a model cannot be used.
     """
-    places, asked = image_files(database), image_files(queries)
+    places, asked = images_of(database), images_of(queries)
     truth = read_truth(ground_truth, places, asked)
     results, made = [], []
     for encoded in encode_all(models, methods, places, asked):
@@ -152,8 +153,8 @@ def main(args: Sequence[str] | None = None) -> int:
                 *folders, options.ground_truth, options.model, options.method, filters,
                 options.rerank)
             if options.report:
-                from tetra_vpr_ros.evaluation.report import folders_report
-                files = image_files(folders[0]), image_files(folders[1])
+                from tetra_vpr_ros.evaluation.recognition.report import folders_report
+                files = images_of(folders[0]), images_of(folders[1])
                 folders_report(options.report, results, made, truth, *files,
                                read_positions(options.ground_truth, *files))
         else:
@@ -165,7 +166,7 @@ def main(args: Sequence[str] | None = None) -> int:
                 results.append(judge(drive[0].stem, name, answers, truth))
                 pages.append((positions, estimates))
             if options.report:
-                from tetra_vpr_ros.evaluation.report import drive_report
+                from tetra_vpr_ros.evaluation.recognition.report import drive_report
                 drive_report(options.report, results, pages)
         if options.json:
             options.json.write_text(json.dumps([r.as_json() for r in results], indent=1) + '\n')

@@ -24,7 +24,7 @@ from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.motion import compose, motion_between, STILL
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.mapping.pose import Pose
 
 RADIUS = 4.0
 """Places (spacings) about the best one whose belief counts as agreeing with it."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization.place_graph import PlaceGraph
 from tetra_vpr_ros.mapping.motion import share_of
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.mapping.pose import Pose
 
 _SPEEDS = 9             # held at once, from full reverse to full ahead
 _SPEED_CHANGE = 0.1     # share of belief whose speed changes while one place passes

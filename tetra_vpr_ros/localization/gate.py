@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from tetra_vpr_ros.mapping.motion import compose, motion_between
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.mapping.pose import Pose
 
 _PATIENCE = 3  # a robot that was carried elsewhere is believed after so many frames
 _DRIFT = 0.1   # of odometry, share of the way

@@ -14,7 +14,7 @@ from tetra_vpr_ros.localization.covariance import covariance_floor
 from tetra_vpr_ros.mapping.calibration import Calibration, load_calibration, place_spacing
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.mapping.pose import Pose
 
 UNCALIBRATED = 'the map is not calibrated'
 

@@ -8,7 +8,7 @@ from bisect import bisect_left
 import threading
 
 from tetra_vpr_ros.mapping.motion import compose, motion_between, share_of
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.mapping.pose import Pose
 
 _KEPT = 2000
 _HOLD_NS = 200_000_000  # an image may be newer than odometry by this much

@@ -24,7 +24,7 @@ from tetra_vpr_ros.localization.observation import View
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE, FAR, standing_out
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.mapping.pose import Pose
 
 _SPEEDS = (0.5, 0.75, 1.0, 1.25, 1.5)
 _NEW_VIEW = 0.7    # share of the map's step in bits from which a view is kept

@@ -15,7 +15,7 @@ from tetra_vpr_ros.localization.observation import View
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.mapping.map.hamming_index import HammingIndex
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.mapping.pose import Pose
 
 
 class SingleFrameLocalizer:

@@ -19,7 +19,7 @@ from tetra_vpr_ros.localization.single_frame import SingleFrameLocalizer
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.vision.local_features import LocalFeatures
 
 METHODS = ('none', 'orb', 'homography')

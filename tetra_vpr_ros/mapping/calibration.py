@@ -46,6 +46,8 @@ _SAMPLE = 1000
 _LONG = 100_000  # places whose calibration is worth a progress bar
 _PAIRS = 4_000_000  # that are compared at a time: some 200 MB
 _ENOUGH = 50  # pairs of different traverses that are preferred to neighbours of one
+_HISTOGRAMS = ('pairs', 'nearest', 'same_scores', 'different_scores', 'same_bits')
+_MOST = 10**12  # that a count or a figure of a calibration can be
 _CHI2_95 = 5.991  # two degrees of freedom
 
 
@@ -138,26 +140,54 @@ class Calibration:
         Restore what `to_meta` returned.
 
         :raises KeyError: an older version stored less.
+        :raises ValueError: a value cannot be what it should be.
         """
         values: dict[str, Any] = {}
         for field in fields(cls):
             value = stored[field.name]
+            if field.name in _HISTOGRAMS:
+                right = isinstance(value, (list, tuple)) and all(map(_is_count, value))
+            elif field.name == 'source':
+                right = isinstance(value, str)
+            else:
+                right = _is_count(value) or (isinstance(value, float) and 0 <= value <= _MOST)
+            if not right:
+                raise ValueError(f'{field.name} is {value!r:.80}')
             values[field.name] = tuple(value) if isinstance(value, list) else value
-        return cls(**values)
+        found = cls(**values)
+        scores = len(SCORE_EDGES) - 1
+        if {len(found.same_scores), len(found.different_scores)} != {scores} or len(
+                {len(found.pairs), len(found.nearest), len(found.same_bits)}) != 1:
+            raise ValueError('histograms have a wrong length')
+        if not any(found.pairs) or not any(found.nearest) or not found.covariance_scale:
+            raise ValueError('it was made from nothing')
+        return found
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _MOST
 
 
 def load_calibration(place_map: PlaceMap) -> Calibration | None:
     """
     Return the calibration of a map, or None where it has none.
 
-    :raises MapError: an older version calibrated it.
+    :raises MapError: an older version calibrated it, or what is stored is damaged.
     """
     stored = place_map.meta().get('calibration')
     try:
-        return Calibration.from_meta(stored) if stored else None
-    except (KeyError, TypeError) as error:
+        found = Calibration.from_meta(stored) if stored else None
+    except KeyError as error:
         raise MapError(f'{place_map.path} was calibrated by another version of this package: '
                        f'run calibrate_map --map {place_map.path}') from error
+    except ValueError as error:
+        raise MapError(f'{place_map.path} has a damaged calibration: {error}; '
+                       f'run calibrate_map --map {place_map.path}') from error
+    if found is not None and len(found.pairs) != place_map.bits + 1:
+        raise MapError(f'{place_map.path} has a calibration of {len(found.pairs) - 1} bits for '
+                       f'descriptors of {place_map.bits}: run calibrate_map --map '
+                       f'{place_map.path}')
+    return found
 
 
 def calibrate(table: PlaceTable, queries: PlaceTable | None = None, sample: int = _SAMPLE,

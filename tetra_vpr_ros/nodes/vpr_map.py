@@ -15,9 +15,11 @@ from tetra_vpr_ros.command_line import INTERRUPTED, run_command
 from tetra_vpr_ros.mapping import BagError, BuildOptions, import_folder, MapError, PlaceMap, Pose
 from tetra_vpr_ros.mapping.calibration import load_calibration
 from tetra_vpr_ros.mapping.sources.image_folder import POSE_SOURCES
-from tetra_vpr_ros.mapping.tools.map_export import export, FORMATS
-from tetra_vpr_ros.mapping.tools.map_tools import merge, problems, prune
+from tetra_vpr_ros.mapping.tools.export import export, FORMATS
+from tetra_vpr_ros.mapping.tools.merge import merge
+from tetra_vpr_ros.mapping.tools.prune import prune
 from tetra_vpr_ros.mapping.tools.reencode import reencode
+from tetra_vpr_ros.mapping.tools.verify import problems
 from tetra_vpr_ros.vision import ModelError, PlaceEncoder
 
 

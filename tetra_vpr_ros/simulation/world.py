@@ -15,7 +15,7 @@ from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.simulation.level import CLASSES, LEVELS, Pose2D, Sector, WorldError
+from tetra_vpr_ros.simulation.level import LEVELS, Pose2D, Sector, WorldError
 import vizdoom
 
 UNITS_PER_METRE = 32.0

@@ -67,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
         from tetra_vpr_ros.training import verbs
-        from tetra_vpr_ros.training.config import ConfigError, load_config, TrainConfig
+        from tetra_vpr_ros.training.config import load_config, TrainConfig
+        from tetra_vpr_ros.training.config_keys import ConfigError
     except ImportError as error:
         print(MISSING.format(name=error.name), file=sys.stderr)
         return 1

@@ -6,19 +6,21 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-import re
 
 import numpy as np
-from tetra_vpr_ros.training.config import ConfigError, TrainConfig
+from tetra_vpr_ros.training.config import TrainConfig
+from tetra_vpr_ros.training.config_keys import ConfigError
+from tetra_vpr_ros.training.data.calibration import calibration_images
 from tetra_vpr_ros.training.data.label_maps import LabelMapError
 from tetra_vpr_ros.training.data.place_sets import PlaceSetError
 from tetra_vpr_ros.training.data.pool import find_images, find_pool, read_rgb
 from tetra_vpr_ros.training.data.views import student_view
-from tetra_vpr_ros.training.loop.checkpoint import CheckpointError, load_network, model_metadata
+from tetra_vpr_ros.training.loop.checkpoint import CheckpointError, load_network
 from tetra_vpr_ros.training.loop.validation import Validation
 from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.network.static_activations import static_network
 from tetra_vpr_ros.training.onnx_export.export import export_model
+from tetra_vpr_ros.training.onnx_export.restore import model_metadata
 from tetra_vpr_ros.training.stages.ablation import ablate as run_ablation
 from tetra_vpr_ros.training.stages.ablation import table
 from tetra_vpr_ros.training.stages.distill import distill as run_distill
@@ -26,7 +28,8 @@ from tetra_vpr_ros.training.stages.finetune import finetune as run_finetune
 from tetra_vpr_ros.training.stages.finetune import first_network
 from tetra_vpr_ros.training.structure.segment import segment_folder, Segmenter
 from tetra_vpr_ros.training.structure.structural_knowledge import audit as audit_structure
-from tetra_vpr_ros.training.teachers.teachers import TeacherError
+from tetra_vpr_ros.training.teachers.teacher import TeacherError
+from tetra_vpr_ros.vision.image_files import natural_order
 import torch
 from torch.nn import functional as F
 
@@ -36,13 +39,13 @@ ERRORS = (CheckpointError, LabelMapError, PlaceSetError, TeacherError, FileNotFo
 
 def distill(config: TrainConfig, options: argparse.Namespace) -> int:
     """Run stage 1."""
-    run_distill(config)
+    run_distill(config, config.distill)
     return 0
 
 
 def finetune(config: TrainConfig, options: argparse.Namespace) -> int:
     """Run stage 2."""
-    run_finetune(config)
+    run_finetune(config, config.finetune, config.structure)
     return 0
 
 
@@ -56,8 +59,8 @@ def segment(config: TrainConfig, options: argparse.Namespace) -> int:
 def audit(config: TrainConfig, options: argparse.Namespace) -> int:
     """Count who is right on the validation split."""
     network = (load_network(options.checkpoint) if options.checkpoint is not None
-               else first_network(config).eval())
-    counts, advice = audit_structure(config, network)
+               else first_network(config, config.finetune).eval())
+    counts, advice = audit_structure(config, config.structure, network)
     print(', '.join(f'{name}: {count}' for name, count in counts.items()))
     print(advice)
     return 0
@@ -65,7 +68,7 @@ def audit(config: TrainConfig, options: argparse.Namespace) -> int:
 
 def ablate(config: TrainConfig, options: argparse.Namespace) -> int:
     """Train and compare the four arms."""
-    print(table(run_ablation(config, options.seeds)))
+    print(table(run_ablation(config, config.finetune, config.structure, options.seeds)))
     return 0
 
 
@@ -88,21 +91,20 @@ def chosen_checkpoint(config: TrainConfig, options: argparse.Namespace) -> Path:
 def export(config: TrainConfig, options: argparse.Namespace) -> int:
     """Write the model file; another model file's weights can be stored in another format."""
     entry = config.export
-    out = options.out or entry.out
-    if not out:
+    if not (options.out or entry.out):
         raise ConfigError('export.out names no file, nor does --out')
+    out = Path(options.out or entry.out)
     if options.untrained:
-        return export_untrained(config, Path(out), options.format or entry.weight_format)
+        return export_untrained(config, out, options.format or entry.weight_format)
     checkpoint = chosen_checkpoint(config, options)
     network = load_network(checkpoint)
+    metadata = entry.metadata(out)
     if options.config is None and checkpoint.suffix == '.onnx':
-        metadata = model_metadata(checkpoint)
-    else:
-        metadata = {'name': entry.name or Path(out).stem, 'version': entry.version,
-                    'recipe': entry.recipe, 'data': entry.data, 'licence': entry.licence}
+        # Stored in another form it is the same training, but a file of its own name.
+        metadata = {**model_metadata(checkpoint), 'name': metadata['name']}
     if entry.activations == 'static' and network.config.vit.activations == 'token':
-        network = static_network(network, calibration_images(config, entry.calibration))
-    path = export_model(network, Path(out), metadata, options.format or entry.weight_format)
+        network = static_network(network, training_images(config, entry.calibration))
+    path = export_model(network, out, metadata, options.format or entry.weight_format)
     print(f'{path}: {path.stat().st_size / 1e6:.2f} MB, from {checkpoint}')
     return 0
 
@@ -122,7 +124,7 @@ def export_untrained(config: TrainConfig, out: Path, weight_format: str) -> int:
     return 0
 
 
-def calibration_images(config: TrainConfig, count: int) -> torch.Tensor:
+def training_images(config: TrainConfig, count: int) -> torch.Tensor:
     """
     Return training images of stage 1, half of them in changed light.
 
@@ -130,16 +132,11 @@ def calibration_images(config: TrainConfig, count: int) -> torch.Tensor:
     """
     held = config.validation.held_out()
     pool = [image for image in find_pool(config.distill.images) if not held(image.name)]
-    rng = np.random.default_rng(config.seed)
-    pictures = []
-    for i in rng.permutation(len(pool))[:count]:
-        picture = read_rgb(pool[i].path)
-        if picture is not None:
-            pictures.append(student_view(picture, config.network.vit.input_size, rng, 0.5))
-    if not pictures:
+    images = calibration_images(pool, count, config.network.vit.input_size, config.seed)
+    if not len(images):
         raise ConfigError('export.activations: static needs images to calibrate on: name some '
                           'in distill.images')
-    return torch.from_numpy(np.stack(pictures))
+    return images
 
 
 def evaluate(config: TrainConfig, options: argparse.Namespace) -> int:
@@ -162,7 +159,7 @@ def evaluate(config: TrainConfig, options: argparse.Namespace) -> int:
             hits = truth[torch.arange(len(best)), best][countable]
             print(f'recall@1 {name}: {100 * hits.float().mean():.1f} % of {len(hits)}')
         return 0
-    validation = Validation.of(config)
+    validation = Validation.of(config.validation, config.network.vit.input_size)
     if validation is None:
         raise ConfigError('validation.places is empty: name some, or --database and --queries')
     for name, value in validation(network).items():
@@ -175,8 +172,7 @@ def embed(network: PlaceNetwork, folder: Path) -> torch.Tensor:
     """Return the embeddings ``[n, bits]`` of a folder's images, in natural order (2 before 10)."""
     size = network.config.vit.input_size
     rng = np.random.default_rng(0)
-    entries = sorted(find_images(folder), key=lambda entry: [
-        int(part) if part.isdigit() else part for part in re.split(r'(\d+)', entry.name)])
+    entries = sorted(find_images(folder), key=lambda entry: natural_order(entry.name))
     pictures = [student_view(image, size, rng, 1.0) for entry in entries
                 if (image := read_rgb(entry.path)) is not None]
     parts = torch.from_numpy(np.stack(pictures)).split(16)

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 import onnxruntime
 from tetra_vpr_ros.vision.decoding import Image
-from tetra_vpr_ros.vision.model_file import (
-    check_self_contained, default_model_path, ModelError, parse_metadata)
+from tetra_vpr_ros.vision.model_file import default_model_path, identify, ModelError, read_model
 
 Descriptor = NDArray[np.uint8]
 
@@ -60,8 +59,7 @@ class PlaceEncoder:
                  spinning: bool = False, optimization: str = 'all') -> None:
         """Load the model."""
         path = Path(model) if model else default_model_path()
-        if not path.is_file():
-            raise ModelError(f'no model file {path}: pass the path of an .onnx file')
+        data = read_model(path)
         if optimization not in OPTIMIZATIONS:
             raise ValueError(f'optimization must be one of {", ".join(OPTIMIZATIONS)}, not '
                              f'{optimization!r}')
@@ -72,17 +70,20 @@ class PlaceEncoder:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry('session.intra_op.allow_spinning', str(int(spinning)))
-        check_self_contained(path)
+        # Else bytes that begin like onnxruntime's own format would be read as that.
+        options.add_session_config_entry('session.load_model_format', 'ONNX')
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=['CPUExecutionProvider'])
+                data, options, providers=['CPUExecutionProvider'])
+            # It keeps the file for other providers to start from, which are never asked for.
+            self._session._model_bytes = None
             metadata = self._session.get_modelmeta().custom_metadata_map
             self._inputs = {i.name: (i.type, i.shape) for i in self._session.get_inputs()}
             self._outputs = {o.name: (o.type, o.shape) for o in self._session.get_outputs()}
         except Exception as error:  # onnxruntime has no common exception class
             raise ModelError(f'{path} is not a model that onnxruntime '
                              f'{onnxruntime.__version__} can load: {error}') from error
-        self.info = parse_metadata(path, metadata)
+        self.info = identify(path, data, metadata)
         self._check_interface()
 
     def _check_interface(self) -> None:

@@ -36,12 +36,14 @@ class LocalFeatures:
         """
         Restore what `to_blobs` returned.
 
-        :raises ValueError: the sizes do not fit each other.
+        :raises ValueError: the sizes do not fit each other, or a keypoint is not finite.
         """
         points = np.frombuffer(keypoints, '<f4').reshape(-1, 2).astype(np.float32)
         codes = np.frombuffer(descriptors, np.uint8).reshape(-1, 32)
         if len(points) != len(codes):
             raise ValueError(f'{len(points)} keypoints, but {len(codes)} descriptors')
+        if not np.isfinite(points).all():
+            raise ValueError('keypoints are not finite')
         return cls(points, codes)
 
 

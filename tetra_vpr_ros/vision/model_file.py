@@ -64,32 +64,34 @@ def default_model_path() -> Path:
         'install the package again, or pass a model file')
 
 
-def file_fingerprint(path: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def check_self_contained(path: Path) -> None:
+def read_model(path: Path) -> bytes:
     """
-    Refuse a model that has its data in other files, which may be anyone's.
+    Read a model file, once: what is checked, named by its fingerprint and run are these bytes.
 
-    ONNX names such a file under the key ``location``; no model of this package
-    has that word. Newer runtimes check the path themselves, older do not.
+    Refused is a model that has its data in other files, which may be anyone's. ONNX names
+    such a file under the key ``location``; no model of this package has that word. Newer
+    runtimes check the path themselves, older do not.
 
-    :raises ModelError: the word is there.
+    :raises ModelError: the file is missing or unreadable, or the word is there.
     """
-    if b'location' in path.read_bytes():
+    if not path.is_file():
+        raise ModelError(f'no model file {path}: pass the path of an .onnx file')
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f'{path} cannot be read: {error}') from error
+    if b'location' in data:
         raise ModelError(f'{path} refers to data in other files: export it to a single file')
+    return data
 
 
-def parse_metadata(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
+def identify(path: Path, data: bytes, metadata: Mapping[str, str]) -> ModelInfo:
     """
-    Read a model's identity from its ONNX ``metadata_props``.
+    Tell a model's identity from its bytes and its ONNX ``metadata_props``.
 
+    :param path: of the file.
+    :param data: all of it.
+    :param metadata: as the runtime has read it.
     :raises ModelError: a key is missing or malformed, or the descriptor format is
         another than this version's.
     """
@@ -112,5 +114,5 @@ def parse_metadata(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
             f'{DESCRIPTOR_FORMAT}: use a model of the same release')
     if bits <= 0 or bits % 8:
         raise ModelError(f'{path} has {bits} bits: a multiple of 8 is needed')
-    return ModelInfo(path, file_fingerprint(path), need('name'), need('version'), bits,
+    return ModelInfo(path, hashlib.sha256(data).hexdigest(), need('name'), need('version'), bits,
                      height, width, metadata.get('licence', 'unknown'))

@@ -2,60 +2,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 at any moment loses nothing that was committed."""
 
-from contextlib import redirect_stderr, redirect_stdout
-import multiprocessing
-import os
-import random
 import shutil
-import subprocess
-import sys
-import time
+import signal
 
+from counted_faults import moments, run, steps
 import pytest
-from sample_data import ROOT
+from street import write_street
 from test_build import contents
 from tetra_vpr_ros.mapping import PlaceMap
-from tetra_vpr_ros.mapping.tools.map_tools import problems
-from tetra_vpr_ros.nodes import build_map, vpr_map
-from tetra_vpr_ros.simulation.bag import write_bag
+from tetra_vpr_ros.mapping.tools.verify import problems
+from tetra_vpr_ros.nodes import build_map, calibrate_map, vpr_map
+from tetra_vpr_ros.vision import PlaceEncoder
 
-PROCESSES = multiprocessing.get_context('forkserver')
-# Imported once: a process then starts in milliseconds, and the kills hit its work.
-PROCESSES.set_forkserver_preload(['tetra_vpr_ros.nodes.build_map', 'tetra_vpr_ros.nodes.vpr_map'])
 KILLS = 20
 
 
-def run(main, arguments):
-    with open(os.devnull, 'w') as nowhere, redirect_stderr(nowhere), redirect_stdout(nowhere):
-        raise SystemExit(main(arguments))
+def kills(main, arguments, folder, prepare, check):
+    """
+    Kill a command at counted steps of its work.
 
-
-def kills(main, arguments, prepare, check):
-    """Kill a command at random moments; ``prepare`` and ``check`` run before and after each."""
-    source = random.Random(3)
-    first = PROCESSES.Process(target=str)  # starts the server, which takes a second
-    first.start()
-    first.join()
+    ``prepare`` makes what it begins with; ``check`` looks at what is left, may continue it,
+    and returns how far it came.
+    """
     prepare()
-    began = time.monotonic()
-    process = PROCESSES.Process(target=run, args=(main, arguments))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
-    whole = time.monotonic() - began
-    hit, seen = 0, set()
-    for _ in range(5 * KILLS):
-        if hit == KILLS:
-            break
+    assert run(main, arguments, folder)[0] == 0
+    done = steps(folder)
+    chosen = moments(done, KILLS)
+    assert len(chosen) >= KILLS
+    seen = []
+    for at in chosen:
         prepare()
-        process = PROCESSES.Process(target=run, args=(main, arguments))
-        process.start()
-        process.join(source.uniform(0.2, 0.9) * whole)
-        hit += process.is_alive()
-        process.kill()
-        process.join()
-        seen.add(check())
-    assert hit == KILLS, 'the kills must hit a running command'
+        code, output = run(main, arguments, folder, at)
+        assert code == -signal.SIGKILL, f'step {at} of {len(done)}: {output}'
+        assert steps(folder)[:at] == done[:at], 'a command does the same each time'
+        seen.append(check())
+    assert seen == sorted(seen), 'a later kill leaves more'
     return seen
 
 
@@ -68,92 +49,151 @@ def sound(path):
         return len(opened)
 
 
+def removed(path):
+    for file in path.parent.glob(f'{path.name}*'):
+        file.unlink()
+
+
 @pytest.fixture(scope='module')
-def halves(drive, tmp_path_factory):
-    """Return two bags: the halves of the drive."""
+def halves(street, tmp_path_factory):
+    """Return two bags: the halves of the street."""
     folder = tmp_path_factory.mktemp('halves')
-    paths = []
-    for name, frames in (('first', drive[:60]), ('second', drive[60:120])):
-        write_bag(folder / name, frames)
-        paths.append(folder / name)
-    return paths
+    for name, frames in (('first', street[:100]), ('second', street[100:])):
+        write_street(folder / name, frames)
+    return [folder / 'first', folder / 'second']
 
 
-def build(*options):
-    return list(map(str, ['--threads', '1', *options]))
+@pytest.fixture
+def build(tiny):
+    def build(*options):
+        return ['--threads', '1', '--workers', '1', '--model', tiny, *options]
+    return build
 
 
-def test_killed_builds_resume_to_the_same_map(halves, tmp_path):
+@pytest.fixture
+def log(tmp_path):
+    """Return a folder for what the commands say."""
+    (tmp_path / 'log').mkdir()
+    return tmp_path / 'log'
+
+
+def finished(path, arguments, log, wanted):
+    """Resume what a kill has left: the map is then the one that was wanted, and alone."""
+    code, output = run(build_map.main, [*arguments, '--resume'], log)
+    assert code == 0, output
+    assert contents(path) == contents(wanted)
+    assert [file.name for file in path.parent.glob(f'{path.name}*')] == [path.name]
+
+
+def test_killed_builds_resume_to_the_same_map(halves, tmp_path, build, log):
     wanted, path = tmp_path / 'wanted.vpr', tmp_path / 'm.vpr'
-    arguments = build('--bag', halves[0], '--map')
-    assert build_map.main([*arguments, str(wanted)]) == 0
+    assert run(build_map.main, build('--bag', halves[0], '--map', wanted), log)[0] == 0
+    arguments = build('--bag', halves[0], '--map', path)
 
-    def begin():
-        # All places may be there, and the kill came before the map was calibrated.
-        if path.exists() and problems(path) == []:
-            assert contents(path) == contents(wanted)
-            for file in tmp_path.glob('m.vpr*'):
-                file.unlink()
+    def check():
+        came = sound(path)
+        finished(path, arguments, log, wanted)
+        return came
 
-    seen = kills(build_map.main, [*arguments, str(path), '--resume'], begin,
-                 lambda: sound(path))
-    assert len(seen) >= 3, 'at different moments'
-    assert build_map.main([*arguments, str(path), '--resume']) == 0
+    seen = kills(build_map.main, arguments, log, lambda: removed(path), check)
+    assert len(set(seen)) >= 3, 'at different moments'
+    assert seen[0] == 0
+    assert seen[-1] == sound(wanted), 'also between the last place and the calibration'
+
+
+def test_a_resumed_build_may_be_killed_again_and_again(halves, tmp_path, build, log):
+    wanted, path = tmp_path / 'wanted.vpr', tmp_path / 'm.vpr'
+    assert run(build_map.main, build('--bag', halves[0], '--map', wanted), log)[0] == 0
+    arguments = build('--bag', halves[0], '--resume', '--map', path)
+    code, seen, at = None, [], 30
+    while code != 0:
+        code, output = run(build_map.main, arguments, log, at)
+        assert code in (0, -signal.SIGKILL), output
+        seen.append(sound(path))
+        at += 9  # what is stored is passed over, but checked again
+    assert len(seen) > 3
+    assert seen == sorted(seen)
     assert contents(path) == contents(wanted)
 
 
-def test_killed_appending_keeps_the_map_and_resumes(halves, tmp_path):
+def test_killed_appending_keeps_the_map_and_resumes(halves, tmp_path, build, log):
     first, path, wanted = (tmp_path / name for name in ('first.vpr', 'm.vpr', 'wanted.vpr'))
-    assert build_map.main(build('--bag', halves[0], '--map', first)) == 0
+    assert run(build_map.main, build('--bag', halves[0], '--map', first), log)[0] == 0
     shutil.copy(first, wanted)
     more = build('--bag', halves[1], '--append', '--map')
-    assert build_map.main([*more, str(wanted)]) == 0
+    assert run(build_map.main, [*more, wanted], log)[0] == 0
 
     def begin():
-        for file in tmp_path.glob('m.vpr*'):
-            file.unlink()
+        removed(path)
         shutil.copy(first, path)
 
-    seen = kills(build_map.main, [*more, str(path)], begin, lambda: sound(path))
+    def check():
+        came = sound(path)
+        finished(path, build('--bag', *halves, '--map', path), log, wanted)
+        return came
+
+    seen = kills(build_map.main, [*more, path], log, begin, check)
     assert sound(first) <= min(seen)
-    assert len(seen) >= 3, 'at different moments'
-    both = build('--bag', *halves, '--resume', '--map', path)
-    assert build_map.main(both) == 0
-    assert contents(path) == contents(wanted)
+    assert len(set(seen)) >= 3, 'at different moments'
+    assert seen[-1] == sound(wanted)
 
 
-def test_killed_merging_leaves_nothing_or_the_whole(map_file, tmp_path):
+def test_killed_merging_leaves_nothing_or_the_whole(street_map, tmp_path, log):
     path = tmp_path / 'both.vpr'
-    seen = kills(vpr_map.main, ['merge', str(map_file), str(map_file), '--out', str(path)],
-                 lambda: path.unlink(missing_ok=True), lambda: sound(path))
-    assert seen <= {0, 2 * sound(map_file)}
-    assert 0 in seen
-    assert sound(map_file)
+    whole = street_map.read_bytes()
+    seen = kills(vpr_map.main, ['merge', street_map, street_map, '--out', path], log,
+                 lambda: removed(path), lambda: sound(path))
+    assert set(seen) == {0, 2 * sound(street_map)}
+    assert street_map.read_bytes() == whole
 
 
-def test_killed_pruning_leaves_the_map_as_it_was_or_pruned(map_file, tmp_path):
+def test_killed_pruning_leaves_the_map_as_it_was_or_pruned(street_map, tmp_path, log):
     path = tmp_path / 'own.vpr'
-    seen = kills(vpr_map.main, ['prune', str(path), '--spacing', '1.0'],
-                 lambda: shutil.copy(map_file, path), lambda: sound(path))
-    assert sound(map_file) in seen
-    assert len(seen) <= 2
+    before = contents(street_map)
+
+    def begin():
+        removed(path)
+        shutil.copy(street_map, path)
+
+    def check():
+        if sound(path) == sound(street_map):
+            assert contents(path) == before
+        return -sound(path)
+
+    seen = kills(vpr_map.main, ['prune', path, '--spacing', '1.0'], log, begin, check)
+    assert -sound(street_map) in seen
+    assert len(set(seen)) == 2
 
 
-def test_terminate_is_like_ctrl_c(bag, map_file, tmp_path):
+def test_killed_calibrating_leaves_the_old_calibration_or_the_new(street_map, tmp_path, log):
+    path = tmp_path / 'own.vpr'
+    begun = shutil.copy(street_map, tmp_path / 'begun.vpr')
+    with PlaceMap.open_file(begun, writable=True) as opened:
+        opened.set_meta(calibration=None)
+
+    def begin():
+        removed(path)
+        shutil.copy(begun, path)
+
+    def check():
+        assert contents(path)[1] == contents(begun)[1]
+        calibrated = sound(path) and problems(path) == []
+        assert contents(path) == contents(street_map if calibrated else begun)
+        return calibrated
+
+    seen = kills(calibrate_map.main, ['--map', path], log, begin, check)
+    assert set(seen) == {False, True}
+
+
+@pytest.mark.parametrize('owner, method, at', [
+    (PlaceMap, 'add_places', 1), (PlaceMap, 'add_places', 4), (PlaceMap, 'begin_session', 1),
+    (PlaceEncoder, 'encode_batch', 2), (PlaceEncoder, 'encode_batch', 9)])
+def test_terminate_is_like_ctrl_c(street_bag, street_map, tmp_path, build, log, owner, method, at):
     path = tmp_path / 'm.vpr'
-    command = [sys.executable, '-m', 'tetra_vpr_ros.nodes.build_map', '--bag', str(bag),
-               '--map', str(path), '--threads', '1']
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True,
-                               stderr=subprocess.DEVNULL)
-    while process.poll() is None:
-        if path.exists() and path.with_name('m.vpr-wal').exists():
-            break
-        time.sleep(0.002)
-    time.sleep(0.2)
-    process.terminate()
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == 130
+    arguments = build('--bag', street_bag, '--map', path)
+    code, output = run(build_map.main, arguments, log, at, (owner, method))
+    assert code == 130
     assert '--resume' in output
-    assert [p.name for p in tmp_path.iterdir()] == ['m.vpr']  # a plain single file
-    subprocess.run([*command, '--resume'], cwd=ROOT, check=True, capture_output=True)
-    assert contents(path) == contents(map_file)
+    assert [file.name for file in tmp_path.glob('m.vpr*')] == ['m.vpr']  # a plain single file
+    assert sound(path) < sound(street_map)
+    finished(path, arguments, log, street_map)

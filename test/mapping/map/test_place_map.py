@@ -99,8 +99,8 @@ def test_a_batch_is_stored_whole_or_not_at_all(filled, rng):
             with pytest.raises(ValueError, match='descriptor|pose'):
                 opened.add_places(1, [*batch, place])
         assert len(opened) == 8
-        with pytest.raises(RuntimeError), opened._transaction():
-            opened._db.execute('DELETE FROM place')
+        with pytest.raises(RuntimeError), opened._db.transaction() as db:
+            db.execute('DELETE FROM place')
             raise RuntimeError
         assert len(opened) == 8
 

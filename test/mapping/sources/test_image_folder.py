@@ -6,9 +6,9 @@ from PIL import ExifTags, Image
 import pytest
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping import BuildOptions, import_folder, MapError, PlaceMap
+from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.image_folder import read_folder
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
-from tetra_vpr_ros.mapping.tools.map_export import export
+from tetra_vpr_ros.mapping.tools.export import export
 
 S = 1_000_000_000
 # A camera at (1, 2, 3) that looks along the world's y axis, x of the image to the world's x.
@@ -17,12 +17,12 @@ LOOKS_ALONG_Y = Rotation.from_matrix(np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0
 
 
 @pytest.fixture
-def folder(tmp_path, drive):
+def folder(tmp_path, street):
     """Return a folder of images, and their poses."""
     path = tmp_path / 'images'
     path.mkdir()
     for i in range(12):  # '10' comes after '9', not after '1'
-        cv2.imwrite(str(path / f'view{i}.jpg'), drive[5 * i][2][:, :, ::-1])
+        cv2.imwrite(str(path / f'view{i}.jpg'), street[5 * i][2][:, :, ::-1])
     return path
 
 
@@ -49,12 +49,12 @@ def test_what_was_exported_comes_back(map_file, tmp_path):
     assert report.calibration is not None
 
 
-def test_names_of_other_tools_without_stamp_and_heading(tmp_path, drive):
+def test_names_of_other_tools_without_stamp_and_heading(tmp_path, picture):
     folder = tmp_path / 'other'
     folder.mkdir()
     for i in range(4):
         name = f'@{500000 + 2 * i:.2f}@{5200000 + 2 * i:.2f}@32@T@47.1@8.2@p{i}@@@@@@201311@@.jpg'
-        cv2.imwrite(str(folder / name), drive[i][2])
+        cv2.imwrite(str(folder / name), picture)
     images = read_folder(folder, 'utm')[0].images
     assert [stamp for _, stamp, _ in images] == [0, S, 2 * S, 3 * S]
     assert images[1][2].geodetic == (47.1, 8.2, 0.0)
@@ -65,7 +65,7 @@ def test_names_of_other_tools_without_stamp_and_heading(tmp_path, drive):
         read_folder(folder, 'utm')
 
 
-def test_tum_by_number_and_by_stamp(folder, tmp_path, drive):
+def test_tum_by_number_and_by_stamp(folder, tmp_path, picture):
     file = tmp_path / 'poses.txt'
     file.write_text('# stamp x y z\n' + ''.join(
         f'{1000 + i} {i} 0 0 0 0 0 1\n' for i in range(12)))
@@ -76,7 +76,7 @@ def test_tum_by_number_and_by_stamp(folder, tmp_path, drive):
     stamped = tmp_path / 'stamped'
     stamped.mkdir()
     for stamp in ('1000.25', '1001.0', '1500.0'):
-        cv2.imwrite(str(stamped / f'{stamp}.png'), drive[0][2])
+        cv2.imwrite(str(stamped / f'{stamp}.png'), picture)
     file.write_text(''.join(f'{1000 + i / 4} {i} 0 0 0 0 0 1\n' for i in range(12)))
     found = poses_of(stamped, f'tum:{file}')
     assert [None if pose is None else pose.position[0] for pose in found] == [1, 4, None]
@@ -95,7 +95,7 @@ def test_kitti_is_turned_to_x_forward(folder, tmp_path):
                        [0, 0, -90])
 
 
-def test_colmap(folder, tmp_path):
+def test_colmap(folder, tmp_path, tiny):
     model = tmp_path / 'model'
     model.mkdir()
     inverse = LOOKS_ALONG_Y.inv()
@@ -111,7 +111,7 @@ def test_colmap(folder, tmp_path):
     forward = Rotation.from_quat(found[3].quaternion).apply([[1, 0, 0], [0, 0, 1]])
     assert np.allclose(forward, [[0, 1, 0], [0, 0, 1]])
     report = import_folder(folder, f'colmap:{model}', BuildOptions(
-        tmp_path / 'm.vpr', keyframe_distance=0.0), progress=False)
+        tmp_path / 'm.vpr', model=tiny, keyframe_distance=0.0), progress=False)
     assert (report.places, report.without_pose) == (3, 9)
 
 
@@ -133,7 +133,7 @@ def write_fix(path, latitude, longitude, heading=None):
         picture.save(path, exif=exif, quality=95)
 
 
-def test_gps_in_exif(folder, tmp_path):
+def test_gps_in_exif(folder, tmp_path, tiny):
     for i in range(11):  # the last has none
         write_fix(folder / f'view{i}.jpg', -33.0 + 1e-4 * i, -70.5, heading=90.0 if i else None)
     traverse, origin = read_folder(folder, 'exif')
@@ -143,17 +143,18 @@ def test_gps_in_exif(folder, tmp_path):
     assert np.allclose(poses[10].position[:2], [0, 110.9], atol=0.5)  # metres to the north
     assert np.allclose(poses[10].quaternion, [0, 0, 0, 1], atol=1e-6)  # looks east
     assert traverse.images[0][1] == 1777636800 * S
-    report = import_folder(folder, 'exif', BuildOptions(tmp_path / 'm.vpr'), progress=False)
+    report = import_folder(folder, 'exif', BuildOptions(tmp_path / 'm.vpr', model=tiny),
+                           progress=False)
     assert report.places == 11
     with PlaceMap.open_file(tmp_path / 'm.vpr') as opened:
         assert np.allclose(opened.places().geodetic[10], [-32.999, -70.5, 400])
         assert np.allclose(opened.meta()['geodetic_origin'], origin)
 
 
-def test_an_interrupted_import_continues(folder, tmp_path, monkeypatch):
+def test_an_interrupted_import_continues(folder, tmp_path, tiny, monkeypatch):
     file = tmp_path / 'poses.txt'
     file.write_text(''.join(f'{i} {i} 0 0 0 0 0 1\n' for i in range(12)))
-    options = BuildOptions(tmp_path / 'm.vpr', resume=True)
+    options = BuildOptions(tmp_path / 'm.vpr', model=tiny, resume=True)
     at = Pose.distance_to
 
     def interrupt(self, other):
@@ -168,8 +169,8 @@ def test_an_interrupted_import_continues(folder, tmp_path, monkeypatch):
     with PlaceMap.open_file(tmp_path / 'm.vpr') as opened:
         assert opened.places().positions[:, 0].tolist() == list(range(12))
     with pytest.raises(MapError, match='already holds'):
-        import_folder(folder, f'tum:{file}', BuildOptions(tmp_path / 'm.vpr', append=True),
-                      progress=False)
+        import_folder(folder, f'tum:{file}', BuildOptions(
+            tmp_path / 'm.vpr', model=tiny, append=True), progress=False)
 
 
 @pytest.mark.parametrize('spec, text, says', [

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping import Pose, PoseTrack
-from tetra_vpr_ros.mapping.sources.pose_track import track_from_fixes, TrackError
+from tetra_vpr_ros.mapping.sources.gps import track_from_fixes
+from tetra_vpr_ros.mapping.sources.pose_track import TrackError
 from tetra_vpr_ros.mapping.sources.transforms import TransformBuffer
 
 S = 1_000_000_000

@@ -3,9 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+from tetra_vpr_ros.training.data.held_out import HeldOut
 from tetra_vpr_ros.training.data.place_sets import (
     open_place_set, PlaceSampler, PlaceSetConfig, PlaceSetError)
-from tetra_vpr_ros.training.data.pool import find_images, find_pool, HeldOut, read_rgb
+from tetra_vpr_ros.training.data.pool import find_images, find_pool, read_rgb
 
 GSV_HEADER = 'place_id,year,month,northdeg,city_id,lat,lon,panoid\n'
 

@@ -1,17 +1,18 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
 import cv2
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from tetra_vpr_ros.training.loop.checkpoint import CheckpointError, load_network, network_entry
-from tetra_vpr_ros.training.loop.loop import save_atomically
+from tetra_vpr_ros.training.loop.checkpoint import CheckpointError, load_network, save_atomically
 from tetra_vpr_ros.training.network.aggregation import AggregationConfig, AGGREGATIONS
-from tetra_vpr_ros.training.network.place_network import NetworkConfig, PlaceNetwork
+from tetra_vpr_ros.training.network.place_network import network_entry, NetworkConfig, PlaceNetwork
 from tetra_vpr_ros.training.network.static_activations import static_network
 from tetra_vpr_ros.training.network.vit import ViTConfig
-from tetra_vpr_ros.training.onnx_export.export import build_onnx, export_model
+from tetra_vpr_ros.training.onnx_export.export import build_onnx, export_model, ExportConfig
 from tetra_vpr_ros.training.onnx_export.graph import FORMATS
 from tetra_vpr_ros.vision import default_model_path, ModelError, PlaceEncoder
 import torch
@@ -89,6 +90,12 @@ def test_static_activations_are_close_to_those_of_each_token(small_config, drive
     assert cosine.min() > 0.98
     with pytest.raises(ValueError, match='int3'):
         build_onnx(network, METADATA, 'int3')
+
+
+def test_a_file_is_named_by_the_recipe_or_else_as_it_is_called():
+    out = Path('models') / 'final.v2.onnx'
+    assert ExportConfig(name='warehouse').metadata(out)['name'] == 'warehouse'
+    assert ExportConfig().metadata(out)['name'] == 'final.v2'
 
 
 def test_checkpoints_are_read_and_other_files_refused(small_config, tmp_path):

@@ -5,11 +5,12 @@
 import csv
 
 import pytest
-from tetra_vpr_ros.training.config import ConfigError, FinetuneConfig
+from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.loop import loop as loop_module
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
+from tetra_vpr_ros.training.stages.finetune import finetune as run_finetune
 from tetra_vpr_ros.training.stages.finetune import (
-    finetune, open_training_sets, PlaceBatch, PlaceLoss)
+    FinetuneConfig, open_training_sets, PlaceBatch, PlaceLoss)
 import torch
 
 
@@ -18,6 +19,10 @@ def second(recipe, trunk_file):
     """Return a recipe whose second stage starts from the trunk."""
     recipe['finetune']['start'] = {'trunk': str(trunk_file), 'calibration': 8}
     return recipe
+
+
+def finetune(config):
+    return run_finetune(config, config.finetune, config.structure)
 
 
 def total(run):
@@ -77,7 +82,8 @@ def test_the_loss_is_small_for_places_that_are_told_apart(small_config):
 
 
 def test_what_is_held_out_is_not_trained_on(second, load):
-    for part in open_training_sets(load(second)):
+    config = load(second)
+    for part in open_training_sets(config.finetune.places, config.validation.held_out()):
         numbers = {int(image.path.stem[-2:]) for image in part.images}
         assert numbers == {*range(24), 99}  # the last one does not decode, which shows later
 

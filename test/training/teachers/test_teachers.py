@@ -4,7 +4,8 @@ import onnx
 from onnx import helper, TensorProto
 import pytest
 from tetra_vpr_ros.training.network.vit import ViTConfig
-from tetra_vpr_ros.training.teachers.teachers import open_teacher, TeacherConfig, TeacherError
+from tetra_vpr_ros.training.teachers.open_teacher import open_teacher, TeacherConfig
+from tetra_vpr_ros.training.teachers.teacher import TeacherError
 import torch
 
 IMAGE = torch.randint(0, 255, (2, 56, 56, 3), dtype=torch.uint8)

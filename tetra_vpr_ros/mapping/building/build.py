@@ -10,20 +10,23 @@ import os
 from pathlib import Path
 from typing import TypeVar
 
-from tetra_vpr_ros.mapping.building.build_options import BuildOptions, BuildReport
-from tetra_vpr_ros.mapping.building.map_writer import add_traverse
-from tetra_vpr_ros.mapping.building.parallel_build import add_with_processes, Parts
-from tetra_vpr_ros.mapping.building.ray_build import add_with_ray
+from tetra_vpr_ros.mapping.building.options import BuildOptions
+from tetra_vpr_ros.mapping.building.parallel import add_with_processes
+from tetra_vpr_ros.mapping.building.parts import Parts
+from tetra_vpr_ros.mapping.building.ray import add_with_ray
+from tetra_vpr_ros.mapping.building.report import BuildReport
+from tetra_vpr_ros.mapping.building.writer import add_traverse
 from tetra_vpr_ros.mapping.calibration import calibrate
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.map_file import check_creatable
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.mapping.sources.bag_source import BagError
+from tetra_vpr_ros.mapping.sources.bag import BagError
+from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag, Topics
 from tetra_vpr_ros.mapping.sources.image_folder import FolderTraverse, read_folder
-from tetra_vpr_ros.mapping.sources.traverse import BagTraverse, read_bag, Traverse
+from tetra_vpr_ros.mapping.sources.pose_track import Origin
+from tetra_vpr_ros.mapping.sources.traverse import Traverse
 from tetra_vpr_ros.vision.encoder import PlaceEncoder
 
-Origin = tuple[float, float, float]
 AnyTraverse = TypeVar('AnyTraverse', bound=Traverse)
 
 
@@ -141,9 +144,11 @@ def _read_bags(options: BuildOptions, place_map: PlaceMap | None, progress: bool
     """Resolve the topics and read the poses of every bag that is still to be mapped."""
     origin = _origin(place_map)
     known = {s.source: s.complete for s in place_map.sessions()} if place_map else {}
+    wanted = Topics(options.image_topic, options.pose_topic, options.tf_frames)
+    max_gap = int(options.max_pose_gap * 1e9)
     traverses = []
     for path in options.bags:
-        traverse = read_bag(path, options, origin, known, progress)
+        traverse = read_bag(path, wanted, max_gap, origin, known, progress)
         if traverse is None:
             if not options.resume:
                 raise MapError(f'{options.output} already holds {path}')

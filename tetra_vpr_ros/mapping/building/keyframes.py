@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.mapping.pose import Pose
 
 
 class KeyframeSelector:

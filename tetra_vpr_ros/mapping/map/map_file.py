@@ -1,54 +1,50 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The database of a map: its schema, and opening it whatever state it was left in."""
+"""The file of a map: creating it whole, and opening it whatever state it was left in."""
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import closing, suppress
+import json
+import os
 from pathlib import Path
 import sqlite3
 import struct
+from typing import Any
 
-from tetra_vpr_ros.mapping.map.map_error import MapError
-
-FORMAT_VERSION = 1
-_APPLICATION_ID = 0x56505231  # 'VPR1'
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE session (
-    id INTEGER PRIMARY KEY, source TEXT NOT NULL UNIQUE,
-    start_ns INTEGER, end_ns INTEGER, complete INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE place (
-    id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES session(id),
-    stamp_ns INTEGER NOT NULL,
-    x REAL NOT NULL, y REAL NOT NULL, z REAL NOT NULL,
-    qx REAL NOT NULL, qy REAL NOT NULL, qz REAL NOT NULL, qw REAL NOT NULL,
-    latitude REAL, longitude REAL, altitude REAL,
-    descriptor BLOB NOT NULL);
-CREATE TABLE thumbnail (place INTEGER PRIMARY KEY REFERENCES place(id), jpeg BLOB NOT NULL);
-CREATE TABLE features (
-    place INTEGER PRIMARY KEY REFERENCES place(id),
-    keypoints BLOB NOT NULL, descriptors BLOB NOT NULL);
-"""
+from tetra_vpr_ros.mapping.map.map_error import damage_told, MapError
+from tetra_vpr_ros.mapping.map.schema import APPLICATION_ID, check_schema, FORMAT_VERSION, SCHEMA
 
 
-def create_database(path: Path) -> sqlite3.Connection:
+def create_database(path: Path, metadata: Mapping[str, Any]) -> sqlite3.Connection:
     """
-    Create the empty database of a map.
+    Create the database of a map without places, open for writing.
 
+    It is made beside its place and moved there: whatever stops the process, a file of that
+    name is a map.
+
+    :param path: of the map.
+    :param metadata: JSON-serialisable values.
     :raises MapError: it cannot be created.
     """
+    beginning = path.with_name(f'{path.name}.new')
     try:
-        db = sqlite3.connect(path, isolation_level=None)
-        _write_ahead(db)
-        # One transaction: a file with half a schema never exists.
-        db.executescript(
-            f'BEGIN; PRAGMA application_id={_APPLICATION_ID}; '
-            f'PRAGMA user_version={FORMAT_VERSION}; {_SCHEMA} COMMIT;')
-    except sqlite3.Error as error:
+        beginning.unlink(missing_ok=True)
+        with closing(sqlite3.connect(beginning, isolation_level=None)) as db:
+            db.execute('PRAGMA journal_mode=MEMORY')  # a kill leaves one file, not two
+            db.executescript(
+                f'BEGIN; PRAGMA application_id={APPLICATION_ID}; '
+                f'PRAGMA user_version={FORMAT_VERSION}; {SCHEMA}')
+            db.executemany('INSERT INTO meta VALUES (?, ?)',
+                           [(key, json.dumps(value)) for key, value in metadata.items()])
+            db.execute('COMMIT')
+        os.replace(beginning, path)
+        return _connect(path, writable=True)
+    except (sqlite3.Error, OSError) as error:
+        with suppress(OSError):
+            beginning.unlink(missing_ok=True)
         raise MapError(f'{path} cannot be created: {error}') from error
-    return db
 
 
 def open_database(path: Path, writable: bool) -> sqlite3.Connection:
@@ -59,34 +55,45 @@ def open_database(path: Path, writable: bool) -> sqlite3.Connection:
     """
     if not path.is_file():
         raise MapError(f'no map file {path}: make one with build_map')
-    _roll_back(path)
-    _check_header(path)
     try:
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={'rw' if writable else 'ro'}",
-                             uri=True, isolation_level=None, check_same_thread=False)
+        _roll_back(path)
+        _check_header(path)
+        # Writing begins where it is known that this is a map.
+        with closing(_connect(path, writable=False)) as db:
+            _check(path, db)
+        return _connect(path, writable)
+    except (sqlite3.Error, OSError) as error:
+        raise MapError(f'{path} cannot be opened: {error}') from error
+
+
+def _connect(path: Path, writable: bool) -> sqlite3.Connection:
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={'rw' if writable else 'ro'}",
+                         uri=True, isolation_level=None, check_same_thread=False)
+    try:
         # A file from elsewhere must not bring code: no functions in views or triggers.
         db.execute('PRAGMA trusted_schema=OFF')
         db.execute('PRAGMA cell_size_check=ON')
         if writable:
-            _write_ahead(db)
-        application = db.execute('PRAGMA application_id').fetchone()[0]
-        version = db.execute('PRAGMA user_version').fetchone()[0]
-    except sqlite3.Error as error:
-        raise MapError(f'{path} cannot be opened: {error}') from error
-    if application != _APPLICATION_ID:
+            db.execute('PRAGMA journal_mode=WAL')
+            db.execute('PRAGMA synchronous=NORMAL')
+    except BaseException:
         db.close()
-        raise MapError(f'{path} is a database, but no map of this package: '
-                       'make one with build_map')
-    if version != FORMAT_VERSION:
-        db.close()
-        raise MapError(f'{path} has map format {version}, this version reads format '
-                       f'{FORMAT_VERSION}: build the map again, or use a matching release')
+        raise
     return db
 
 
-def _write_ahead(db: sqlite3.Connection) -> None:
-    db.execute('PRAGMA journal_mode=WAL')
-    db.execute('PRAGMA synchronous=NORMAL')
+def _check(path: Path, db: sqlite3.Connection) -> None:
+    with damage_told(path):
+        application = db.execute('PRAGMA application_id').fetchone()[0]
+        version = db.execute('PRAGMA user_version').fetchone()[0]
+    if application != APPLICATION_ID:
+        raise MapError(f'{path} is a database, but no map of this package: '
+                       'make one with build_map')
+    if version != FORMAT_VERSION:
+        raise MapError(f'{path} has map format {version}, this version reads format '
+                       f'{FORMAT_VERSION}: build the map again, or use a matching release')
+    with damage_told(path):
+        check_schema(db)
 
 
 def check_creatable(path: Path) -> None:
@@ -105,10 +112,10 @@ def check_creatable(path: Path) -> None:
 def _roll_back(path: Path) -> None:
     """Undo the change that a killed process was about to make: a reader may not."""
     if Path(f'{path}-journal').exists():
-        with suppress(sqlite3.Error):  # opening tells what is wrong
-            db = sqlite3.connect(f'{path.resolve().as_uri()}?mode=rw', uri=True)
+        with suppress(sqlite3.Error, UnicodeError), closing(sqlite3.connect(
+                f'{path.resolve().as_uri()}?mode=rw', uri=True)) as db:
             db.execute('SELECT count(*) FROM sqlite_master').fetchone()
-            db.close()
+        # Where that fails, opening tells what is wrong.
 
 
 def _check_header(path: Path) -> None:

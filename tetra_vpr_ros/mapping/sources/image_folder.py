@@ -8,19 +8,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-import re
 
 from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.pose import Pose, sound_poses
 from tetra_vpr_ros.mapping.sources.image_poses import (
-    Located, Origin, poses_of_colmap, poses_of_exif, poses_of_kitti, poses_of_names, poses_of_tum)
-from tetra_vpr_ros.mapping.sources.pose_track import Pose, TrackError
+    Located, poses_of_colmap, poses_of_exif, poses_of_kitti, poses_of_names, poses_of_tum)
+from tetra_vpr_ros.mapping.sources.pose_track import Origin
 from tetra_vpr_ros.mapping.sources.traverse import Frame
 from tetra_vpr_ros.vision.decoding import decode_compressed, Image, ImageError
+from tetra_vpr_ros.vision.image_files import image_files, SUFFIXES
 
 POSE_SOURCES = ('utm', 'tum:FILE', 'kitti:FILE', 'colmap:FOLDER', 'exif')
 """Where the poses of a folder of images can come from."""
 
-SUFFIXES = ('.jpg', '.jpeg', '.png')
+_LATEST = 2**63 - 1  # nanoseconds that a map can hold
 
 
 @dataclass
@@ -86,8 +87,7 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None
     """
     if not folder.is_dir():
         raise MapError(f'no such folder: {folder}')
-    files = sorted((path for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES),
-                   key=lambda path: _natural(str(path.relative_to(folder))))
+    files = image_files(folder, deep=True)
     if not files:
         raise MapError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
     kind, _, rest = poses.partition(':')
@@ -106,14 +106,18 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None
             located, found_origin = poses_of_exif(files, origin)
         else:
             raise MapError(f"no poses {poses!r}: use one of {', '.join(POSE_SOURCES)}")
-    except (TrackError, OSError, UnicodeDecodeError) as error:
+    except (ValueError, OverflowError, OSError) as error:  # whatever a number or a text can be
         raise MapError(f'{folder}: {error}') from error
     images = [(path, stamp, pose) for path, (stamp, pose) in zip(files, located)]
     if all(pose is None for _, _, pose in images):
         raise MapError(f'{folder}: no image has a pose in {poses}')
+    _check(images, poses)
     return FolderTraverse(folder, f'{folder.resolve()}:{poses}', images), found_origin
 
 
-def _natural(name: str) -> list[tuple[int, int | str]]:
-    return [(0, int(part)) if part.isdigit() else (1, part)
-            for part in re.split(r'(\d+)', name) if part]
+def _check(images: Sequence[tuple[Path, int, Pose | None]], poses: str) -> None:
+    for path, stamp, pose in images:
+        if pose is not None and not sound_poses(pose.position[None], pose.quaternion[None])[0]:
+            raise MapError(f'{path}: its pose in {poses} is not finite, or not on Earth')
+        if abs(stamp) > _LATEST:
+            raise MapError(f'{path}: its stamp in {poses} is {stamp} ns')

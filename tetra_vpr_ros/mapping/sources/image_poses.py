@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 import math
 from pathlib import Path
@@ -14,20 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping.map.map_error import MapError
-from tetra_vpr_ros.mapping.sources.pose_track import Pose, PoseTrack, track_from_fixes
+from tetra_vpr_ros.mapping.pose import level_quaternion, Pose
+from tetra_vpr_ros.mapping.sources.gps import track_from_fixes
+from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack
 
 _SECOND = 1_000_000_000
 _MAX_GAP = _SECOND // 2
 # A camera's axes (x right, y down, z forward) in those of a robot (x forward, y left, z up).
 _OPTICAL = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 
-Origin = tuple[float, float, float]
 Located = list[tuple[int, Pose | None]]
 """Stamp in nanoseconds and pose of each image, in the order of the images."""
-
-
-def _level(yaw: float) -> NDArray[np.float64]:
-    return np.array([0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2)])
 
 
 def poses_of_names(files: Sequence[Path]) -> Located:
@@ -57,7 +55,7 @@ def poses_of_names(files: Sequence[Path]) -> Located:
         yaw = float(way[i]) if heading is None else math.radians(90.0 - heading)
         known = (lat, lon, heights[i]) if lat is not None and lon is not None else None
         located.append((i * _SECOND if stamp_ns is None else stamp_ns,
-                        Pose(np.array([east, north, heights[i]]), _level(yaw), known)))
+                        Pose(np.array([east, north, heights[i]]), level_quaternion(yaw), known)))
     return located
 
 
@@ -187,7 +185,7 @@ def poses_of_exif(files: Sequence[Path], origin: Origin | None
     for i, fix in enumerate(fixes):
         pose = track.at(i * _SECOND, _MAX_GAP) if fix is not None else None
         if pose is not None and fix is not None and fix[3] is not None:
-            pose = Pose(pose.position, _level(math.radians(90.0 - fix[3])), pose.geodetic)
+            pose = replace(pose, quaternion=level_quaternion(math.radians(90.0 - fix[3])))
         located.append((fix[4] if fix is not None and fix[4] else i * _SECOND, pose))
     return located, track.origin
 

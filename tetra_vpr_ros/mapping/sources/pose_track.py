@@ -1,45 +1,22 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Poses over time: interpolation, and GPS."""
+"""Poses over time, interpolated in between."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-import math
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Transformer
 from scipy.spatial.transform import Rotation, Slerp
+from tetra_vpr_ros.mapping.pose import FARTHEST, Pose
+
+Origin = tuple[float, float, float]
+"""Latitude and longitude (degrees) and altitude (metres) of a local frame of GPS positions."""
 
 
 class TrackError(ValueError):
     """Poses that do not make a track; the text says which and why."""
-
-
-@dataclass(frozen=True)
-class Pose:
-    """
-    Pose of ``base_link`` in the map frame (REP-103, REP-105).
-
-    :ivar position: metres, float64 ``[3]``.
-    :ivar quaternion: unit x y z w, float64 ``[4]``.
-    :ivar geodetic: latitude and longitude (degrees) and altitude (metres), if known.
-    """
-
-    position: NDArray[np.float64]
-    quaternion: NDArray[np.float64]
-    geodetic: tuple[float, float, float] | None = None
-
-    def distance_to(self, other: Pose) -> float:
-        """Return metres to another pose."""
-        return float(np.linalg.norm(self.position - other.position))
-
-    def angle_to(self, other: Pose) -> float:
-        """Return the rotation to another pose in radians, 0 … pi."""
-        dot = abs(float(self.quaternion @ other.quaternion))
-        return 2.0 * math.acos(min(1.0, dot))
 
 
 class PoseTrack:
@@ -51,13 +28,14 @@ class PoseTrack:
     :param quaternions: ``[n, 4]`` x y z w; normalised here.
     :param geodetic: ``[n, 3]`` latitude, longitude, altitude, or None.
     :param origin: latitude, longitude and altitude of the local frame, or None.
-    :raises TrackError: no pose, a number that is not finite, or a zero quaternion.
+    :raises TrackError: no pose, a number that is not finite, or out of this world, or a zero
+        quaternion.
     """
 
     def __init__(self, stamps: Sequence[int] | NDArray[np.int64],
                  positions: NDArray[np.float64], quaternions: NDArray[np.float64],
                  geodetic: NDArray[np.float64] | None = None,
-                 origin: tuple[float, float, float] | None = None) -> None:
+                 origin: Origin | None = None) -> None:
         """Sort and check."""
         self.origin = origin
         times = np.asarray(stamps, np.int64)
@@ -65,12 +43,13 @@ class PoseTrack:
             raise TrackError('the track has no pose')
         positions = np.asarray(positions, np.float64).reshape(-1, 3)
         quaternions = np.asarray(quaternions, np.float64).reshape(-1, 4)
-        norms = np.linalg.norm(quaternions, axis=1)
-        bad = ~(np.isfinite(positions).all(1) & np.isfinite(norms) & (norms > 1e-6))
+        with np.errstate(over='ignore'):
+            norms = np.linalg.norm(quaternions, axis=1)
+        bad = ~((np.abs(positions) <= FARTHEST).all(1) & np.isfinite(norms) & (norms > 1e-6))
         if bad.any():
             raise TrackError(
-                f'{int(bad.sum())} of {len(times)} poses are not finite or have a zero '
-                f'quaternion, the first at stamp {times[np.argmax(bad)]} ns')
+                f'{int(bad.sum())} of {len(times)} poses are not finite, off the Earth or have a '
+                f'zero quaternion, the first at stamp {times[np.argmax(bad)]} ns')
         order = np.argsort(times, kind='stable')
         # A stable sort leaves the latest message of a stamp last: keep that.
         keep = order[np.append(np.diff(times[order]) > 0, True)]
@@ -123,46 +102,3 @@ class PoseTrack:
 
 def _triple(row: NDArray[np.float64]) -> tuple[float, float, float]:
     return float(row[0]), float(row[1]), float(row[2])
-
-
-def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
-                     origin: tuple[float, float, float] | None = None
-                     ) -> PoseTrack:
-    """
-    Turn GPS fixes into a track of local east-north-up metres.
-
-    A fix has no heading: the direction of travel stands for it, held while the
-    robot moves less than a metre.
-
-    :param stamps: nanoseconds, ``[n]``.
-    :param geodetic: latitude, longitude (degrees, WGS84) and altitude (metres), ``[n, 3]``.
-    :param origin: of the local frame; None takes the first fix.
-    :returns: the track, which knows its origin.
-    :raises TrackError: there is no fix.
-    """
-    if not len(stamps):
-        raise TrackError('there is no GPS fix')
-    geodetic = np.asarray(geodetic, np.float64).copy()
-    geodetic[~np.isfinite(geodetic[:, 2]), 2] = 0.0  # many receivers give no altitude
-    origin = origin or _triple(geodetic[0])
-    latitude, longitude, altitude = origin
-    to_enu = Transformer.from_pipeline(
-        '+proj=pipeline +step +proj=unitconvert +xy_in=deg +xy_out=rad '
-        '+step +proj=cart +ellps=WGS84 +step +proj=topocentric +ellps=WGS84 '
-        f'+lon_0={longitude!r} +lat_0={latitude!r} +h_0={altitude!r}')
-    positions = np.stack(
-        to_enu.transform(geodetic[:, 1], geodetic[:, 0], geodetic[:, 2]), axis=1)
-    order = np.argsort(np.asarray(stamps), kind='stable')
-    yaw = np.zeros(len(positions))
-    anchor, heading, first = positions[order[0]], 0.0, 0
-    moved = False
-    for count, i in enumerate(order):
-        step = positions[i] - anchor
-        if np.hypot(step[0], step[1]) >= 1.0:
-            heading, anchor = math.atan2(step[1], step[0]), positions[i]
-            if not moved:  # the first metre was driven in the heading it showed
-                yaw[order[first:count]] = heading
-                moved = True
-        yaw[i] = heading
-    quaternions = Rotation.from_euler('z', yaw[:, None]).as_quat()
-    return PoseTrack(stamps, positions, quaternions, geodetic, origin)

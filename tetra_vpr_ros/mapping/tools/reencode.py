@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tetra_vpr_ros.mapping.building.copying import copy_places
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
-from tetra_vpr_ros.mapping.sources.bag_source import BagSource
-from tetra_vpr_ros.mapping.tools.map_tools import copy_places, rewritten
+from tetra_vpr_ros.mapping.sources.bag import BagSource
+from tetra_vpr_ros.mapping.tools.rewriting import rewritten
 from tetra_vpr_ros.vision.decoding import decode_compressed, Image, ImageError
 from tetra_vpr_ros.vision.encoder import PlaceEncoder
 from tqdm import tqdm
@@ -38,6 +39,7 @@ def reencode(path: Path, output: Path, encoder: PlaceEncoder, from_bags: bool = 
     :raises BagError: a bag cannot be read.
     """
     with PlaceMap.open_file(path) as place_map:
+        place_map.require_sound()
         table = place_map.places()
         if from_bags:
             descriptors = _from_bags(place_map, table, encoder, progress)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image, NavSatFix, NavSatStatus
 from std_msgs.msg import ColorRGBA, Header
 from tetra_vpr_ros.localization.estimate import Estimate
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.vision.decoding import check_raw, decode_compressed, decode_raw, ImageError
 from visualization_msgs.msg import Marker, MarkerArray
 

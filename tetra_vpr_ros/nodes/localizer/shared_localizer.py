@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
 from tetra_vpr_ros.localization import Estimate, Localizer, View
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.mapping.pose import Pose
 
 _JUMP_BACK_NS = 1_000_000_000  # stamps that go back further than this began anew
 

@@ -13,7 +13,7 @@ import numpy as np
 from rclpy.node import Node
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping.motion import compose, motion_between, STILL
-from tetra_vpr_ros.mapping.sources.pose_track import Pose
+from tetra_vpr_ros.mapping.pose import Pose
 
 
 class TransformError(RuntimeError):

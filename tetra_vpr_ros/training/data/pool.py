@@ -1,15 +1,13 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of training images, and the split that chooses between checkpoints."""
+"""Folders of training images."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-import hashlib
 import logging
 from pathlib import Path
-import re
 
 import cv2
 import numpy as np
@@ -24,29 +22,6 @@ class PoolImage:
 
     path: Path
     name: str
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """
-    Which images are never trained on.
-
-    :ivar patterns: regular expressions searched in the name.
-    :ivar share: of all other images. The choice hashes the name, so that it
-        never depends on which other folders were given.
-    """
-
-    patterns: tuple[str, ...] = ()
-    share: float = 0.0
-
-    def by_pattern(self, name: str) -> bool:
-        """Tell whether a pattern holds the image out."""
-        return any(re.search(pattern, name) for pattern in self.patterns)
-
-    def __call__(self, name: str) -> bool:
-        """Tell whether the image is held out."""
-        digest = hashlib.sha256(name.encode()).digest()
-        return self.by_pattern(name) or int.from_bytes(digest[:4], 'big') < self.share * 2**32
 
 
 def find_images(folder: Path, every: int = 1) -> list[PoolImage]:

@@ -15,22 +15,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-import csv
-from dataclasses import dataclass
-import logging
 import math
-import os
 from pathlib import Path
 import time
 from typing import Generic, Protocol, TypeVar
 
-from tetra_vpr_ros.training.config import OptimizerConfig
+from tetra_vpr_ros.training.loop.checkpoint import save_atomically
+from tetra_vpr_ros.training.loop.log import Log
+from tetra_vpr_ros.training.loop.optimizer import adamw, OptimizerConfig
 from tetra_vpr_ros.training.loop.schedules import learning_rate_factor
+from tetra_vpr_ros.training.loop.workers import Workers
+from tetra_vpr_ros.training.network.device import device
 import torch
-from torch import distributed, nn
+from torch import nn
 from tqdm import tqdm
-
-_LOG = logging.getLogger(__name__)
 
 
 class Batch(Protocol):
@@ -41,115 +39,6 @@ class Batch(Protocol):
 
 B = TypeVar('B', bound=Batch)
 Losses = dict[str, torch.Tensor]
-
-
-@dataclass
-class Workers:
-    """One process among those that ``torchrun`` started."""
-
-    rank: int = 0
-    count: int = 1
-
-    @classmethod
-    def join(cls) -> Workers:
-        """Join the others, if ``torchrun`` says that there are any."""
-        count = int(os.environ.get('WORLD_SIZE', '1'))
-        if count > 1 and not distributed.is_initialized():
-            distributed.init_process_group('nccl' if torch.cuda.is_available() else 'gloo')
-            if torch.cuda.is_available():
-                torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', '0')))
-        return cls(int(os.environ.get('RANK', '0')), count)
-
-    def average(self, gradients: list[torch.Tensor]) -> None:
-        """Average tensors over the processes, in place."""
-        if self.count == 1:
-            return
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        distributed.all_reduce(flat)
-        flat /= self.count
-        start = 0
-        for gradient in gradients:
-            gradient.copy_(flat[start:start + gradient.numel()].reshape(gradient.shape))
-            start += gradient.numel()
-
-    def wait(self) -> None:
-        """Wait until all processes are here."""
-        if self.count > 1:
-            distributed.barrier()
-
-
-def device() -> torch.device:
-    """Return the GPU of this process, or the CPU."""
-    return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-
-
-def has_bfloat16() -> bool:
-    """Tell whether this machine computes in bfloat16; where it does not, float32 is faster."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    try:
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    except (AttributeError, RuntimeError):  # another build of PyTorch
-        return False
-
-
-def save_atomically(state: dict[str, object], path: Path) -> None:
-    """Write a checkpoint so that a kill leaves the old one or the new one."""
-    temporary = path.with_suffix('.tmp')
-    torch.save(state, temporary)
-    os.replace(temporary, path)
-
-
-class Log:
-    """
-    A CSV file, and TensorBoard's where it is installed.
-
-    :param folder: of the run.
-    :param stage: names the files.
-    :param start: rows of this step and later are dropped: they will come again.
-    """
-
-    def __init__(self, folder: Path, stage: str, start: int) -> None:
-        """Open the files."""
-        self.path = folder / f'{stage}.csv'
-        rows: list[list[str]] = []
-        if self.path.exists():
-            with self.path.open(newline='') as file:
-                rows = list(csv.reader(file))
-        self._header = rows[0] if rows and start else []
-        kept = [row for row in rows[1:] if int(row[0]) < start] if start else []
-        self._file = self.path.open('w', newline='')
-        self._csv = csv.writer(self._file)
-        if self._header:
-            self._csv.writerows([self._header, *kept])
-        self._board = None
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            _LOG.warning('no TensorBoard log: pip install tensorboard')
-        else:
-            self._board = SummaryWriter(str(folder / 'tensorboard' / stage), purge_step=start)
-
-    def write(self, step: int, values: dict[str, float]) -> None:
-        """Write one row."""
-        if not self._header:
-            self._header = ['step', *values]
-            self._csv.writerow(self._header)
-        self._csv.writerow([step, *(f'{value:.6g}' for value in values.values())])
-        self._file.flush()
-        self.board(step, values)
-
-    def board(self, step: int, values: dict[str, float]) -> None:
-        """Write to TensorBoard only."""
-        if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(name, value, step)
-
-    def close(self) -> None:
-        """Close the files."""
-        self._file.close()
-        if self._board is not None:
-            self._board.close()
 
 
 class Loop(Generic[B]):
@@ -177,16 +66,8 @@ class Loop(Generic[B]):
                 f'({config.accumulate} accumulated, {self.workers.count} processes)')
         named = [(f'{key}.{name}', parameter) for key, module in modules.items()
                  for name, parameter in module.named_parameters() if parameter.requires_grad]
-        scales = [p for name, p in named if name.endswith('channel_scale')]
-        matrices = [p for name, p in named if p.ndim >= 2 and not name.endswith('channel_scale')]
-        vectors = [p for _, p in named if p.ndim < 2]
         self.parameters = [p for _, p in named]
-        rate = config.learning_rate
-        self.optimizer = torch.optim.AdamW([
-            {'params': matrices, 'lr': rate, 'weight_decay': config.weight_decay},
-            {'params': vectors, 'lr': rate, 'weight_decay': 0.0},
-            {'params': scales, 'lr': config.scale_learning_rate, 'weight_decay': 0.0}],
-            betas=(0.9, config.beta2))
+        self.optimizer = adamw(named, config)
         self._rates = [group['lr'] for group in self.optimizer.param_groups]
         self.step = 0
         self.best = -math.inf

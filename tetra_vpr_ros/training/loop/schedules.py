@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tetra_vpr_ros.training.config import OptimizerConfig
+from tetra_vpr_ros.training.loop.optimizer import OptimizerConfig
 
 
 def progressive_factor(t: float, schedule: str = 'sigmoid') -> float:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from tetra_vpr_ros.training.config import ConfigError, TrainConfig
+from tetra_vpr_ros.training.config_keys import ConfigError
+from tetra_vpr_ros.training.data.held_out import ValidationConfig
 from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet
 from tetra_vpr_ros.training.data.pool import read_rgb
 from tetra_vpr_ros.training.data.views import geometric_view, photometric_view
-from tetra_vpr_ros.training.loop.loop import has_bfloat16
+from tetra_vpr_ros.training.network.device import has_bfloat16
 from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.network.ternary import QuantizedLinear, set_ternary_factor
 import torch
@@ -32,22 +33,24 @@ class Validation:
         self._parts = [_queries(part, size) for part in sets]
 
     @classmethod
-    def of(cls, config: TrainConfig) -> Validation | None:
+    def of(cls, config: ValidationConfig, size: tuple[int, int]) -> Validation | None:
         """
         Return the validation of a configuration; None without any.
 
+        :param config: the split.
+        :param size: height and width that the network sees.
         :raises ConfigError: a pattern holds out none of the images of a set.
         """
-        held = config.validation.held_out()
+        held = config.held_out()
         sets = []
-        for i, entry in enumerate(config.validation.places):
+        for i, entry in enumerate(config.places):
             part = open_place_set(entry)
             part = part.subset(np.array([held(image.name) for image in part.images]))
             if len(part) < 4:
                 raise ConfigError(f'validation.places[{i}]: patterns and share hold out only '
                                   f'{len(part)} images of {entry.path}')
             sets.append(part)
-        return cls(sets, config.network.vit.input_size) if sets else None
+        return cls(sets, size) if sets else None
 
     def __call__(self, network: PlaceNetwork) -> dict[str, float]:
         """
@@ -76,7 +79,7 @@ class Validation:
 
         def embed(images: np.ndarray) -> torch.Tensor:
             parts = torch.from_numpy(images).split(16)
-            with torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16()):
+            with torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16(where)):
                 return torch.cat([network(part.to(where)).float().cpu() for part in parts])
 
         real, binary = [], []

@@ -4,15 +4,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+import json
+from typing import Any
 
 from tetra_vpr_ros.training.network.aggregation import AggregationConfig, AGGREGATIONS
+from tetra_vpr_ros.training.network.imagenet import ImageNetNormalisation
 from tetra_vpr_ros.training.network.vit import TernaryViT, ViTConfig
 import torch
 from torch import nn
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class _Sign(torch.autograd.Function):
@@ -47,6 +47,11 @@ class NetworkConfig:
         return self.aggregation.bits
 
 
+def network_entry(config: NetworkConfig) -> dict[str, Any]:
+    """Return a network's configuration as plain values, for a checkpoint or a model file."""
+    return json.loads(json.dumps(asdict(config)))
+
+
 class PlaceNetwork(nn.Module):
     """
     Ternary ViT with an aggregation.
@@ -62,12 +67,7 @@ class PlaceNetwork(nn.Module):
         self.norm = nn.LayerNorm(config.vit.width, eps=1e-6)
         self.aggregation = AGGREGATIONS[config.aggregation.kind](
             config.aggregation, config.vit.width, config.vit.grid)
-        self.register_buffer('mean', 255 * torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1), False)
-        self.register_buffer('std', 255 * torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1), False)
-
-    def normalise(self, image: torch.Tensor) -> torch.Tensor:
-        """Map uint8 RGB ``[B, H, W, 3]`` to normalised ``[B, 3, H, W]``."""
-        return (image.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        self.normalise = ImageNetNormalisation()
 
     def tokens(self, image: torch.Tensor, maps: list[torch.Tensor] | None = None,
                mapped: int = 0) -> torch.Tensor:

@@ -12,6 +12,7 @@ operator, so that it holds what is needed and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 import json
 import os
 from pathlib import Path
@@ -19,9 +20,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import helper, TensorProto
-from tetra_vpr_ros.training.loop.checkpoint import network_entry
-from tetra_vpr_ros.training.network.place_network import PlaceNetwork
-from tetra_vpr_ros.training.network.ternary import QuantizedLinear
+from tetra_vpr_ros.training.network.place_network import network_entry, PlaceNetwork
+from tetra_vpr_ros.training.network.ternary import Activations, QuantizedLinear
 from tetra_vpr_ros.training.network.vit import Block, ViTConfig
 from tetra_vpr_ros.training.onnx_export.graph import (
     attention, CONTRIB, Format, fuses_attention, gelu, Graph, layer_norm, linear,
@@ -34,6 +34,34 @@ VERSIONS = {'int2': (25, 13)}
 OLDEST = (18, 8)
 
 
+@dataclass(frozen=True)
+class ExportConfig:
+    """
+    The model file.
+
+    :ivar weight_format: ``packed-uint8``, ``int2``, ``matmulnbits`` or ``float32``.
+    :ivar activations: ``token`` as trained, or ``static``: faster, with ranges
+        calibrated on images of stage 1.
+    :ivar calibration: images for that.
+    :ivar name: in the file's metadata; empty takes the file's own, without its suffix.
+    """
+
+    out: str = ''
+    weight_format: Format = 'packed-uint8'
+    activations: Activations = 'token'
+    calibration: int = 192
+    name: str = ''
+    version: str = '1'
+    recipe: str = ''
+    data: str = ''
+    licence: str = 'unknown: the weights inherit the terms of the training data'
+
+    def metadata(self, out: Path) -> dict[str, str]:
+        """Return what the file ``out`` says of itself."""
+        return {'name': self.name or out.stem, 'version': self.version,
+                'recipe': self.recipe, 'data': self.data, 'licence': self.licence}
+
+
 def _patches(g: Graph, network: PlaceNetwork) -> str:
     """Write normalisation and patch embedding; returns ``[N, rows*cols, C]``."""
     vit, projection = network.config.vit, network.backbone.patch_embed.proj
@@ -41,7 +69,7 @@ def _patches(g: Graph, network: PlaceNetwork) -> str:
     rows, cols = vit.grid
     image = g.op('Cast', 'image', to=TensorProto.FLOAT)  # (N, H, W, 3)
     if isinstance(projection, QuantizedLinear):
-        mean, std = network.mean.reshape(3), network.std.reshape(3)
+        mean, std = network.normalise.mean.reshape(3), network.normalise.std.reshape(3)
         x = g.op('Div', g.op('Sub', image, g.single('pixel_mean', mean)),
                  g.single('pixel_std', std))
         x = g.op('Reshape', x, g.ints(-1, rows, patch, cols, patch, 3))
@@ -49,8 +77,8 @@ def _patches(g: Graph, network: PlaceNetwork) -> str:
         x = g.op('Reshape', x, g.ints(-1, rows * cols, 3 * patch * patch))
         return linear(g, x, projection, name)
     # The normalisation is folded into the kernels: there is no padding.
-    kernel = projection.weight.reshape(vit.width, 3, patch, patch) / network.std
-    shift = projection.bias - (kernel * network.mean).sum((1, 2, 3))
+    kernel = projection.weight.reshape(vit.width, 3, patch, patch) / network.normalise.std
+    shift = projection.bias - (kernel * network.normalise.mean).sum((1, 2, 3))
     x = g.op('Transpose', image, perm=[0, 3, 1, 2])
     # Kernels of raw pixels are small numbers: scaled up, they keep their digits in half precision.
     kernel16 = g.op('Mul', g.half(f'{name}.weight', kernel * 256), g.scalar(1 / 256))

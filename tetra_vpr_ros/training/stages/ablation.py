@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from tetra_vpr_ros.training.config import ConfigError, TrainConfig
+from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.loop.checkpoint import load_network
+from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.loop.validation import Validation
-from tetra_vpr_ros.training.stages.finetune import finetune, first_network
+from tetra_vpr_ros.training.stages.finetune import finetune, FinetuneConfig, first_network
 from tetra_vpr_ros.training.structure.structural_knowledge import prepare
+from tetra_vpr_ros.training.structure.structure_config import StructureConfig
 
 ARMS = ('none', 'true', 'shuffled', 'random')
 """Without structure; with it; label maps of other pictures; weights of other pictures."""
@@ -45,22 +47,25 @@ class Arm:
         return self.gain_interval[0] > 0
 
 
-def ablate(config: TrainConfig, seeds: int = 3) -> list[Arm]:
+def ablate(config: RunConfig, stage: FinetuneConfig, structure: StructureConfig, seeds: int = 3
+           ) -> list[Arm]:
     """
     Train and measure every arm with the same steps and seeds.
 
     Each run lies in ``<run>/ablate/<arm>_<seed>`` and continues where it was interrupted.
 
-    :param config: of the whole training; ``structure.weight`` is that of the three arms.
+    :param config: of the run.
+    :param stage: of stage 2.
+    :param structure: its ``weight`` is that of the three arms.
     :param seeds: of each arm; three or more tell something.
     :raises ConfigError: there is no weight, or no validation.
     """
-    if not config.structure.weight > 0:
+    if not structure.weight > 0:
         raise ConfigError('structure.weight must be positive: it is what is tried')
-    validation = Validation.of(config)
+    validation = Validation.of(config.validation, config.network.vit.input_size)
     if validation is None:
         raise ConfigError('validation.places is empty: recall is measured there')
-    knowledge = prepare(config, first_network(config))
+    knowledge = prepare(config, structure, first_network(config, stage))
     hits: dict[str, np.ndarray] = {}
     for arm in ARMS:
         rows = []
@@ -69,10 +74,9 @@ def ablate(config: TrainConfig, seeds: int = 3) -> list[Arm]:
             stored = run / 'hits.npy'
             if not stored.exists():
                 control = 'true' if arm == 'none' else arm
-                one = replace(config, run=str(run), seed=seed, structure=replace(
-                    config.structure, control=control,
-                    weight=0.0 if arm == 'none' else config.structure.weight))
-                finetune(one, knowledge)
+                taught = replace(structure, control=control,
+                                 weight=0.0 if arm == 'none' else structure.weight)
+                finetune(replace(config, run=str(run), seed=seed), stage, taught, knowledge)
                 last = load_network(run / 'finetune.pt')  # not the best: that would be a choice
                 np.save(stored, validation.hits(last))
             rows.append(np.load(stored))

@@ -11,30 +11,65 @@ cut and lit anew, so that even a set without labels has positives.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from tetra_vpr_ros.training.config import ConfigError, FinetuneConfig, StartConfig, TrainConfig
-from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSampler, PlaceSet
+from tetra_vpr_ros.training.config_keys import ConfigError
+from tetra_vpr_ros.training.data.calibration import calibration_images
+from tetra_vpr_ros.training.data.held_out import HeldOut
+from tetra_vpr_ros.training.data.place_sets import (
+    open_place_set, PlaceSampler, PlaceSet, PlaceSetConfig)
 from tetra_vpr_ros.training.data.pool import PoolImage, read_rgb
 from tetra_vpr_ros.training.data.views import geometric_view, student_view
-from tetra_vpr_ros.training.loop.checkpoint import network_entry
-from tetra_vpr_ros.training.loop.loop import device, has_bfloat16, Loop, Losses
+from tetra_vpr_ros.training.loop.loop import Loop, Losses
+from tetra_vpr_ros.training.loop.optimizer import OptimizerConfig
 from tetra_vpr_ros.training.loop.place_loss import MultiSimilarity
+from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.loop.schedules import progressive_factor
 from tetra_vpr_ros.training.loop.validation import Validation
-from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
-from tetra_vpr_ros.training.stages.distill import start_network
+from tetra_vpr_ros.training.network.device import device, has_bfloat16
+from tetra_vpr_ros.training.network.place_network import binarize, network_entry, PlaceNetwork
+from tetra_vpr_ros.training.stages.start import start_network, StartConfig
 from tetra_vpr_ros.training.structure.loss import StructureLoss
 from tetra_vpr_ros.training.structure.sample_weights import SampleWeights
 from tetra_vpr_ros.training.structure.structural_knowledge import prepare
+from tetra_vpr_ros.training.structure.structure_config import StructureConfig
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 Knowledge = tuple[SampleWeights, dict[str, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """
+    Stage 2: place labels.
+
+    :ivar places: data sets of places.
+    :ivar start: where the weights come from; empty takes the run's own stage 1.
+    :ivar views: pictures of a place in a batch.
+    :ivar q_schedule: weight of the binary loss: ``(1 - q) float + q binary``.
+    :ivar freeze_blocks: leading blocks that do not change.
+    :ivar geometric: strength of the synthetic change of viewpoint, 0..1 of the side.
+    :ivar clean_share: of pictures whose light is not changed.
+    :ivar keep: weight of a term that keeps the embedding near the start's.
+    """
+
+    places: list[PlaceSetConfig] = field(default_factory=list)
+    start: StartConfig = field(default_factory=StartConfig)
+    optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(learning_rate=2e-5, batch=12))
+    views: int = 3
+    q_schedule: Literal['sigmoid', 'linear', 'cosine', 'none'] = 'sigmoid'
+    freeze_blocks: int = 0
+    geometric: float = 0.15
+    clean_share: float = 0.3
+    keep: float = 0.0
 
 
 @dataclass
@@ -66,7 +101,7 @@ class PlaceLoss:
         """Create the place loss, and the copy."""
         self.config, self.network = config, network
         self._structure, self._weight = structure, weight
-        self._bf16 = config.optimizer.bf16 and has_bfloat16()
+        self._bf16 = config.optimizer.bf16 and has_bfloat16(device())
         self._place = MultiSimilarity()
         self._tokens = (torch.compile(network.tokens) if config.optimizer.torch_compile
                         else network.tokens)
@@ -97,26 +132,26 @@ class PlaceLoss:
         return {**terms, 'total': total}
 
 
-def open_training_sets(config: TrainConfig) -> list[PlaceSet]:
+def open_training_sets(places: Sequence[PlaceSetConfig], held: HeldOut) -> list[PlaceSet]:
     """Open the data sets of stage 2 without what is held out."""
-    held = config.validation.held_out()
     sets = []
-    for entry in config.finetune.places:
+    for entry in places:
         part = open_place_set(entry)
         sets.append(part.subset(np.array([not held(image.name) for image in part.images])))
     return sets
 
 
-def first_network(config: TrainConfig, sets: list[PlaceSet] | None = None) -> PlaceNetwork:
+def first_network(config: RunConfig, stage: FinetuneConfig, sets: list[PlaceSet] | None = None
+                  ) -> PlaceNetwork:
     """
     Return the network that stage 2 starts from.
 
-    :param config: of the whole training.
+    :param config: of the run.
+    :param stage: of the stage.
     :param sets: training sets, if they are open already.
     :raises ConfigError: keys contradict each other or the files.
     """
-    stage, run = config.finetune, Path(config.run)
-    start = stage.start
+    start, run = stage.start, Path(config.run)
     if not start.model and not start.trunk:
         own = run / 'distill_best.pt'
         own = own if own.exists() else run / 'distill.pt'
@@ -126,32 +161,39 @@ def first_network(config: TrainConfig, sets: list[PlaceSet] | None = None) -> Pl
         start = StartConfig(model=str(own))
     images = None
     if start.trunk:
-        images = _calibration(sets or open_training_sets(config), start.calibration,
-                              config.network.vit.input_size, config.seed)
-    return start_network(start, config, images).to(device())
+        sets = sets or open_training_sets(stage.places, config.validation.held_out())
+        images = calibration_images([image for part in sets for image in part.images],
+                                    start.calibration, config.network.vit.input_size, config.seed)
+        if not len(images):
+            raise ConfigError('finetune.start.trunk is rounded on pictures, and none of '
+                              'finetune.places decodes')
+    return start_network(start, config.network, config.seed, images).to(device())
 
 
-def finetune(config: TrainConfig, knowledge: Knowledge | None = None) -> PlaceNetwork:
+def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfig,
+             knowledge: Knowledge | None = None) -> PlaceNetwork:
     """
     Run stage 2, or continue it.
 
-    :param config: of the whole training.
+    :param config: of the run.
+    :param stage: of the stage.
+    :param structure: what is distilled beside the place loss.
     :param knowledge: sample weights and structural embeddings; None prepares them where
         ``structure.weight`` asks for them.
     :raises ConfigError: keys contradict each other or the files.
     :raises FloatingPointError: the loss is not finite; step and images are named.
     """
-    stage, run = config.finetune, Path(config.run)
+    run = Path(config.run)
     if not stage.places:
         raise ConfigError('finetune.places names no data set')
-    sets = open_training_sets(config)
+    sets = open_training_sets(stage.places, config.validation.held_out())
     size = config.network.vit.input_size
-    network = first_network(config, sets)
+    network = first_network(config, stage, sets)
     modules: dict[str, nn.Module] = {'network': network}
-    if config.structure.weight:
-        modules['structure'] = StructureLoss(*(knowledge or prepare(config, network)),
-                                             network.config.bits, config.structure,
-                                             config.seed).to(device())
+    if structure.weight:
+        modules['structure'] = StructureLoss(
+            *(knowledge or prepare(config, structure, network)), network.config.bits, structure,
+            config.seed).to(device())
     for block in network.backbone.blocks[:stage.freeze_blocks]:
         block.requires_grad_(False)
     if stage.freeze_blocks:
@@ -159,7 +201,7 @@ def finetune(config: TrainConfig, knowledge: Knowledge | None = None) -> PlaceNe
                           *network.backbone.patch_embed.parameters()):
             parameter.requires_grad_(False)
     # The frozen copy must be of the start, not of a checkpoint that is resumed.
-    loss = PlaceLoss(stage, network, modules.get('structure'), config.structure.weight)
+    loss = PlaceLoss(stage, network, modules.get('structure'), structure.weight)
     total = sum(len(part) for part in sets)
     per_epoch = max(1, total // (stage.optimizer.batch * stage.views))
     steps = stage.optimizer.steps or round(stage.optimizer.epochs * per_epoch)
@@ -173,7 +215,7 @@ def finetune(config: TrainConfig, knowledge: Knowledge | None = None) -> PlaceNe
         rng = np.random.default_rng((config.seed, step, part))
         return _load(sampler.draw(rng), size, stage, rng, skipped)
 
-    validation = Validation.of(config)
+    validation = Validation.of(config.validation, size)
     loop.train(make, loss, (lambda: validation(network)) if validation else None)
     if skipped:
         print(f'{len(skipped)} images did not decode and were skipped')
@@ -198,18 +240,3 @@ def _load(places: list[list[PoolImage]], size: tuple[int, int], stage: FinetuneC
         raise RuntimeError('no image of a whole batch decodes: '
                            + ', '.join(image.name for place in places for image in place))
     return PlaceBatch(names, torch.from_numpy(np.stack(images)), torch.tensor(labels))
-
-
-def _calibration(sets: list[PlaceSet], count: int, size: tuple[int, int], seed: int
-                 ) -> torch.Tensor:
-    """Return pictures to round a trunk on."""
-    rng = np.random.default_rng(seed)
-    pool = [image for part in sets for image in part.images]
-    pictures = []
-    for i in rng.permutation(len(pool)):
-        picture = read_rgb(pool[i].path)
-        if picture is not None:
-            pictures.append(student_view(picture, size, rng, 0.5))
-        if len(pictures) == count:
-            break
-    return torch.from_numpy(np.stack(pictures))

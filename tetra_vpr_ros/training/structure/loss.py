@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from tetra_vpr_ros.training.config import StructureConfig
 from tetra_vpr_ros.training.structure.sample_weights import SampleWeights
+from tetra_vpr_ros.training.structure.structure_config import StructureConfig
 import torch
 from torch import nn
 from torch.nn import functional as F

@@ -12,7 +12,8 @@ import numpy as np
 import onnxruntime
 from tetra_vpr_ros.training.data.label_maps import LabelMapError
 from tetra_vpr_ros.training.data.pool import find_images, read_rgb
-from tetra_vpr_ros.training.network.place_network import IMAGENET_MEAN, IMAGENET_STD
+from tetra_vpr_ros.training.network.imagenet import ImageNetNormalisation
+import torch
 from tqdm import tqdm
 
 
@@ -40,6 +41,7 @@ class Segmenter:
         if len(inputs) != 1 or len(shape) != 4 or shape[-1 if self._bytes else 1] != 3:
             raise LabelMapError(f'{path} takes {[(i.name, i.type, i.shape) for i in inputs]}, '
                                 'not one RGB image')
+        self._normalise = ImageNetNormalisation()
         self._path, self._name = path, inputs[0].name
         self._size = tuple(side if isinstance(side, int) else wanted
                            for side, wanted in zip(sides, size))
@@ -52,11 +54,10 @@ class Segmenter:
         :returns: class indices, uint8, of the size that the model puts out.
         :raises LabelMapError: the output is no segmentation of at most 256 classes.
         """
-        small = cv2.resize(picture, self._size[::-1], interpolation=cv2.INTER_AREA)
+        small = cv2.resize(picture, self._size[::-1], interpolation=cv2.INTER_AREA)[None]
         if not self._bytes:
-            scaled = (small / 255.0 - IMAGENET_MEAN) / IMAGENET_STD
-            small = scaled.astype(np.float32).transpose(2, 0, 1)
-        found = self._session.run(None, {self._name: small[None]})[0][0]
+            small = self._normalise(torch.from_numpy(small)).numpy()
+        found = self._session.run(None, {self._name: small})[0][0]
         if found.ndim == 3:
             found = found[0] if len(found) == 1 else found.argmax(0)
         if found.ndim != 2 or found.min() < 0 or found.max() > 255:

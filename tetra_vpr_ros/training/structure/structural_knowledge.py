@@ -15,16 +15,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from tetra_vpr_ros.training.config import ConfigError, TrainConfig
+from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.data.place_sets import PlaceSampler
 from tetra_vpr_ros.training.data.pool import read_rgb
 from tetra_vpr_ros.training.data.views import geometric_view, photometric_view
-from tetra_vpr_ros.training.loop.loop import device, Loop, Losses
+from tetra_vpr_ros.training.loop.loop import Loop, Losses
 from tetra_vpr_ros.training.loop.place_loss import MultiSimilarity
+from tetra_vpr_ros.training.loop.run_config import RunConfig
+from tetra_vpr_ros.training.network.device import device
 from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.structure.branch import StructureBranch
-from tetra_vpr_ros.training.structure.data import LabelledSet, open_labelled_sets, resized
+from tetra_vpr_ros.training.structure.labelled_sets import LabelledSet, open_labelled_sets, resized
 from tetra_vpr_ros.training.structure.sample_weights import best_positive_ranks, SampleWeights
+from tetra_vpr_ros.training.structure.structure_config import StructureConfig
 import torch
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -52,14 +55,15 @@ class MapBatch:
     labels: torch.Tensor
 
 
-def train_branch(config: TrainConfig, sets: Sequence[LabelledSet]) -> StructureBranch:
+def train_branch(config: RunConfig, stage: StructureConfig, sets: Sequence[LabelledSet]
+                 ) -> StructureBranch:
     """
     Train the structural branch for places, or continue; multi-similarity as in stage 2.
 
-    :param config: of the whole training.
+    :param config: of the run.
+    :param stage: shape of the branch, and how it is trained.
     :param sets: places with label maps, without what is held out.
     """
-    stage = config.structure
     torch.manual_seed(config.seed)
     branch = StructureBranch(stage.branch).to(device())
     loop: Loop[MapBatch] = Loop(Path(config.run), 'structure', stage.optimizer,
@@ -177,41 +181,46 @@ def rank_samples(network: PlaceNetwork, branch: StructureBranch, sets: Sequence[
     return SampleWeights.of(names, x, y, right), embeddings
 
 
-def prepare(config: TrainConfig, network: PlaceNetwork) -> tuple[SampleWeights,
-                                                                 dict[str, torch.Tensor]]:
+def prepare(config: RunConfig, stage: StructureConfig, network: PlaceNetwork
+            ) -> tuple[SampleWeights, dict[str, torch.Tensor]]:
     """
     Train the branch and weigh the training pictures, or read what an earlier call has left.
 
     Writes ``structure_weights.csv``, ``structure_weights.png`` and
     ``structure_embeddings.pt`` into the run's folder.
 
-    :param config: of the whole training.
+    :param config: of the run.
+    :param stage: data sets, branch, and what is right.
     :param network: the RGB branch before structure is distilled into it.
     """
     run = Path(config.run)
     table, stored = run / 'structure_weights.csv', run / 'structure_embeddings.pt'
     if table.exists() and stored.exists():
         return SampleWeights.read(table), torch.load(stored, weights_only=True)
-    sets = open_labelled_sets(config, held_out=False)
-    branch = train_branch(config, sets)
-    weights, embeddings = rank_samples(network, branch, sets, config.structure.right, config.seed)
+    sets = open_labelled_sets(stage.sets, config.validation.held_out(), held_out=False)
+    branch = train_branch(config, stage, sets)
+    weights, embeddings = rank_samples(network, branch, sets, stage.right, config.seed)
     torch.save(embeddings, stored)
-    weights.plot(run / 'structure_weights.png', config.structure.right)
+    weights.plot(run / 'structure_weights.png', stage.right)
     weights.write(table)
     return weights, embeddings
 
 
-def audit(config: TrainConfig, network: PlaceNetwork) -> tuple[dict[str, int], str]:
+def audit(config: RunConfig, stage: StructureConfig, network: PlaceNetwork
+          ) -> tuple[dict[str, int], str]:
     """
     Count who is right on the validation split, before anything is distilled.
 
-    :param config: of the whole training.
+    :param config: of the run.
+    :param stage: data sets, branch, and what is right.
     :param network: the RGB branch.
     :returns: samples of each group, and advice.
     """
-    branch = train_branch(config, open_labelled_sets(config, held_out=False))
-    weights, _ = rank_samples(network, branch, open_labelled_sets(config, held_out=True),
-                              config.structure.right, config.seed)
+    held = config.validation.held_out()
+    branch = train_branch(config, stage, open_labelled_sets(stage.sets, held, held_out=False))
+    weights, _ = rank_samples(network, branch,
+                              open_labelled_sets(stage.sets, held, held_out=True),
+                              stage.right, config.seed)
     counts = weights.counts()
     total, gain = sum(counts.values()), counts['structure']
     if gain < max(FEWEST, SHARE * total):

@@ -21,7 +21,8 @@ import cv2
 import numpy as np
 from tetra_vpr_ros.training.data.pool import PoolImage, read_rgb
 from tetra_vpr_ros.training.data.views import geometric_view
-from tetra_vpr_ros.training.teachers.teachers import Teacher, TeacherOutput
+from tetra_vpr_ros.training.network.device import has_bfloat16
+from tetra_vpr_ros.training.teachers.teacher import Teacher, TeacherOutput
 import torch
 from tqdm import tqdm
 
@@ -82,8 +83,9 @@ def image_view(image: np.ndarray, index: int, view: int, spec: CacheSpec) -> np.
 
 
 def ask_teacher(teacher: Teacher, images: np.ndarray) -> TeacherOutput:
-    """Return what the teacher says of uint8 ``[B, H, W, 3]``, computed in bfloat16."""
-    with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16):
+    """Return what the teacher says of uint8 ``[B, H, W, 3]``, in bfloat16 where that is fast."""
+    fast = has_bfloat16(torch.device('cpu'))
+    with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16, enabled=fast):
         out = teacher(torch.from_numpy(images))
     out.patches = out.patches.float()
     return out

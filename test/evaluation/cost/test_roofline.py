@@ -1,0 +1,13 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+from tetra_vpr_ros.evaluation.cost.roofline import operations, product_gops, ternary_products
+from tetra_vpr_ros.vision import default_model_path
+
+
+def test_products_of_the_shipped_model():
+    products = ternary_products(default_model_path())
+    assert sum(products.values()) == 32  # four a block
+    assert all(m == 197 for m, _, _ in products)
+    assert operations(products) == pytest.approx(2e-9 * 197 * 14_155_776)
+    assert product_gops(products, 1, iterations=2) > 1

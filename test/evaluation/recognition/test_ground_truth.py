@@ -1,0 +1,109 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+import pickle
+
+import cv2
+import numpy as np
+import pytest
+from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
+from tetra_vpr_ros.evaluation.recognition.ground_truth import read_truth
+
+DATABASE = [Path(f'db/@{10 * i}@0@.jpg') for i in range(5)]
+QUERIES = [Path(f'q/@{10 * i + 4}@0@.jpg') for i in range(3)]
+
+
+def pairs(truth):
+    return [tuple(pair) for pair in np.argwhere(truth)]
+
+
+def test_frames_utm_and_none():
+    assert pairs(read_truth('frames:1', DATABASE, QUERIES)) == [
+        (0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2), (2, 3)]
+    assert pairs(read_truth('utm:5', DATABASE, QUERIES)) == [(0, 0), (1, 1), (2, 2)]
+    assert read_truth('utm', DATABASE, QUERIES).all(axis=0)[1]  # 25 m
+    assert not read_truth('none', DATABASE, QUERIES).any()
+
+
+@pytest.mark.parametrize('form', ['csv', 'tum', 'kitti'])
+def test_poses(tmp_path, form):
+    positions = [(10.0 * i, 0.0) for i in range(5)] + [(10.0 * i + 4, 0.0) for i in range(3)]
+    path = tmp_path / 'poses.txt'
+    if form == 'csv':
+        path.write_text('name,x,y\n' + ''.join(
+            f'{file.name},{x},{y}\n' for file, (x, y) in zip([*DATABASE, *QUERIES], positions)))
+    elif form == 'tum':
+        path.write_text('# stamp x y z\n' + ''.join(f'{i} {x} {y} 0 0 0 0 1\n'
+                                                    for i, (x, y) in enumerate(positions)))
+    else:
+        path.write_text(''.join(f'1 0 0 {x} 0 1 0 {y} 0 0 1 0\n' for x, y in positions))
+    assert pairs(read_truth(f'poses:{path}:5', DATABASE, QUERIES)) == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_lists_of_indices(tmp_path):
+    ragged = np.empty((3, 2), object)
+    for i, places in enumerate(([0], [1, 2], [])):
+        ragged[i] = [i, np.array(places, int)]
+    np.save(tmp_path / 'bench.npy', ragged, allow_pickle=True)
+    assert pairs(read_truth(f'npy:{tmp_path}/bench.npy', DATABASE, QUERIES)) == [
+        (0, 0), (1, 1), (1, 2)]
+    np.save(tmp_path / 'plain.npy', np.array([[0], [3], [4]]))
+    assert pairs(read_truth(f'npy:{tmp_path}/plain.npy', DATABASE, QUERIES)) == [
+        (0, 0), (1, 3), (2, 4)]
+
+
+class Hostile:
+
+    def __reduce__(self):
+        return Path.touch, (Path('/tmp/this_was_run'),)
+
+
+def test_an_array_that_would_run_code_is_refused(tmp_path):
+    rows = np.empty(3, object)
+    rows[:] = [Hostile()] * 3
+    np.save(tmp_path / 'evil.npy', rows, allow_pickle=True)
+    with pytest.raises(DatasetError, match='not a list of indices'):
+        read_truth(f'npy:{tmp_path}/evil.npy', DATABASE, QUERIES)
+    assert not Path('/tmp/this_was_run').exists()
+    (tmp_path / 'short.npy').write_bytes(b'\x93NUMPY\x01\x00\x10\x00')
+    with pytest.raises(DatasetError, match='short'):
+        read_truth(f'npy:{tmp_path}/short.npy', DATABASE, QUERIES)
+    (tmp_path / 'pickle.npy').write_bytes(pickle.dumps([1]))
+    with pytest.raises(DatasetError):
+        read_truth(f'npy:{tmp_path}/pickle.npy', DATABASE, QUERIES)
+
+
+def test_matrices(tmp_path):
+    wide = np.zeros((3, 5), np.uint8)
+    wide[1, 4] = 255
+    cv2.imwrite(str(tmp_path / 'wide.png'), wide)
+    assert pairs(read_truth(f'matrix:{tmp_path}/wide.png', DATABASE, QUERIES)) == [(1, 4)]
+    square = np.zeros((8, 8), np.uint8)
+    square[6, 2] = 255  # lower triangle: query 1, place 2
+    cv2.imwrite(str(tmp_path / 'square.bmp'), square)
+    assert pairs(read_truth(f'matrix:{tmp_path}/square.bmp', DATABASE, QUERIES)) == [(1, 2)]
+
+
+@pytest.mark.parametrize('spec, says', [
+    ('gps', 'use one of utm:RADIUS'), ('frames:x', "'x' is not a number"),
+    ('utm:-3', "'-3' is not a number"), ('npy:nowhere.npy', "no ground-truth file 'nowhere.npy'"),
+    ('poses:nowhere.txt:5', 'nowhere.txt'), ('matrix:{}/text', 'text is not an image'),
+    ('matrix:{}/small.png', '2 x 2, not 3 queries x 5 places'), ('poses:{}/text:5', 'neither CSV'),
+    ('poses:{}/few.txt:5', '1 poses for 8 images'),
+    ('poses:{}/names.csv:5', 'no pose of @0@0@.jpg'),
+    ('npy:{}/rows.npy', '2 rows for 3 queries'), ('npy:{}/far.npy', 'does not list places')])
+def test_what_does_not_fit_is_told(tmp_path, spec, says):
+    (tmp_path / 'text').write_text('no image, no poses')
+    cv2.imwrite(str(tmp_path / 'small.png'), np.zeros((2, 2), np.uint8))
+    (tmp_path / 'few.txt').write_text('0 1 2 3 0 0 0 1\n')
+    (tmp_path / 'names.csv').write_text('name,x,y\nother.jpg,1,2\n')
+    np.save(tmp_path / 'rows.npy', np.array([[0], [1]]))
+    np.save(tmp_path / 'far.npy', np.array([[0], [1], [99]]))
+    with pytest.raises(DatasetError) as caught:
+        read_truth(spec.format(tmp_path), DATABASE, QUERIES)
+    assert says in str(caught.value)
+
+
+def test_names_without_coordinates_say_so():
+    with pytest.raises(DatasetError, match='holds no @utm_east@utm_north@'):
+        read_truth('utm:25', [Path('a.jpg')], QUERIES)

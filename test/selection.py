@@ -1,0 +1,26 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Marks what takes its time, so that ``make quick`` can leave it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_FOLDERS = {'nodes': 'processes', 'training': 'training', 'simulation': 'simulation'}
+_WORLD = 'drive'  # the fixture that renders; those of bags and maps ask for it
+_STARTERS = ('subprocess', 'multiprocessing')  # a test module that imports one starts processes
+
+
+def pytest_collection_modifyitems(items):
+    """Mark tests by their folder, by what their module starts, and by the rendered world."""
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0]
+        if folder in _FOLDERS:
+            item.add_marker(getattr(pytest.mark, _FOLDERS[folder]))
+        if any(hasattr(item.module, name) for name in _STARTERS):
+            item.add_marker(pytest.mark.processes)
+        if _WORLD in item.fixturenames:
+            item.add_marker(pytest.mark.simulation)

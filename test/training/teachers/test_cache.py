@@ -1,0 +1,55 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from tetra_vpr_ros.training.data.pool import find_images, read_rgb
+from tetra_vpr_ros.training.network.vit import ViTConfig
+from tetra_vpr_ros.training.teachers.cache import build_cache, TeacherCache
+from tetra_vpr_ros.training.teachers.open_teacher import open_teacher, TeacherConfig
+from training_data import SPEC
+
+
+def test_cache_holds_views_and_tokens_and_skips_what_does_not_decode(cache, pictures):
+    assert cache.views.shape == (33, 2, 64, 64, 3)
+    assert cache.tokens.shape == (33, 2, 16, 32)
+    assert cache.grid == (4, 4)
+    assert cache.valid.sum() == 32
+    assert not cache.valid[32]
+    assert np.isfinite(cache.tokens[:32].astype(np.float32)).all()
+    image = read_rgb(find_images(pictures)[3].path)
+    whole = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
+    assert np.array_equal(cache.views[3, 0], whole)
+
+
+def test_an_interrupted_cache_continues_to_the_same_result(pictures, vit_teacher, tmp_path):
+    vit = ViTConfig(**vit_teacher.pop('vit'))
+    teacher = open_teacher(TeacherConfig(**vit_teacher, vit=vit))
+    images = find_images(pictures)
+    spec = replace(SPEC, size=56)
+    whole = build_cache(tmp_path / 'whole', images, teacher, spec)
+    calls = []
+
+    class Interrupted:
+        patch_channels, class_channels = teacher.patch_channels, teacher.class_channels
+
+        def __call__(self, image):
+            calls.append(len(image))
+            if calls.count(16) == 2:  # the second chunk of eight images with two views
+                raise KeyboardInterrupt
+            return teacher(image)
+
+    with pytest.raises(KeyboardInterrupt):
+        build_cache(tmp_path / 'cut', images, Interrupted(), spec)
+    with pytest.raises(RuntimeError, match='incomplete'):
+        TeacherCache(tmp_path / 'cut')
+    again = build_cache(tmp_path / 'cut', images, teacher, spec)
+    assert np.array_equal(again.views, whole.views)
+    for name in ('tokens', 'class_token', 'attention'):
+        found, wanted = getattr(again, name), getattr(whole, name)
+        assert np.allclose(found, wanted, atol=2e-2), name
+        assert np.abs(wanted[:32]).max() > 0.04, name  # a gap would be full of zeros
+    with pytest.raises(ValueError, match='other images'):
+        build_cache(tmp_path / 'cut', images[:5], teacher, spec)

@@ -1,0 +1,36 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+import random
+
+from hypothesis import given, strategies
+from tetra_vpr_ros.vision.image_files import image_files, natural_order
+
+
+def test_numbers_are_counted_and_not_spelled():
+    names = ['1.jpg', '2.jpg', '10.jpg', 'a1.jpg', 'a2b.jpg', 'a10.jpg', 'a.jpg', 'b.jpg']
+    mixed = names[:]
+    random.Random(0).shuffle(mixed)
+    assert sorted(mixed, key=natural_order) == names
+
+
+def test_numbers_of_other_scripts_and_the_same_number_twice():
+    names = ['x²', 'x³', '7.jpg', '07.jpg', '\u0667.jpg', '²', '8']
+    for seed in range(5):
+        random.Random(seed).shuffle(names)
+        assert sorted(names, key=natural_order) == [
+            '07.jpg', '7.jpg', '\u0667.jpg', '8', 'x²', 'x³', '²']
+
+
+@given(strategies.lists(strategies.text(max_size=6)))
+def test_any_names_have_one_order(names):
+    backwards = names[::-1]
+    assert sorted(backwards, key=natural_order) == sorted(names, key=natural_order)
+
+
+def test_a_folder_and_the_folders_in_it(tmp_path):
+    for name in ('10.JPG', '9.png', 'note.txt', 'run2/1.jpeg', 'run10/1.jpg'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [path.name for path in image_files(tmp_path)] == ['9.png', '10.JPG']
+    assert [str(path.relative_to(tmp_path)) for path in image_files(tmp_path, deep=True)] == [
+        '9.png', '10.JPG', 'run2/1.jpeg', 'run10/1.jpg']

@@ -1,0 +1,58 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a whole frame takes, from JPEG bytes to an estimate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import tempfile
+
+import cv2
+import numpy as np
+from tetra_vpr_ros.evaluation.cost.timing import in_turns, Seconds
+from tetra_vpr_ros.localization import SingleFrameLocalizer
+from tetra_vpr_ros.mapping import calibrate, NewPlace, PlaceMap, Pose
+from tetra_vpr_ros.vision import decode_compressed, PlaceEncoder
+
+
+def measure_frame(model: Path, threads: int, iterations: int, places: int = 10_000
+                  ) -> tuple[dict[str, float], dict[str, float]]:
+    """
+    Time a whole frame, from JPEG bytes to an accepted estimate, and what precedes the encoder.
+
+    :returns: of the frame, and of decoding with resizing, each ``p50_ms`` and ``p95_ms``.
+    """
+    encoder = PlaceEncoder(model, threads=threads)
+    rng = np.random.default_rng(0)
+    # A smooth picture: noise would make the JPEG many times larger than a camera's.
+    coarse = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    picture = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
+    data = cv2.imencode('.jpg', picture)[1].tobytes()
+    descriptors = rng.integers(0, 256, (places, encoder.bits // 8), dtype=np.uint8)
+    descriptors[0] = encoder.encode(decode_compressed(data))
+    straight = np.array([0.0, 0.0, 0.0, 1.0])
+    with tempfile.TemporaryDirectory() as folder, \
+            PlaceMap.create(Path(folder) / 'line.vpr', encoder.info) as place_map:
+        place_map.add_places(place_map.begin_session('benchmark'), [
+            NewPlace(i, Pose(np.array([float(i), 0.0, 0.0]), straight, None), descriptor)
+            for i, descriptor in enumerate(descriptors)])
+        calibration = calibrate(place_map.places())
+        place_map.set_meta(calibration=calibration.to_meta() if calibration else None)
+        localizer = SingleFrameLocalizer(place_map)
+
+    def frame() -> None:
+        estimate = localizer.match(encoder.encode(decode_compressed(data)))
+        if not estimate.accepted:
+            raise RuntimeError(f'the frame was not accepted: {estimate.rejection}')
+
+    def prepare() -> None:
+        image = decode_compressed(data)
+        cv2.resize(image, (encoder.info.width, encoder.info.height),
+                   interpolation=cv2.INTER_AREA)
+
+    def figures(seconds: Seconds) -> dict[str, float]:
+        return {'p50_ms': 1e3 * float(np.median(seconds)),
+                'p95_ms': 1e3 * float(np.percentile(seconds, 95))}
+
+    whole, before = in_turns([frame, prepare], iterations, 'whole frame')
+    return figures(whole), figures(before)

@@ -1,0 +1,51 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Times that can be compared: tasks in turns, models opened as the node opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+import onnxruntime
+from tqdm import tqdm
+
+Seconds = NDArray[np.float64]
+
+
+def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """Open a model as the node does, on the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Idle threads of the other sessions would take the processor from the one that is timed.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+
+
+def random_input(session: onnxruntime.InferenceSession, batch: int
+                 ) -> dict[str, NDArray[np.generic]]:
+    """Return a batch of noise in the shape and type that a model takes."""
+    entry = session.get_inputs()[0]
+    rng = np.random.default_rng(0)
+    shape = (batch, *entry.shape[1:])
+    if entry.type == 'tensor(uint8)':
+        return {entry.name: rng.integers(0, 256, shape, dtype=np.uint8)}
+    return {entry.name: rng.standard_normal(shape, np.float32)}
+
+
+def in_turns(tasks: Sequence[Callable[[], object]], iterations: int, what: str) -> list[Seconds]:
+    """Time tasks in turns, after one unmeasured turn; seconds ``[iterations]`` of each."""
+    for task in tasks:
+        task()
+    times = np.empty((len(tasks), iterations))
+    for i in tqdm(range(iterations), desc=what, leave=False):
+        for row, task in enumerate(tasks):
+            began = time.perf_counter()
+            task()
+            times[row, i] = time.perf_counter() - began
+    return list(times)

@@ -1,0 +1,194 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Which query shows which place: the ways in which data sets say it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import csv
+from pathlib import Path
+import pickle
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
+from tetra_vpr_ros.evaluation.recognition.recall import frames_truth
+
+Truth = NDArray[np.bool_]
+
+KINDS = ('utm:RADIUS', 'frames:TOLERANCE', 'poses:FILE:RADIUS', 'npy:FILE', 'matrix:FILE', 'none')
+"""Forms of a ground truth."""
+
+
+def read_truth(spec: str, database: Sequence[Path], queries: Sequence[Path]) -> Truth:
+    """
+    Return which query shows which place.
+
+    * ``utm:25``: names ``@utm_east@utm_north@…``, places within 25 m (the convention of
+      VPR-methods-evaluation);
+    * ``frames:2``: the same index in natural order of the names, give or take 2;
+    * ``poses:FILE:5``: a CSV with columns ``name,x,y[,z]``, or TUM or KITTI poses of the
+      database and then of the queries, one a line; within 5 m;
+    * ``npy:FILE``: for each query the indices of its places, as VPR-Bench ships it;
+    * ``matrix:FILE``: an image, not zero where query (row) and place (column) are the same;
+      square over database and queries together is fine, too;
+    * ``none``: nothing matches.
+
+    :param spec: one of these.
+    :param database: image files of the places.
+    :param queries: image files of the queries.
+    :returns: bool ``[queries, places]``.
+    :raises DatasetError: the form is not known, or does not fit the images.
+    """
+    kind, _, rest = spec.partition(':')
+    shape = (len(queries), len(database))
+    if kind == 'none' and not rest:
+        return np.zeros(shape, bool)
+    if kind == 'frames':
+        return frames_truth(*shape, int(_number(spec, rest or '2')))
+    found = read_positions(spec, database, queries)
+    if found is not None:
+        radius = rest.rpartition(':')[2] if kind == 'poses' else rest or '25'
+        return _within(*found, _number(spec, radius))
+    if kind == 'npy':
+        return _index_lists(_file(rest), shape)
+    if kind == 'matrix':
+        return _matrix(_file(rest), shape)
+    raise DatasetError(f"no ground truth {spec!r}: use one of {', '.join(KINDS)}")
+
+
+def read_positions(spec: str, database: Sequence[Path], queries: Sequence[Path]
+                   ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """
+    Return where the pictures were taken, for the ground truths that say it.
+
+    :param spec: of the ground truth.
+    :param database: image files of the places.
+    :param queries: image files of the queries.
+    :returns: metres, ``[places, 2 or 3]`` and ``[queries, 2 or 3]``, or None.
+    :raises DatasetError: it does not fit the images.
+    """
+    kind, _, rest = spec.partition(':')
+    if kind == 'utm':
+        return _utm(database), _utm(queries)
+    if kind == 'poses':
+        positions = _positions(_file(rest.rpartition(':')[0]), [*database, *queries])
+        return positions[:len(database)], positions[len(database):]
+    return None
+
+
+def _number(spec: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not value >= 0:
+        raise DatasetError(f'ground truth {spec!r}: {text!r} is not a number of 0 or more')
+    return value
+
+
+def _file(name: str) -> Path:
+    path = Path(name)
+    if not path.is_file():
+        raise DatasetError(f'no ground-truth file {name!r}')
+    return path
+
+
+def _within(places: NDArray[np.float64], queries: NDArray[np.float64], radius: float) -> Truth:
+    apart = np.linalg.norm(queries[:, None] - places[None], axis=2)
+    return np.asarray(apart <= radius)
+
+
+def _utm(files: Sequence[Path]) -> NDArray[np.float64]:
+    positions = []
+    for path in files:
+        parts = path.name.split('@')
+        try:
+            positions.append((float(parts[1]), float(parts[2])))
+        except (IndexError, ValueError) as error:
+            raise DatasetError(f'{path}: the name holds no @utm_east@utm_north@; say with '
+                               '--ground-truth how places are told') from error
+    return np.array(positions)
+
+
+def _positions(path: Path, files: Sequence[Path]) -> NDArray[np.float64]:
+    """Read positions of all files, by name from a CSV or by order."""
+    text = path.read_text()
+    try:
+        if text.partition('\n')[0].startswith('name,'):
+            known = {Path(row['name']).name: [float(row['x']), float(row['y']),
+                                              float(row.get('z') or 0.0)]
+                     for row in csv.DictReader(text.splitlines())}
+            missing = [file.name for file in files if file.name not in known]
+            if missing:
+                raise DatasetError(f'{path} has no pose of {missing[0]} (and {len(missing) - 1} '
+                                   'others)')
+            return np.array([known[file.name] for file in files])
+        rows = [[float(value) for value in line.replace(',', ' ').split()]
+                for line in text.splitlines() if line.strip() and not line.startswith('#')]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f'{path} is neither CSV (name,x,y), TUM nor KITTI: {error}') from error
+    widths = {len(row) for row in rows}
+    if widths not in ({8}, {12}):
+        raise DatasetError(f'{path} is neither CSV (name,x,y), TUM (8 numbers a line) nor KITTI '
+                           '(12)')
+    if len(rows) != len(files):
+        raise DatasetError(f'{path} has {len(rows)} poses for {len(files)} images of database and '
+                           'queries')
+    columns = [1, 2, 3] if widths == {8} else [3, 7, 11]
+    return np.array(rows)[:, columns]
+
+
+def _matrix(path: Path, shape: tuple[int, int]) -> Truth:
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise DatasetError(f'{path} is not an image')
+    same = np.asarray(image) > 0
+    queries, places = shape
+    if same.shape == shape:
+        return np.asarray(same)
+    if same.shape == (queries + places, queries + places):
+        return np.asarray(same[places:, :places] | same[:places, places:].T)
+    raise DatasetError(f'{path} is {same.shape[0]} x {same.shape[1]}, not {queries} queries x '
+                       f'{places} places, nor square over both')
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """VPR-Bench's arrays of lists are pickled; nothing but arrays may come out of them."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module.partition('.')[0] == 'numpy' and name in (
+                '_reconstruct', 'ndarray', 'dtype', 'scalar')):
+            return super().find_class(module, name)
+        raise DatasetError(f'the file asks for {module}.{name}: it is not a list of indices')
+
+
+def _load_array(file: BinaryIO) -> Any:
+    version = np.lib.format.read_magic(file)
+    read = (np.lib.format.read_array_header_1_0 if version == (1, 0)
+            else np.lib.format.read_array_header_2_0)
+    _, _, dtype = read(file)
+    if dtype.hasobject:
+        return _ArraysOnly(file).load()
+    file.seek(0)
+    return np.load(file, allow_pickle=False)
+
+
+def _index_lists(path: Path, shape: tuple[int, int]) -> Truth:
+    """Read rows ``[query, [place, …]]`` or, for query i, row i of places."""
+    truth = np.zeros(shape, bool)
+    try:
+        with path.open('rb') as file:
+            rows = _load_array(file)
+        if len(rows) != shape[0]:
+            raise DatasetError(f'{path} has {len(rows)} rows for {shape[0]} queries')
+        for number, row in enumerate(rows):
+            paired = len(row) == 2 and np.ndim(row[0]) == 0 and np.ndim(row[1]) == 1
+            query, places = (int(row[0]), row[1]) if paired else (number, row)
+            truth[query, np.asarray(places, int)] = True
+    except (ValueError, IndexError, TypeError, pickle.UnpicklingError, EOFError) as error:
+        raise DatasetError(f'{path} does not list places of {shape[0]} queries among {shape[1]} '
+                           f'places: {error}') from error
+    return truth

@@ -1,0 +1,56 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a map is to be built from, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """
+    What a map is built from, and how.
+
+    :ivar output: the map file to write.
+    :ivar bags: one traverse each.
+    :ivar image_topic: None finds it by type.
+    :ivar pose_topic: None finds it by type.
+    :ivar tf_frames: parent and child frame; poses then come from ``/tf``.
+    :ivar model: None for the shipped model.
+    :ivar keyframe_distance: metres between places.
+    :ivar keyframe_angle: degrees between places.
+    :ivar max_pose_gap: seconds between two poses that may be interpolated.
+    :ivar thumbnails: store a small picture of each place.
+    :ivar features: store local features of each place, for geometric verification.
+    :ivar frame_id: of the poses; None takes the parent of ``tf_frames``, else ``map``.
+    :ivar resume: continue an interrupted build.
+    :ivar append: add traverses to an existing map.
+    :ivar threads: of the encoder; 0 for all cores.
+    :ivar workers: processes that map a bag each; 0 for as many as there are cores.
+    :ivar ray: address of a Ray cluster that maps the bags; ``local`` starts one here.
+    """
+
+    output: Path
+    bags: tuple[Path, ...] = ()
+    image_topic: str | None = None
+    pose_topic: str | None = None
+    tf_frames: tuple[str, str] | None = None
+    model: Path | None = None
+    keyframe_distance: float = 0.5
+    keyframe_angle: float = 15.0
+    max_pose_gap: float = 0.5
+    thumbnails: bool = True
+    features: bool = False
+    frame_id: str | None = None
+    resume: bool = False
+    append: bool = False
+    threads: int = 0
+    workers: int = 1
+    ray: str | None = None
+
+    def recipe(self) -> dict[str, float]:
+        """Return what must stay the same where a build is continued."""
+        return {'keyframe_distance': self.keyframe_distance,
+                'keyframe_angle': self.keyframe_angle, 'max_pose_gap': self.max_pose_gap}

@@ -1,0 +1,130 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""From the frames of a traverse to the places of a map, in transactions."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+import cv2
+import numpy as np
+from tetra_vpr_ros.mapping.building.keyframes import KeyframeSelector
+from tetra_vpr_ros.mapping.building.options import BuildOptions
+from tetra_vpr_ros.mapping.building.report import BuildReport
+from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.map.places import NewPlace
+from tetra_vpr_ros.mapping.pose import Pose
+from tetra_vpr_ros.mapping.sources.traverse import Frame, Traverse
+from tetra_vpr_ros.vision.decoding import Image, ImageError
+from tetra_vpr_ros.vision.encoder import PlaceEncoder
+from tetra_vpr_ros.vision.local_features import extract_features
+from tqdm import tqdm
+
+_BATCH = 8
+_THUMBNAIL_SIDE = 240
+
+Picked = tuple[int, Pose, Image]
+
+
+def never() -> bool:
+    """Let a build run to its end."""
+    return False
+
+
+def add_traverse(place_map: PlaceMap, traverse: Traverse, encoder: PlaceEncoder,
+                 options: BuildOptions, report: BuildReport, progress: bool = True,
+                 position: int | None = None, stopped: Callable[[], bool] = never) -> None:
+    """
+    Map a traverse, or what an interrupted build has left of it.
+
+    :param place_map: open for writing.
+    :param traverse: to be mapped.
+    :param encoder: of the map's model.
+    :param options: of the build.
+    :param report: is added to.
+    :param progress: show a bar.
+    :param position: line of the bar.
+    :param stopped: asked before each frame; True stops as Ctrl-C does.
+    :raises KeyboardInterrupt: after what was read is stored.
+    :raises MapError: the map cannot be written, or the traverse is another than the one
+        that an interrupted build began with.
+    """
+    begun = [s.number for s in place_map.sessions() if s.source == traverse.source]
+    session = begun[0] if begun else place_map.begin_session(traverse.source)
+    selector = KeyframeSelector(options.keyframe_distance, options.keyframe_angle)
+    stored = deque(place_map.stamps(session))
+    bar = tqdm(traverse.frames(), total=traverse.length, unit='frame', position=position,
+               desc=f'mapping {traverse.name}', disable=not progress)
+    waiting: list[Picked] = []
+    try:
+        for picked in _keyframes(_until(bar, stopped), stored, selector, report):
+            waiting.append(picked)
+            if len(waiting) == _BATCH:
+                # Ctrl-C may come when these are stored: they are not to be stored again.
+                batch, waiting = waiting, []
+                report.places += _store(place_map, session, encoder, batch, options)
+    finally:  # whatever stopped it, what was read is kept
+        report.places += _store(place_map, session, encoder, waiting, options)
+        bar.close()
+        report.damaged += traverse.problems
+    if stored:
+        raise MapError(f'{place_map.path} has places of {traverse.source} that are not in it '
+                       'any more: build the map again')
+    place_map.finish_session(session)
+
+
+def _until(frames: Iterator[Frame], stopped: Callable[[], bool]) -> Iterator[Frame]:
+    for frame in frames:
+        if stopped():
+            raise KeyboardInterrupt
+        yield frame
+
+
+def _keyframes(frames: Iterator[Frame], stored: deque[int], selector: KeyframeSelector,
+               report: BuildReport) -> Iterator[Picked]:
+    """Yield what becomes a place; only that is decoded, and what is stored is passed over."""
+    for frame in frames:
+        wanted = frame.pose is not None and selector.wants(frame.pose)
+        if stored:  # the stamps alone would not do: they may come twice
+            if frame.pose is not None and wanted and frame.stamp_ns == stored[0]:
+                selector.accept(frame.pose)
+                stored.popleft()
+            continue
+        report.frames += 1
+        if frame.pose is None:
+            report.without_pose += 1
+        elif not wanted:
+            report.not_keyframes += 1
+        else:
+            try:
+                image = frame.decode()
+            except ImageError:
+                report.undecodable += 1
+                continue
+            selector.accept(frame.pose)
+            yield frame.stamp_ns, frame.pose, image
+
+
+def _store(place_map: PlaceMap, session: int, encoder: PlaceEncoder, waiting: Sequence[Picked],
+           options: BuildOptions) -> int:
+    if not waiting:
+        return 0
+    descriptors = encoder.encode_batch([image for _, _, image in waiting])
+    place_map.add_places(session, [
+        NewPlace(stamp, pose, descriptor, thumbnail_of(image) if options.thumbnails else None,
+                 extract_features(image) if options.features else None)
+        for (stamp, pose, image), descriptor in zip(waiting, descriptors)])
+    return len(waiting)
+
+
+def thumbnail_of(image: Image) -> bytes:
+    """Return a JPEG whose short side is at most 240 pixels."""
+    scale = min(1.0, _THUMBNAIL_SIDE / min(image.shape[:2]))
+    if scale < 1:
+        image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale,
+                                      interpolation=cv2.INTER_AREA), np.uint8)
+    _, data = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
+                           [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return data.tobytes()

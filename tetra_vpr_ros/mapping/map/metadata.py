@@ -1,0 +1,88 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The metadata of a map: what they must be, and reading and writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+import json
+import math
+from typing import Any
+
+from tetra_vpr_ros.mapping.map.map_database import MapDatabase
+from tetra_vpr_ros.mapping.map.map_error import damage_told
+
+_MOST_BITS = 1_000_000
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _number(value: Any) -> bool:
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)
+            and math.isfinite(value))
+
+
+def _bits(value: Any) -> bool:
+    return type(value) is int and 0 < value <= _MOST_BITS and value % 8 == 0
+
+
+def _recipe(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_number, value.values()))
+
+
+def _origin(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list) and len(value) == 3 and all(map(_number, value)))
+
+
+def _calibration(value: Any) -> bool:
+    return value is None or isinstance(value, dict)
+
+
+_REQUIRED: dict[str, Callable[[Any], bool]] = {
+    'model_fingerprint': _text, 'model_name': _text, 'frame_id': _text, 'created': _text,
+    'bits': _bits}
+_KNOWN = {**_REQUIRED, 'build': _recipe, 'geodetic_origin': _origin,
+          'calibration': _calibration}
+
+
+def read_metadata(db: MapDatabase) -> dict[str, Any]:
+    """
+    Return all metadata.
+
+    :raises MapError: they are damaged, or one that every map has is missing.
+    """
+    stored = dict(db.read('SELECT key, value FROM meta'))
+    with damage_told(db.path, 'its metadata'):
+        return {key: _parsed(key, stored[key]) for key in {**_REQUIRED, **stored}}
+
+
+def read_value(db: MapDatabase, key: str) -> Any:
+    """
+    Return one value that every map has.
+
+    :raises MapError: it is damaged or missing.
+    """
+    stored = dict(db.read('SELECT key, value FROM meta WHERE key = ?', (key,)))
+    with damage_told(db.path, 'its metadata'):
+        return _parsed(key, stored[key])
+
+
+def _parsed(key: str, text: str) -> Any:
+    value = json.loads(text)
+    if key in _KNOWN and not _KNOWN[key](value):
+        raise ValueError(f'{key} is {value!r:.80}')
+    return value
+
+
+def write_metadata(db: MapDatabase, values: Mapping[str, Any]) -> None:
+    """
+    Store values, which must be JSON-serialisable.
+
+    :raises MapError: the file cannot be written.
+    """
+    with db.transaction() as connection:
+        connection.executemany('INSERT OR REPLACE INTO meta VALUES (?, ?)',
+                               [(key, json.dumps(value)) for key, value in values.items()])

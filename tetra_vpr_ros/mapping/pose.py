@@ -1,0 +1,66 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the robot was, and the quaternions that say which way it looked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FARTHEST = 1e8
+"""Metres beyond which no pose lies: so large a number is damage, not a place on Earth."""
+
+_UNIT = 1e-3  # by which the length of a quaternion may differ from one
+
+
+@dataclass(frozen=True)
+class Pose:
+    """
+    Pose of ``base_link`` in the map frame (REP-103, REP-105).
+
+    :ivar position: metres, float64 ``[3]``.
+    :ivar quaternion: unit x y z w, float64 ``[4]``.
+    :ivar geodetic: latitude and longitude (degrees) and altitude (metres), if known.
+    """
+
+    position: NDArray[np.float64]
+    quaternion: NDArray[np.float64]
+    geodetic: tuple[float, float, float] | None = None
+
+    def distance_to(self, other: Pose) -> float:
+        """Return metres to another pose."""
+        return float(np.linalg.norm(self.position - other.position))
+
+    def angle_to(self, other: Pose) -> float:
+        """Return the rotation to another pose in radians, 0 … pi."""
+        dot = abs(float(self.quaternion @ other.quaternion))
+        return 2.0 * math.acos(min(1.0, dot))
+
+
+def level_quaternion(yaw: ArrayLike) -> NDArray[np.float64]:
+    """
+    Return the quaternion of a robot on level ground.
+
+    :param yaw: radians about z, counter-clockwise from x, of any shape ``[...]``.
+    :returns: unit x y z w, ``[..., 4]``.
+    """
+    half = np.asarray(yaw, np.float64) / 2
+    still = np.zeros_like(half)
+    return np.stack([still, still, np.sin(half), np.cos(half)], axis=-1)
+
+
+def sound_poses(positions: NDArray[np.float64], quaternions: NDArray[np.float64]
+                ) -> NDArray[np.bool_]:
+    """
+    Tell which poses are finite, on Earth, and have a quaternion of unit length.
+
+    :param positions: ``[n, 3]``.
+    :param quaternions: ``[n, 4]``.
+    :returns: bool ``[n]``.
+    """
+    with np.errstate(over='ignore', invalid='ignore'):
+        unit = np.abs(np.linalg.norm(quaternions, axis=1) - 1) <= _UNIT  # NaN is not
+    return np.asarray(unit & (np.abs(positions) <= FARTHEST).all(axis=1))

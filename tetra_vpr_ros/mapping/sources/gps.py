@@ -1,0 +1,57 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""GPS fixes to a track of local metres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
+from tetra_vpr_ros.mapping.pose import level_quaternion
+from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
+
+
+def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
+                     origin: Origin | None = None) -> PoseTrack:
+    """
+    Turn GPS fixes into a track of local east-north-up metres.
+
+    A fix has no heading: the direction of travel stands for it, held while the
+    robot moves less than a metre.
+
+    :param stamps: nanoseconds, ``[n]``.
+    :param geodetic: latitude, longitude (degrees, WGS84) and altitude (metres), ``[n, 3]``.
+    :param origin: of the local frame; None takes the first fix.
+    :returns: the track, which knows its origin.
+    :raises TrackError: there is no fix.
+    """
+    if not len(stamps):
+        raise TrackError('there is no GPS fix')
+    geodetic = np.asarray(geodetic, np.float64).copy()
+    geodetic[~np.isfinite(geodetic[:, 2]), 2] = 0.0  # many receivers give no altitude
+    if origin is None:
+        latitude, longitude, altitude = (float(value) for value in geodetic[0])
+        origin = latitude, longitude, altitude
+    latitude, longitude, altitude = origin
+    to_enu = Transformer.from_pipeline(
+        '+proj=pipeline +step +proj=unitconvert +xy_in=deg +xy_out=rad '
+        '+step +proj=cart +ellps=WGS84 +step +proj=topocentric +ellps=WGS84 '
+        f'+lon_0={longitude!r} +lat_0={latitude!r} +h_0={altitude!r}')
+    positions = np.stack(
+        to_enu.transform(geodetic[:, 1], geodetic[:, 0], geodetic[:, 2]), axis=1)
+    order = np.argsort(np.asarray(stamps), kind='stable')
+    yaw = np.zeros(len(positions))
+    anchor, heading, first = positions[order[0]], 0.0, 0
+    moved = False
+    for count, i in enumerate(order):
+        step = positions[i] - anchor
+        if np.hypot(step[0], step[1]) >= 1.0:
+            heading, anchor = math.atan2(step[1], step[0]), positions[i]
+            if not moved:  # the first metre was driven in the heading it showed
+                yaw[order[first:count]] = heading
+                moved = True
+        yaw[i] = heading
+    return PoseTrack(stamps, positions, level_quaternion(yaw), geodetic, origin)

@@ -1,0 +1,47 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Two maps joined to one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from tetra_vpr_ros.mapping.building.copying import copy_places
+from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.pose import Pose
+from tetra_vpr_ros.mapping.tools.rewriting import rewritten
+
+
+def merge(first: Path, second: Path, output: Path, transform: Pose | None = None,
+          progress: bool = True) -> int:
+    """
+    Join two maps of one model.
+
+    :param first: map whose frame is kept.
+    :param second: map that is added.
+    :param output: of the new map; must not be one of the two.
+    :param transform: pose of the second map's frame in the first's.
+    :param progress: show bars.
+    :returns: places of the new map.
+    :raises MapError: the maps do not fit each other, or cannot be read or written.
+    """
+    if output.resolve() in (first.resolve(), second.resolve()):
+        raise MapError(f'{output} is one of the maps to be merged: name another file')
+    with PlaceMap.open_file(first) as one, PlaceMap.open_file(second) as two:
+        one.require_sound()
+        two.require_sound()
+        if one.meta()['model_fingerprint'] != two.meta()['model_fingerprint']:
+            raise MapError(f'{first} was built with model {one.meta()["model_name"]}, {second} '
+                           f'with {two.meta()["model_name"]}: build one of them again')
+        if transform is None and one.frame_id != two.frame_id:
+            raise MapError(f'{first} is in frame {one.frame_id!r}, {second} in '
+                           f'{two.frame_id!r}: say with --transform how they lie')
+        with rewritten(output, one) as new:
+            count = 0
+            for place_map, moved in ((one, None), (two, transform)):
+                table = place_map.places()
+                count += copy_places(place_map, table, new, np.ones(len(table), bool), moved,
+                                     progress)
+            return count

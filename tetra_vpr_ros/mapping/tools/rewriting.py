@@ -1,0 +1,43 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A map written anew beside the old one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import os
+from pathlib import Path
+
+from tetra_vpr_ros.mapping.calibration import calibrate
+from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.vision.model_file import ModelInfo
+
+
+@contextmanager
+def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
+              ) -> Iterator[PlaceMap]:
+    """
+    Write a map beside its final place and swap it in when it is whole.
+
+    :param output: of the new map; an existing file is replaced at the end.
+    :param like: a map with the frame of the new one.
+    :param model: of the new map; None for that of the other.
+    """
+    temporary = output.with_name(output.name + '.tmp')
+    for suffix in ('', '-wal', '-shm'):
+        Path(f'{temporary}{suffix}').unlink(missing_ok=True)
+    meta = like.meta()
+    if model is None:
+        model = ModelInfo(Path(meta['model_name']), meta['model_fingerprint'],
+                          meta['model_name'], '', like.bits, 0, 0, '')
+    try:
+        with PlaceMap.create(temporary, model, like.frame_id) as new:
+            kept = {key: meta[key] for key in ('build', 'geodetic_origin') if key in meta}
+            new.set_meta(**kept)
+            yield new
+            found = calibrate(new.places())
+            new.set_meta(calibration=found.to_meta() if found else None)
+        os.replace(temporary, output)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,40 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with a map file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from tetra_vpr_ros.mapping.calibration import load_calibration
+from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+
+
+def problems(path: Path) -> list[str]:
+    """
+    Return what is wrong with a map file; nothing for a sound one.
+
+    :param path: of the map.
+    """
+    try:
+        with PlaceMap.open_file(path) as place_map:
+            found = place_map.integrity()
+            table = place_map.places()
+            sessions = place_map.sessions()
+            calibrated = load_calibration(place_map) is not None
+    except MapError as error:
+        return [str(error)]
+    together = np.stack([table.sessions, table.stamps], axis=1)
+    twice = len(table) - len(np.unique(together, axis=0))
+    if twice:
+        found.append(f'{twice} places have the traverse and stamp of another')
+    unknown = set(table.sessions.tolist()) - {s.number for s in sessions}
+    if unknown:
+        found.append(f'places belong to traverses that are not listed: {sorted(unknown)}')
+    found += [f'traverse {s.source} is not complete: finish it with build_map --resume'
+              for s in sessions if not s.complete]
+    if not calibrated and len(table):
+        found.append(f'not calibrated: run calibrate_map --map {path}')
+    return found

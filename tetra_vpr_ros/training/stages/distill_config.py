@@ -1,0 +1,52 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What stage 1 learns from, and which terms it weighs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tetra_vpr_ros.training.loop.optimizer import OptimizerConfig
+from tetra_vpr_ros.training.stages.start import StartConfig
+from tetra_vpr_ros.training.teachers.open_teacher import TeacherConfig
+
+
+@dataclass(frozen=True)
+class DistillLosses:
+    """
+    Weights of the terms of stage 1.
+
+    :ivar class_token: TeTRA's class-token term (1 - cosine).
+    :ivar patch: patch tokens (1 - cosine + 0.1 MSE), spatially aligned.
+    :ivar attention: cross entropy of softened attention maps.
+    :ivar descriptor: our own: the embedding regresses the teacher's tokens on
+        the same grid, half whitened and rotated; needs the grid aggregation.
+    """
+
+    class_token: float = 1.0
+    patch: float = 0.3
+    attention: float = 0.05
+    descriptor: float = 0.0
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """
+    Stage 1: distillation without labels.
+
+    :ivar images: folders of images, searched below; ``folder: n`` takes every n-th.
+    :ivar q_schedule: of the progressive factor over the run: ``sigmoid``
+        (``sigmoid(16 t - 6)``), ``linear``, ``cosine`` or ``none`` (1 throughout).
+    :ivar clean_share: of student pictures whose light is not changed.
+    :ivar cache: folder of the teacher's outputs; empty computes them as they are needed.
+    """
+
+    images: dict[str, int] = field(default_factory=dict)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    cache: str = ''
+    start: StartConfig = field(default_factory=StartConfig)
+    losses: DistillLosses = field(default_factory=DistillLosses)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    q_schedule: Literal['sigmoid', 'linear', 'cosine', 'none'] = 'sigmoid'
+    clean_share: float = 0.2
