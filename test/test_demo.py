@@ -14,7 +14,6 @@ from sample_data import ROOT
 
 
 @pytest.mark.ros
-@pytest.mark.timeout(900)
 @pytest.mark.skipif(not (find_spec('rclpy') and find_spec('vizdoom') and find_spec('matplotlib')),
                     reason='the demo needs rclpy, vizdoom and matplotlib')
 def test_the_demo_localizes_and_reports(tmp_path):
