@@ -15,6 +15,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds
 
+_PATIENCE = 120.0  # seconds that a service may take on a busy machine
+
 
 def stamp_ns(message: Any) -> int:
     """Return the header's stamp in nanoseconds."""
@@ -28,6 +30,7 @@ class Listener:
     :ivar matches: accepted poses by image stamp.
     :ivar best: pose of the best candidate by image stamp.
     :ivar latencies: milliseconds from image received to match published.
+    :ivar answers: how many frames were worked on.
     """
 
     def __init__(self) -> None:
@@ -37,6 +40,7 @@ class Listener:
         self.matches: dict[int, PoseWithCovarianceStamped] = {}
         self.best: dict[int, Any] = {}
         self.latencies: list[float] = []
+        self.answers = 0
         qos = QoSProfile(depth=100)
         self.node.create_subscription(
             PoseWithCovarianceStamped, '/vpr/match', self._match, qos)
@@ -48,6 +52,7 @@ class Listener:
         self.matches[stamp_ns(message)] = message
 
     def _candidates(self, message: PoseArray) -> None:
+        self.answers += 1
         if message.poses:
             self.best[stamp_ns(message)] = message.poses[0]
 
@@ -58,12 +63,12 @@ class Listener:
 
     def change_state(self, transition: int, name: str) -> None:
         """Take the localizer through a lifecycle transition, or end the demo with its name."""
-        if not self._change.wait_for_service(timeout_sec=30.0):
+        if not self._change.wait_for_service(timeout_sec=_PATIENCE):
             raise SystemExit('the localizer does not come up')
         request = ChangeState.Request()
         request.transition.id = transition
         future = self._change.call_async(request)
-        rclpy.spin_until_future_complete(self.node, future, timeout_sec=60.0)
+        rclpy.spin_until_future_complete(self.node, future, timeout_sec=_PATIENCE)
         result = future.result()
         if result is None or not result.success:
             raise SystemExit(f'the localizer could not {name}: see its log above')

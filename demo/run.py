@@ -56,23 +56,30 @@ def record_mapping_lap(world: DoomWorld, poses: list[Pose2D], bag: Path) -> NDAr
     return np.array(driven)
 
 
-def environment() -> dict[str, str]:
-    """Return an environment whose ROS traffic stays on this machine, in a domain of its own."""
+def environment(domain: int) -> dict[str, str]:
+    """Return an environment whose ROS traffic stays on this machine, in this domain."""
     return {**os.environ, 'PYTHONUNBUFFERED': '1',
             'PYTHONPATH': f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
             'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-            'ROS_DOMAIN_ID': str(random.randint(1, 100)),
+            'ROS_DOMAIN_ID': str(domain),
             'FASTDDS_DEFAULT_PROFILES_FILE': str(ROOT / 'config' / 'fastdds_localhost.xml')}
 
 
-def localize_second_lap(map_file: Path, level: str, poses: list[Pose2D], out: Path) -> Any:
-    """Run the localizer and the robot as processes; return what a listener heard."""
+def localize_second_lap(map_file: Path, level: str, poses: list[Pose2D], out: Path,
+                        in_step: bool) -> Any:
+    """
+    Run the localizer and the robot as processes; return what a listener heard.
+
+    :param in_step: no frame is lost or dropped, however busy the machine is.
+    """
     from demo.listener import Listener
     from lifecycle_msgs.msg import Transition
     (out / 'second_lap.json').write_text(json.dumps([[p.x, p.y, p.yaw] for p in poses]))
     localizer = subprocess.Popen(
         [sys.executable, '-m', 'tetra_vpr_ros.nodes.localize', '--ros-args',
-         '-p', f'map:={map_file}', '-p', 'image_topics:=[/camera/image_raw]'])
+         '-p', f'map:={map_file}', '-p', 'image_topics:=[/camera/image_raw]',
+         *(['-p', 'qos_overrides./camera/image_raw.subscription.reliability:=reliable']
+           if in_step else [])])
     robot: subprocess.Popen[bytes] | None = None
     try:
         with Listener() as listener:
@@ -80,13 +87,14 @@ def localize_second_lap(map_file: Path, level: str, poses: list[Pose2D], out: Pa
             listener.change_state(Transition.TRANSITION_ACTIVATE, 'activate')
             robot = subprocess.Popen(
                 [sys.executable, '-m', 'demo.drive', '--level', level, '--rate', str(RATE),
-                 '--poses', str(out / 'second_lap.json'), '--truth', str(out / 'truth.csv')])
+                 '--poses', str(out / 'second_lap.json'), '--truth', str(out / 'truth.csv'),
+                 *(['--in-step', '--wait', '120'] if in_step else [])])
             while robot.poll() is None:
                 listener.spin(0.1)
             if robot.returncode:
                 raise SystemExit('the robot stopped early: see its message above')
-            deadline = time.monotonic() + 2.0
-            while time.monotonic() < deadline:
+            deadline = time.monotonic() + (120.0 if in_step else 2.0)
+            while time.monotonic() < deadline and listener.answers < len(poses):
                 listener.spin(0.1)
             listener.change_state(Transition.TRANSITION_DEACTIVATE, 'deactivate')
             listener.change_state(Transition.TRANSITION_CLEANUP, 'clean up')
@@ -168,9 +176,14 @@ def main() -> None:
     parser.add_argument('--out', type=Path, default=Path('demo_output'))
     parser.add_argument('--seed', type=int, default=1, help='of the second lap')
     parser.add_argument('--frames', type=int, default=0, help='of the second lap; 0 for all')
+    parser.add_argument('--domain', type=int, default=random.randint(1, 100),
+                        help='ROS domain (default: a random one)')
+    parser.add_argument('--in-step', action='store_true',
+                        help='the robot waits for the answer to each frame: slower or faster '
+                        'than real time, but every frame counts')
     args = parser.parse_args()
     began = time.monotonic()
-    os.environ.update(environment())
+    os.environ.update(environment(args.domain))
     encoder = PlaceEncoder()
     print(f'1/5 {args.level}: planning and driving the mapping lap, model {encoder.info.name}')
     shutil.rmtree(args.out, ignore_errors=True)
@@ -188,7 +201,7 @@ def main() -> None:
     poses = second_lap(plan, drive(path, 1.5 / RATE, start=float(rng.uniform(0.2, 0.8))), rng)
     if args.frames:
         poses = poses[:args.frames]
-    listener = localize_second_lap(map_file, args.level, poses, args.out)
+    listener = localize_second_lap(map_file, args.level, poses, args.out, args.in_step)
     print('5/5 comparing with the truth')
     report, matches = evaluate(listener, map_file, args.out)
     draw(report, matches, plan, mapping, poses, map_file, args.level, args.out)

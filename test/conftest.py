@@ -16,14 +16,23 @@ from tetra_vpr_ros.vision import PlaceEncoder
 
 pytest_plugins = ['seeds', 'selection']
 
+if find_spec('onnx') is None:  # the measurements of cost make models; the header says so
+    collect_ignore_glob = ['evaluation/test_benchmark.py', 'evaluation/cost/test_*.py']
+
 LEVEL = 'e1m1'
 START_NS = 1_700_000_000_000_000_000
+
+
+def pytest_configure(config):
+    """Know the mark of pytest-timeout where it is not installed: nothing is stopped then."""
+    config.addinivalue_line('markers', 'timeout(seconds): stop a test that hangs')
 
 
 def pytest_report_header(config):
     """Say which tests cannot run here, and why."""
     needs = (('rclpy', 'test/nodes'), ('torch', 'test/training'), ('vizdoom', 'test/simulation'),
-             ('launch_ros', 'the launch test'), ('cv_bridge', 'the cv_bridge comparison'))
+             ('launch_ros', 'the launch test'), ('cv_bridge', 'the cv_bridge comparison'),
+             ('onnx', 'tests that make models'))
     return [f'{module} is not installed: {tests} will not run'
             for module, tests in needs if find_spec(module) is None]
 
@@ -68,4 +77,21 @@ def map_file(bag, tmp_path_factory) -> Path:
     """Return a map of the drive."""
     path = tmp_path_factory.mktemp('maps') / 'drive.vpr'
     build_map(BuildOptions(bags=(bag,), output=path), progress=False)
+    return path
+
+
+@pytest.fixture(scope='session')
+def sparse_map(bag, tmp_path_factory) -> Path:
+    """Return a map of the drive with a place only each 3 m, for what touches every place."""
+    path = tmp_path_factory.mktemp('maps') / 'sparse.vpr'
+    build_map(BuildOptions(bags=(bag,), output=path, keyframe_distance=3.0, keyframe_angle=90.0),
+              progress=False)
+    return path
+
+
+@pytest.fixture(scope='session')
+def featured_map(bag, tmp_path_factory) -> Path:
+    """Return a map of the drive with local features."""
+    path = tmp_path_factory.mktemp('maps') / 'featured.vpr'
+    build_map(BuildOptions(bags=(bag,), output=path, features=True), progress=False)
     return path

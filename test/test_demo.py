@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import cv2
+from local_ros import claim_domain
 import pytest
 from sample_data import ROOT
 
@@ -18,14 +19,15 @@ from sample_data import ROOT
 def test_the_demo_localizes_and_reports(tmp_path):
     out = tmp_path / 'out'
     done = subprocess.run(
-        [sys.executable, '-m', 'demo.run', '--level', 'map01', '--frames', '80',
-         '--out', str(out)], cwd=ROOT, capture_output=True, text=True, timeout=280)
+        [sys.executable, '-m', 'demo.run', '--level', 'map01', '--frames', '80', '--in-step',
+         '--domain', str(claim_domain()), '--out', str(out)],
+        cwd=ROOT, capture_output=True, text=True, timeout=840)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((out / 'report.json').read_text())
     assert set(report) == {'map_places', 'frames', 'queries', 'matches', 'median_error_m',
                            'recall_1m', 'false_match_rate', 'latency_ms', 'model', 'bits'}
     assert report['frames'] == 80
-    assert report['queries'] > 50  # the rest were dropped for newer frames
+    assert report['queries'] == 80
     assert 0 < report['matches'] <= report['queries']
     assert report['recall_1m'] > 0.8
     assert report['false_match_rate'] < 0.1

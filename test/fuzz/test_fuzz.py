@@ -11,6 +11,13 @@ FINDINGS = sorted((Path(__file__).parent / 'findings').glob('*/*.bin'))
 RUNS = {'maps': 60, 'models': 200, 'messages': 300, 'bags': 60, 'folders': 60}
 
 
+@pytest.fixture(autouse=True)
+def needs_onnx(request):
+    if getattr(request.node, 'callspec', None) and request.node.callspec.params.get(
+            'target') == 'models':
+        pytest.importorskip('onnx', reason='damages models with onnx')
+
+
 @pytest.mark.parametrize('target', TARGETS)
 def test_damaged_input_is_told_or_does_no_harm(target, seed):
     outcomes = []

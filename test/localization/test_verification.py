@@ -11,7 +11,7 @@ import pytest
 from sample_data import ROOT
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.localization.verification import compare, VerifyingLocalizer
-from tetra_vpr_ros.mapping import build_map, BuildOptions, PlaceMap
+from tetra_vpr_ros.mapping import PlaceMap
 from tetra_vpr_ros.mapping.map.place_map import MapError
 from tetra_vpr_ros.vision.local_features import extract_features, LocalFeatures
 
@@ -21,13 +21,6 @@ INTRINSICS = np.array([[320.0, 0, 320], [0, 320.0, 240], [0, 0, 1]])  # 90 degre
 @pytest.fixture(scope='module')
 def features(drive):
     return [extract_features(image) for _, _, image in drive]
-
-
-@pytest.fixture(scope='module')
-def featured_map(bag, tmp_path_factory):
-    path = tmp_path_factory.mktemp('maps') / 'featured.vpr'
-    build_map(BuildOptions(bags=(bag,), output=path, features=True), progress=False)
-    return path
 
 
 def test_features_survive_the_map_and_lie_in_the_picture(features, featured_map):

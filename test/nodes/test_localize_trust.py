@@ -17,7 +17,6 @@ from processes import SharedLocalizer
 import pytest
 from sensor_msgs.msg import NavSatFix
 from std_srvs.srv import Trigger
-from tetra_vpr_ros.mapping import build_map, BuildOptions
 
 pytestmark = pytest.mark.ros
 
@@ -285,10 +284,8 @@ def test_a_geo_tagged_map_gives_fixes(bring_up, probe, robot, map_file, tmp_path
     assert fix.position_covariance[0] > 0
 
 
-def test_verification_takes_the_intrinsics_of_the_camera(bring_up, probe, drive, bag, tmp_path):
-    path = tmp_path / 'featured.vpr'
-    build_map(BuildOptions(bags=(bag,), output=path, features=True), progress=False)
-    localizer = bring_up(map=path, image_topics=['/cam/image_raw'], verification='orb',
+def test_verification_takes_the_intrinsics_of_the_camera(bring_up, probe, drive, featured_map):
+    localizer = bring_up(map=featured_map, image_topics=['/cam/image_raw'], verification='orb',
                          filter='single')
     robot = Robot(probe, drive, '/cam/image_raw',
                   intrinsics=[320.0, 0.0, 320.0, 0.0, 320.0, 240.0, 0.0, 0.0, 1.0])

@@ -18,6 +18,11 @@ def own_map(map_file, tmp_path):
     return shutil.copy(map_file, tmp_path / 'own.vpr')
 
 
+@pytest.fixture
+def own_sparse(sparse_map, tmp_path):
+    return shutil.copy(sparse_map, tmp_path / 'sparse.vpr')
+
+
 def places(path):
     with PlaceMap.open_file(path) as opened:
         return opened.places()
@@ -122,11 +127,11 @@ def test_prune_by_spacing_and_by_redundance(own_map, tmp_path):
         main(['prune', str(both)])
 
 
-def test_import_of_an_exported_folder(own_map, tmp_path, capsys):
+def test_import_of_an_exported_folder(own_sparse, tmp_path, capsys):
     folder, again = str(tmp_path / 'folder'), str(tmp_path / 'again.vpr')
-    assert main(['export', str(own_map), '--format', 'utm', '--out', folder]) == 0
+    assert main(['export', str(own_sparse), '--format', 'utm', '--out', folder]) == 0
     assert main(['import', folder, '--map', again]) == 0
-    assert len(places(again)) == len(places(own_map))
+    assert len(places(again)) == len(places(own_sparse))
     assert main(['verify', again]) == 0
     assert main(['import', folder, '--map', again]) == 1
     assert 'exists' in capsys.readouterr().err
@@ -144,9 +149,9 @@ def other_model(tmp_path_factory):
 
 
 @pytest.mark.parametrize('more, flipped', [([], 0.1), (['--from-bags'], 0.0)])
-def test_reencode(own_map, other_model, tmp_path, more, flipped, capsys):
-    out, before = tmp_path / 'other.vpr', places(own_map)
-    arguments = ['reencode', str(own_map), '--model', str(other_model), *more]
+def test_reencode(own_sparse, other_model, tmp_path, more, flipped, capsys):
+    out, before = tmp_path / 'other.vpr', places(own_sparse)
+    arguments = ['reencode', str(own_sparse), '--model', str(other_model), *more]
     assert main([*arguments, '--out', str(out)]) == 0
     after = places(out)
     assert np.array_equal(after.positions, before.positions)
@@ -155,14 +160,14 @@ def test_reencode(own_map, other_model, tmp_path, more, flipped, capsys):
         assert opened.meta()['model_name'] == 'other'
         assert opened.thumbnail(3)
     assert main(['verify', str(out)]) == 0
-    with sqlite3.connect(own_map) as db:
+    with sqlite3.connect(own_sparse) as db:
         db.execute('DELETE FROM thumbnail WHERE place = 3')
         db.execute('UPDATE place SET stamp_ns = stamp_ns + 1 WHERE id = 4')
-    content = own_map.read_bytes()
+    content = own_sparse.read_bytes()
     assert main(arguments) == 1  # in place
     said = capsys.readouterr().err
     assert ('no picture any more of 1 places' if more else 'place 3 has no thumbnail') in said
-    assert own_map.read_bytes() == content
+    assert own_sparse.read_bytes() == content
 
 
 def test_what_cannot_be_read_is_named(tmp_path, capsys):

@@ -17,6 +17,7 @@ from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
 LEVEL = 'map11'
 FRAME_NS = 100_000_000  # ten frames a second
 TRIALS = 10
+QUERIES = 550  # of the second lap: 80 m
 
 
 
@@ -35,7 +36,8 @@ def world(tmp_path_factory, encoder, doom_world):
         write_bag(folder / 'lap', frames)
         descriptors, truth = [], []
         start = float(rng.uniform(0.2, 0.8))
-        for pose in route.second_lap(plan, route.drive(lap, 0.15, start=start), rng):
+        second = route.second_lap(plan, route.drive(lap, 0.15, start=start), rng)
+        for pose in second[:QUERIES]:
             image, stood = level.look(pose)
             descriptors.append(encoder.encode(SECOND_LAP_CAMERA.apply(image, rng)))
             truth.append((stood.x, stood.y, stood.yaw))
@@ -114,7 +116,7 @@ def test_another_level_of_the_same_make_is_hardly_ever_taken_for_this_one(
     with PlaceMap.open_file(world[0]) as opened:
         localizer = BayesLocalizer(opened)
     estimates = [localizer.locate([View(encoder.encode(image))], stamp)
-                 for stamp, _, image in drive]
+                 for stamp, _, image in drive[::2]]
     taken = sum(e.accepted for e in estimates)
     print(f'{taken} of {len(estimates)} frames of another level accepted')
     assert taken <= 0.02 * len(estimates)
