@@ -74,7 +74,7 @@ def check(data: bytes, folder: Path) -> str:
 
 def _check_ros(fields: dict[str, Any], content: bytes, image: np.ndarray | None) -> None:
     from sensor_msgs.msg import CompressedImage, Image
-    from tetra_vpr_ros.nodes.conversions import image_from_message
+    from tetra_vpr_ros.nodes.localizer.conversions import image_from_message
     message = CompressedImage() if 'format' in fields else Image()
     for name, value in fields.items():
         setattr(message, name, value)
