@@ -81,6 +81,7 @@ DAMAGE = {
     'a recipe without an end': """UPDATE meta SET value = '{"keyframe_distance": Infinity}'
         WHERE key = 'build'""",
     'an origin of two': "INSERT INTO meta VALUES ('geodetic_origin', '[47, 8]')",
+    'an origin off the Earth': "INSERT INTO meta VALUES ('geodetic_origin', '[470, 8, 0]')",
     'a calibration that is a list': "UPDATE meta SET value = '[1]' WHERE key = 'calibration'",
     'a source that is bytes': "UPDATE session SET source = x'ff'",
     'a source that is no text': "UPDATE session SET source = CAST(x'ff' AS TEXT)",
