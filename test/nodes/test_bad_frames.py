@@ -53,16 +53,16 @@ def newest_counts(probe, path):
     return {}
 
 
-def test_a_thousand_malformed_messages(bring_up, start, probe, map_file, rng, tmp_path):
-    localizer = bring_up(map=map_file, image_topics=['/cam'])
-    own_map = shutil.copy(map_file, tmp_path / 'own.vpr')  # tells whose diagnostics they are
+def test_a_thousand_malformed_messages(bring_up, start, probe, wall_map, rng, tmp_path):
+    localizer = bring_up(map=wall_map, image_topics=['/cam'])
+    own_map = shutil.copy(wall_map, tmp_path / 'own.vpr')  # tells whose diagnostics they are
     packed = start(map=own_map, autostart=True, image_topics='[/cam]',
                    image_transport='compressed', **LOSSLESS)
     publisher = probe.publisher(Image, '/cam')
     compressed = probe.publisher(CompressedImage, '/cam/compressed')
     assert probe.spin(lambda: publisher.get_subscription_count()
                       and compressed.get_subscription_count()), packed.log
-    assert probe.spin(lambda: newest_counts(probe, map_file) and newest_counts(probe, own_map))
+    assert probe.spin(lambda: newest_counts(probe, wall_map) and newest_counts(probe, own_map))
     source = random.Random(1)
     small = rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)
 
@@ -79,7 +79,7 @@ def test_a_thousand_malformed_messages(bring_up, start, probe, map_file, rng, tm
             if i % 5 == 0:
                 data = source.choice([b'', b'\xff\xd8', rng.bytes(300), b'\x89PNG\r\n\x1a\n'])
                 compressed.publish(stamped(CompressedImage(format='jpeg', data=data), now()))
-        for path, count in ((map_file, sent + 250), (own_map, (sent + 250) // 5)):
+        for path, count in ((wall_map, sent + 250), (own_map, (sent + 250) // 5)):
             assert probe.spin(lambda path=path, count=count: newest_counts(probe, path)[
                 'frames received'] == count), newest_counts(probe, path)
     assert localizer.alive
@@ -88,8 +88,8 @@ def test_a_thousand_malformed_messages(bring_up, start, probe, map_file, rng, tm
     stamp = now()
     publisher.publish(stamped(image_message(small), stamp))
     assert probe.answered(stamp), localizer.log
-    assert probe.spin(lambda: newest_counts(probe, map_file)['frames processed'] == 1)
-    for path, received, processed in ((map_file, 1001, 1), (own_map, 200, 0)):
+    assert probe.spin(lambda: newest_counts(probe, wall_map)['frames processed'] == 1)
+    for path, received, processed in ((wall_map, 1001, 1), (own_map, 200, 0)):
         counts = newest_counts(probe, path)
         assert counts['frames received'] == received
         assert counts['frames failed'] == 0

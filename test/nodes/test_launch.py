@@ -44,12 +44,12 @@ sys.exit(service.run())
 
 
 @pytest.fixture
-def launched(map_file, tmp_path):
+def launched(wall_map, tmp_path):
     """Return the launch file's process and its log; at the end nothing of it is left."""
     log = tmp_path / 'launch.txt'
     with log.open('w') as stream:
         process = subprocess.Popen(
-            [sys.executable, '-c', LAUNCH, str(FILE), f'map:={map_file}', 'image_topic:=/cam'],
+            [sys.executable, '-c', LAUNCH, str(FILE), f'map:={wall_map}', 'image_topic:=/cam'],
             stdout=stream, stderr=subprocess.STDOUT, start_new_session=True,
             env={**os.environ, 'ROS_LOG_DIR': str(tmp_path)})
     yield process, log

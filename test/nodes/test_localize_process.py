@@ -19,8 +19,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 pytestmark = pytest.mark.ros
 
 
-def test_lifecycle_transitions_in_every_order(start, probe, map_file):
-    localizer = start(map=map_file)
+def test_lifecycle_transitions_in_every_order(start, probe, wall_map):
+    localizer = start(map=wall_map)
     assert probe.state() == 'unconfigured'
     for _ in range(2):
         assert probe.change('configure')
@@ -67,9 +67,9 @@ def test_a_played_bag_is_localized(bring_up, probe, map_file, bag, drive, transp
                                   for status in probe.received['/vpr/status']))
 
 
-def test_configure_fails_with_the_reason_and_can_be_repeated(borrow, probe, map_file, tmp_path):
+def test_configure_fails_with_the_reason_and_can_be_repeated(borrow, probe, wall_map, tmp_path):
     foreign = tmp_path / 'foreign.vpr'
-    foreign.write_bytes(map_file.read_bytes())
+    foreign.write_bytes(wall_map.read_bytes())
     with PlaceMap.open_file(foreign, writable=True) as opened:
         opened.set_meta(model_fingerprint='f' * 64, model_name='another-model')
     (tmp_path / 'text.vpr').write_text('no map')
@@ -79,8 +79,8 @@ def test_configure_fails_with_the_reason_and_can_be_repeated(borrow, probe, map_
              (tmp_path / 'nowhere.vpr', '', 'no map file'),
              (tmp_path / 'text.vpr', '', 'not a map file'),
              (foreign, '', 'another-model'),
-             (map_file, tmp_path / 'none.onnx', 'no model file'),
-             (map_file, tmp_path / 'text.onnx', 'text.onnx is not a model')]
+             (wall_map, tmp_path / 'none.onnx', 'no model file'),
+             (wall_map, tmp_path / 'text.onnx', 'text.onnx is not a model')]
     for number, (path, model, says) in enumerate(cases, 1):
         assert probe.set_parameter('map', str(path)).successful
         assert probe.set_parameter('model', str(model)).successful
@@ -95,9 +95,9 @@ def test_configure_fails_with_the_reason_and_can_be_repeated(borrow, probe, map_
 
 
 def test_parameters_are_described_checked_and_take_effect_while_running(
-        bring_up, probe, robot, map_file):
+        bring_up, probe, wall_robot, wall_map):
     from tetra_vpr_ros.nodes.localizer.parameters import PARAMETERS
-    localizer = bring_up(map=map_file, image_topics=['/cam'])
+    localizer = bring_up(map=wall_map, image_topics=['/cam'])
     described = probe.describe([spec.name for spec in PARAMETERS])
     assert len(described) == len(PARAMETERS)
     for spec, descriptor in zip(PARAMETERS, described):
@@ -112,16 +112,16 @@ def test_parameters_are_described_checked_and_take_effect_while_running(
         result = probe.set_parameter(name, value)
         assert not result.successful, name
         assert says.lower() in result.reason.lower()
-    robot.wait(localizer)
-    robot.show([40])
+    wall_robot.wait(localizer)
+    wall_robot.show([20])
     assert len(probe.received['/vpr/candidates'][-1].poses) == 10
     assert probe.set_parameter('candidates', 3).successful
-    robot.show([41])
+    wall_robot.show([21])
     assert len(probe.received['/vpr/candidates'][-1].poses) == 3
 
 
-def test_an_idle_robot_stays_idle(bring_up, map_file):
-    localizer = bring_up(map=map_file)
+def test_an_idle_robot_stays_idle(bring_up, wall_map):
+    localizer = bring_up(map=wall_map)
 
     def used():
         fields = Path(f'/proc/{localizer.process.pid}/stat').read_text().rpartition(')')[2].split()
@@ -138,8 +138,8 @@ def test_an_idle_robot_stays_idle(bring_up, map_file):
     assert shares[-1] < 0.06  # 1-2 % measured; shared machines are noisy
 
 
-def test_a_bad_parameter_at_the_start_is_named(start, map_file):
-    localizer = start(map=map_file, candidates=100000)
+def test_a_bad_parameter_at_the_start_is_named(start, wall_map):
+    localizer = start(map=wall_map, candidates=100000)
     assert localizer.process.wait(ENOUGH) != 0
     assert 'candidates' in localizer.log
 
@@ -189,9 +189,9 @@ def test_everything_else_that_is_published(bring_up, probe, robot, map_file):
     assert probe.spin(lambda: probe.values()[1]['detail'] == 'the node is not active')
 
 
-def test_quality_of_service_and_namespace_can_be_overridden(start, probe, map_file):
+def test_quality_of_service_and_namespace_can_be_overridden(start, probe, wall_map):
     from rclpy.qos import ReliabilityPolicy
-    localizer = start(map=map_file, autostart=True, image_topics='[cam]',
+    localizer = start(map=wall_map, autostart=True, image_topics='[cam]',
                       **{'qos_overrides./robot1/cam.subscription.reliability': 'reliable',
                          'namespace': '/robot1'})
     found = probe.node.get_subscriptions_info_by_topic
@@ -204,12 +204,12 @@ def test_quality_of_service_and_namespace_can_be_overridden(start, probe, map_fi
 
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize('last', ['activate', 'cleanup'])
-def test_a_signal_ends_the_process_cleanly(start, probe, robot, map_file, how, last):
-    localizer = start(map=map_file, image_topics='[/cam]', **LOSSLESS)
+def test_a_signal_ends_the_process_cleanly(start, probe, wall_robot, wall_map, how, last):
+    localizer = start(map=wall_map, image_topics='[/cam]', **LOSSLESS)
     assert probe.change('configure')
     assert probe.change('activate')
-    robot.wait(localizer)
-    robot.show(range(40, 45))
+    wall_robot.wait(localizer)
+    wall_robot.show(range(5))
     if last == 'cleanup':
         assert probe.change('deactivate')
         assert probe.change('cleanup')

@@ -158,8 +158,8 @@ def test_the_first_fix_is_signalled_once(bring_up, probe, robot, map_file):
     assert len(probe.received['/initialpose']) == 1
 
 
-def test_a_pose_to_start_from_is_taken_in_the_right_frame_only(bring_up, probe, map_file):
-    localizer = bring_up(map=map_file, image_topics=['/cam'])
+def test_a_pose_to_start_from_is_taken_in_the_right_frame_only(bring_up, probe, wall_map):
+    localizer = bring_up(map=wall_map, image_topics=['/cam'])
     region = probe.publisher(PoseWithCovarianceStamped, f'/{localizer.name}/set_region')
     rviz = probe.publisher(PoseWithCovarianceStamped, '/initialpose')
     assert probe.spin(lambda: region.get_subscription_count()
@@ -216,8 +216,8 @@ def test_odometry_becomes_a_transform_from_map_to_odom(fake_tf2, probe, robot, m
 
 
 @pytest.mark.skipif(find_spec('tf2_ros') is not None, reason='tf2_ros is installed')
-def test_without_tf2_ros_the_reason_is_told(borrow, probe, map_file):
-    localizer = borrow(map=map_file, publish_tf='map_to_odom')
+def test_without_tf2_ros_the_reason_is_told(borrow, probe, wall_map):
+    localizer = borrow(map=wall_map, publish_tf='map_to_odom')
     assert probe.change('configure')
     assert not probe.change('activate')
     assert probe.spin(lambda: "'publish_tf' needs tf2_ros" in localizer.log), localizer.log
