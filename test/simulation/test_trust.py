@@ -20,7 +20,6 @@ TRIALS = 10
 QUERIES = 550  # of the second lap: 80 m
 
 
-
 @pytest.fixture(scope='module')
 def world(tmp_path_factory, encoder, doom_world):
     """Return a map of one lap and, of another, descriptors and true poses (x, y, yaw)."""
