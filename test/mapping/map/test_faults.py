@@ -145,7 +145,7 @@ def test_a_damaged_calibration_is_told_and_made_again(street_map, tmp_path, key,
         sound = opened.meta()['calibration']
         opened.set_meta(calibration={**sound, key: value})
     with PlaceMap.open_file(path) as opened, pytest.raises(
-            MapError, match=r'own\.vpr has a damaged calibration: .*: run calibrate_map --map'):
+            MapError, match=r'own\.vpr has a damaged calibration: .*; run calibrate_map --map'):
         make_localizer(opened, LocalizerOptions())
     assert any('run calibrate_map' in problem for problem in problems(path))
     calibrate_file(path, None)
