@@ -24,7 +24,8 @@ import warnings
 import numpy as np
 
 TARGETS = ('maps', 'models', 'messages', 'bags', 'folders')
-LIMIT_S = 60.0  # a sound input takes 50 ms
+CPU_S = 60  # of computing for one input; a sound one takes 50 ms
+PATIENCE_S = 900.0  # for an answer at all: only what waits for ever is silent so long
 _MEMORY = 12 << 30
 
 
@@ -79,8 +80,8 @@ class Worker:
             self._start()
         try:
             self._pipe.send(work)
-            if not self._pipe.poll(LIMIT_S):
-                return self._finding(work, f'no answer within {LIMIT_S:g} s')
+            if not self._pipe.poll(PATIENCE_S):
+                return self._finding(work, f'no answer within {PATIENCE_S:g} s')
             outcome, text = self._pipe.recv()
         except (EOFError, OSError):
             return self._finding(work, 'the process has died')
@@ -97,7 +98,7 @@ class Worker:
             target=_work, args=(self.target, far, self._folder), daemon=True)
         self._process.start()
         far.close()
-        if not self._pipe.poll(10 * LIMIT_S) or self._pipe.recv() != 'ready':
+        if not self._pipe.poll(PATIENCE_S) or self._pipe.recv() != 'ready':
             raise RuntimeError(f'the process of {self.target} does not start')
 
     def _end(self) -> None:
@@ -131,7 +132,15 @@ def _work(target: str, pipe: Connection, folder: Path) -> None:
             work = pipe.recv()
         except EOFError:
             return
+        _limit_computing()
         pipe.send(_checked(module, work, folder))
+
+
+def _limit_computing() -> None:
+    """Let the system end this process when the next input makes it compute for too long."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(used.ru_utime + used.ru_stime) + CPU_S
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
 def _checked(module: ModuleType, work: int | bytes, folder: Path) -> tuple[str, str]:
