@@ -105,7 +105,7 @@ def test_merge_moves_the_second_map(own_map, map_file, tmp_path, capsys):
     with PlaceMap.open_file(own_map, writable=True) as opened:
         opened.set_meta(model_fingerprint='f' * 64, model_name='another')
     assert main(['merge', str(own_map), str(map_file), '--out', str(out)]) == 1
-    assert 'with final' in capsys.readouterr().err
+    assert 'with tetra_vits8_2048' in capsys.readouterr().err
     assert len(places(out)) == 2 * count  # as it was
 
 
