@@ -11,7 +11,6 @@ from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
 
 
-
 @pytest.fixture(scope='module')
 def folders(drive, tmp_path_factory):
     """Return two folders of the same 50 places, the second in other light."""

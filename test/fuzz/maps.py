@@ -81,7 +81,7 @@ def damage(rng: np.random.Generator) -> bytes:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute('PRAGMA synchronous=OFF')
     # What the schema forbids is part of the damage that is wanted.
-    with suppress(sqlite3.Error, OverflowError, UnicodeError):
+    with suppress(sqlite3.Error, OverflowError, ValueError, RecursionError):
         for _ in range(int(rng.integers(1, 4))):
             _change(rng, db, kind)
     db.close()
@@ -105,8 +105,9 @@ def _change(rng: np.random.Generator, db: sqlite3.Connection, kind: int) -> None
         value = pick(rng, (None, rng.bytes(32), rng.bytes(31), b'', *NUMBERS, *WORDS))
         text = isinstance(value, str) and '\udcff' in value
         # Text that is no UTF-8 comes in as the bytes that it is.
-        db.execute(f"UPDATE {table} SET {pick(rng, columns)} = "
-                   f"{'CAST(? AS TEXT)' if text else '?'} WHERE ({columns[0]} + ?) % 5 = 0",
+        new = 'CAST(? AS TEXT)' if text else '?'
+        db.execute(f'UPDATE {table} SET {pick(rng, columns)} = {new} '
+                   f'WHERE ({columns[0]} + ?) % 5 = 0',
                    (value.encode('utf-8', 'surrogateescape') if text else value,
                     int(rng.integers(5))))
 

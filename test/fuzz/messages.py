@@ -16,6 +16,11 @@ import numpy as np
 from tetra_vpr_ros.vision import decode_compressed, decode_raw, ImageError
 from tetra_vpr_ros.vision.decoding import compressed_size, SUPPORTED_ENCODINGS
 
+_ROS = find_spec('sensor_msgs') is not None
+if _ROS:
+    from sensor_msgs.msg import CompressedImage, Image
+    from tetra_vpr_ros.nodes.localizer.conversions import image_from_message
+
 _ENCODINGS = (*SUPPORTED_ENCODINGS, '', '32FC1', 'jpeg', 'RGB8', 'rgb8 ', '\N{SNOWMAN}')
 _SIZES = (0, 1, 2, 3, 4, 23, 24, 32, 33, 64, 65, 96, 128, 7071, 65535, 2**31, 2**32 - 1)
 
@@ -67,14 +72,12 @@ def check(data: bytes, folder: Path) -> str:
     if image is not None:
         assert image.dtype == np.uint8
         assert image.ndim == 3 and image.shape[2] == 3
-    if find_spec('sensor_msgs') is not None:
+    if _ROS:
         _check_ros(fields, content, image)
     return 'told' if told else 'fine'
 
 
 def _check_ros(fields: dict[str, Any], content: bytes, image: np.ndarray | None) -> None:
-    from sensor_msgs.msg import CompressedImage, Image
-    from tetra_vpr_ros.nodes.conversions import image_from_message
     message = CompressedImage() if 'format' in fields else Image()
     for name, value in fields.items():
         setattr(message, name, value)

@@ -28,9 +28,9 @@ def whole() -> bytes:
 def damage(rng: np.random.Generator) -> bytes:
     """Return a model with damaged bytes, or one that is well-formed and wrong."""
     if rng.integers(2):
-        return damaged(rng, whole())
+        return damaged(rng, whole(), 2)
     model = onnx.load_from_string(whole())
-    for _ in range(int(rng.integers(1, 4))):
+    for _ in range(int(rng.integers(1, 3))):
         _change(rng, model)
     data = model.SerializeToString()
     return damaged(rng, data, 1) if rng.random() < 0.2 else data

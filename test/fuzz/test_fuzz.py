@@ -8,7 +8,7 @@ from fuzz.worker import Finding, TARGETS, Worker
 import pytest
 
 FINDINGS = sorted((Path(__file__).parent / 'findings').glob('*/*.bin'))
-RUNS = {'maps': 60, 'models': 200, 'messages': 300, 'bags': 60, 'folders': 60}
+RUNS = {'maps': 40, 'models': 200, 'messages': 300, 'bags': 40, 'folders': 60}
 
 
 @pytest.fixture(autouse=True)

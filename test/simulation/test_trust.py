@@ -19,7 +19,6 @@ FRAME_NS = 100_000_000  # ten frames a second
 TRIALS = 10
 
 
-
 @pytest.fixture(scope='module')
 def world(tmp_path_factory, encoder, doom_world):
     """Return a map of one lap and, of another, descriptors and true poses (x, y, yaw)."""

@@ -58,7 +58,7 @@ def removed(path):
 def halves(street, tmp_path_factory):
     """Return two bags: the halves of the street."""
     folder = tmp_path_factory.mktemp('halves')
-    for name, frames in (('first', street[:100]), ('second', street[100:])):
+    for name, frames in (('first', street[:60]), ('second', street[60:120])):
         write_street(folder / name, frames)
     return [folder / 'first', folder / 'second']
 

@@ -81,6 +81,7 @@ DAMAGE = {
     'a recipe without an end': """UPDATE meta SET value = '{"keyframe_distance": Infinity}'
         WHERE key = 'build'""",
     'an origin of two': "INSERT INTO meta VALUES ('geodetic_origin', '[47, 8]')",
+    'an origin off the Earth': "INSERT INTO meta VALUES ('geodetic_origin', '[470, 8, 0]')",
     'a calibration that is a list': "UPDATE meta SET value = '[1]' WHERE key = 'calibration'",
     'a source that is bytes': "UPDATE session SET source = x'ff'",
     'a source that is no text': "UPDATE session SET source = CAST(x'ff' AS TEXT)",
@@ -94,8 +95,8 @@ DAMAGE = {
     'no rotation': 'UPDATE place SET qw = 0.0, qz = 0.0 WHERE id = 3',
     'a descriptor that is text': 'UPDATE place SET descriptor = hex(zeroblob(16)) WHERE id = 3',
     'a descriptor that is a number': 'UPDATE place SET descriptor = 5 WHERE id = 3',
-    'a descriptor of half a gigabyte':
-        'UPDATE place SET descriptor = zeroblob(500000000) WHERE id = 3',
+    'a descriptor of five megabytes':
+        'UPDATE place SET descriptor = zeroblob(5000000) WHERE id = 3',
     'a traverse that is not there':
         'PRAGMA foreign_keys=OFF; UPDATE place SET session = 9 WHERE id = 3',
     'columns that may be empty': """PRAGMA writable_schema=ON;
@@ -144,7 +145,7 @@ def test_a_damaged_calibration_is_told_and_made_again(street_map, tmp_path, key,
         sound = opened.meta()['calibration']
         opened.set_meta(calibration={**sound, key: value})
     with PlaceMap.open_file(path) as opened, pytest.raises(
-            MapError, match=r'own\.vpr has a damaged calibration: .*: run calibrate_map --map'):
+            MapError, match=r'own\.vpr has a damaged calibration: .*; run calibrate_map --map'):
         make_localizer(opened, LocalizerOptions())
     assert any('run calibrate_map' in problem for problem in problems(path))
     calibrate_file(path, None)

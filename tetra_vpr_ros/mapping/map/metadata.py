@@ -11,6 +11,7 @@ from typing import Any
 
 from tetra_vpr_ros.mapping.map.map_database import MapDatabase
 from tetra_vpr_ros.mapping.map.map_error import damage_told
+from tetra_vpr_ros.mapping.pose import FARTHEST
 
 _MOST_BITS = 1_000_000
 
@@ -34,7 +35,8 @@ def _recipe(value: Any) -> bool:
 
 def _origin(value: Any) -> bool:
     return value is None or (
-        isinstance(value, list) and len(value) == 3 and all(map(_number, value)))
+        isinstance(value, list) and len(value) == 3 and all(map(_number, value))
+        and abs(value[0]) <= 90 and abs(value[1]) <= 360 and abs(value[2]) <= FARTHEST)
 
 
 def _calibration(value: Any) -> bool:

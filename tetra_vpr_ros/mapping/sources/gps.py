@@ -10,8 +10,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
-from tetra_vpr_ros.mapping.pose import level_quaternion
+from tetra_vpr_ros.mapping.pose import FARTHEST, level_quaternion
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
+
+_MOST = (90.0, 360.0, FARTHEST)  # degrees, degrees, metres
 
 
 def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
@@ -26,12 +28,18 @@ def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
     :param geodetic: latitude, longitude (degrees, WGS84) and altitude (metres), ``[n, 3]``.
     :param origin: of the local frame; None takes the first fix.
     :returns: the track, which knows its origin.
-    :raises TrackError: there is no fix.
+    :raises TrackError: there is no fix, or one lies off the Earth.
     """
     if not len(stamps):
         raise TrackError('there is no GPS fix')
     geodetic = np.asarray(geodetic, np.float64).copy()
     geodetic[~np.isfinite(geodetic[:, 2]), 2] = 0.0  # many receivers give no altitude
+    off = ~(np.abs(geodetic) <= _MOST).all(axis=1)  # also where one is not finite
+    if off.any():
+        first_off = int(np.argmax(off))
+        raise TrackError(f'{int(off.sum())} of {len(stamps)} GPS fixes lie off the Earth, the '
+                         f'first at stamp {stamps[first_off]} ns: latitude and longitude '
+                         f'{geodetic[first_off, 0]:g}, {geodetic[first_off, 1]:g}')
     if origin is None:
         latitude, longitude, altitude = (float(value) for value in geodetic[0])
         origin = latitude, longitude, altitude
