@@ -122,7 +122,15 @@ def test_garbage_and_nothing_are_refused(rng):
 def test_damaged_png_is_refused(rgb):
     data = bytearray(cv2.imencode('.png', rgb)[1].tobytes())
     data[40:4000] = bytes(3960)
-    with pytest.raises(ImageError, match='do not decode|cannot decode'):
+    with pytest.raises(ImageError, match='PNG picture is damaged'):
+        decode_compressed(bytes(data))
+
+
+def test_a_png_chunk_without_an_end_is_refused(rgb):
+    """OpenCV 5.0 reads such a file for ever."""
+    data = bytearray(cv2.imencode('.png', rgb)[1].tobytes())
+    data[33] = 0xff  # the first byte of the length of what follows the header
+    with pytest.raises(ImageError, match='truncated'):
         decode_compressed(bytes(data))
 
 

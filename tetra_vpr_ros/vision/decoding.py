@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from typing import Any
+import zlib
 
 import cv2
 import numpy as np
@@ -131,6 +132,8 @@ def decode_compressed(data: Any) -> Image:
     end = b'IEND' if buffer[0] == 0x89 else b'\xff\xd9'
     if end not in buffer[-2048:].tobytes():
         raise ImageError(f'the compressed picture is truncated ({buffer.size} bytes)')
+    if buffer[0] == 0x89:
+        _check_png(buffer.tobytes())
     try:
         image = cv2.imdecode(buffer, cv2.IMREAD_COLOR)
     except cv2.error as error:
@@ -168,6 +171,26 @@ def compressed_size(data: bytes) -> tuple[int, int] | None:
         else:
             at += 2 + struct.unpack('>H', data[at + 2:at + 4])[0]
     return None
+
+
+def _check_png(data: bytes) -> None:
+    """
+    Check that the chunks of a PNG follow one another to the end, unharmed.
+
+    OpenCV 5.0 reads a file for ever in which a chunk is said to be nearly 4 GiB long.
+
+    :raises ImageError: they do not.
+    """
+    at, kind = 8, b''
+    while kind != b'IEND':
+        if at + 12 > len(data):
+            raise ImageError(f'the compressed picture is truncated ({len(data)} bytes)')
+        length = int.from_bytes(data[at:at + 4], 'big')
+        kind, end = data[at + 4:at + 8], at + 8 + length
+        if zlib.crc32(data[at + 4:end]) != int.from_bytes(data[end:end + 4], 'big'):
+            raise ImageError(f'the PNG picture is damaged: its {kind!r} at byte {at} has another '
+                             'checksum than it says')
+        at = end + 4
 
 
 def _check_size(height: int, width: int) -> None:
