@@ -183,10 +183,10 @@ def _check_png(data: bytes) -> None:
     """
     at, kind = 8, b''
     while kind != b'IEND':
-        if at + 12 > len(data):
-            raise ImageError(f'the compressed picture is truncated ({len(data)} bytes)')
         length = int.from_bytes(data[at:at + 4], 'big')
         kind, end = data[at + 4:at + 8], at + 8 + length
+        if end + 4 > len(data):
+            raise ImageError(f'the compressed picture is truncated ({len(data)} bytes)')
         if zlib.crc32(data[at + 4:end]) != int.from_bytes(data[end:end + 4], 'big'):
             raise ImageError(f'the PNG picture is damaged: its {kind!r} at byte {at} has another '
                              'checksum than it says')
