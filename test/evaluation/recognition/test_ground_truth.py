@@ -40,6 +40,30 @@ def test_poses(tmp_path, form):
     assert pairs(read_truth(f'poses:{path}:5', DATABASE, QUERIES)) == [(0, 0), (1, 1), (2, 2)]
 
 
+def test_columns_of_indices(tmp_path):
+    path = tmp_path / 'gt.csv'
+    path.write_text('\ufeffquery,refs,near\r\n0,0 1,4\r\n1,,\r\n2,4,2 3\r\n')
+    assert pairs(read_truth(f'csv:{path}', DATABASE, QUERIES)) == [(0, 0), (0, 1), (2, 4)]
+    assert pairs(read_truth(f'csv:{path}:near', DATABASE, QUERIES)) == [(0, 4), (2, 2), (2, 3)]
+
+
+@pytest.mark.parametrize('text, match', [
+    ('query,places\n0,1\n', "no column 'refs', only query, places"),
+    ('', "no column 'query', only nothing"),
+    ('query,refs\n0,1\n3,1\n', 'line 3: there are 3 queries and 5 places'),
+    ('query,refs\n0,5\n', 'line 2: there are 3 queries and 5 places'),
+    ('query,refs\n0,-1\n', 'line 2'), ('query,refs\none,1\n', 'does not list places'),
+    ('query,refs\n\xff', 'does not list places'), ('query,refs\n0\n1', None)])
+def test_columns_that_do_not_fit_are_told(tmp_path, text, match):
+    path = tmp_path / 'gt.csv'
+    path.write_text(text, encoding='latin-1')
+    if match is None:  # a query without places does not count
+        assert not read_truth(f'csv:{path}', DATABASE, QUERIES).any()
+        return
+    with pytest.raises(DatasetError, match=match):
+        read_truth(f'csv:{path}', DATABASE, QUERIES)
+
+
 def test_lists_of_indices(tmp_path):
     ragged = np.empty((3, 2), object)
     for i, places in enumerate(([0], [1, 2], [])):

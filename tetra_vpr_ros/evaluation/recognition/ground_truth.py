@@ -18,7 +18,8 @@ from tetra_vpr_ros.evaluation.recognition.recall import frames_truth
 
 Truth = NDArray[np.bool_]
 
-KINDS = ('utm:RADIUS', 'frames:TOLERANCE', 'poses:FILE:RADIUS', 'npy:FILE', 'matrix:FILE', 'none')
+KINDS = ('utm:RADIUS', 'frames:TOLERANCE', 'poses:FILE:RADIUS', 'csv:FILE[:COLUMN]', 'npy:FILE',
+         'matrix:FILE', 'none')
 """Forms of a ground truth."""
 
 
@@ -31,6 +32,9 @@ def read_truth(spec: str, database: Sequence[Path], queries: Sequence[Path]) -> 
     * ``frames:2``: the same index in natural order of the names, give or take 2;
     * ``poses:FILE:5``: a CSV with columns ``name,x,y[,z]``, or TUM or KITTI poses of the
       database and then of the queries, one a line; within 5 m;
+    * ``csv:FILE``: a CSV with columns ``query`` and ``refs``, indices in natural order of the
+      names from 0, several places separated by spaces; ``csv:FILE:COLUMN`` takes them from
+      another column;
     * ``npy:FILE``: for each query the indices of its places, as VPR-Bench ships it;
     * ``matrix:FILE``: an image, not zero where query (row) and place (column) are the same;
       square over database and queries together is fine, too;
@@ -52,6 +56,10 @@ def read_truth(spec: str, database: Sequence[Path], queries: Sequence[Path]) -> 
     if found is not None:
         radius = rest.rpartition(':')[2] if kind == 'poses' else rest or '25'
         return _within(*found, _number(spec, radius))
+    if kind == 'csv':
+        named = Path(rest).is_file() or ':' not in rest
+        file, _, column = (rest, '', 'refs') if named else rest.rpartition(':')
+        return _index_columns(_file(file), column, shape)
     if kind == 'npy':
         return _index_lists(_file(rest), shape)
     if kind == 'matrix':
@@ -153,6 +161,26 @@ def _matrix(path: Path, shape: tuple[int, int]) -> Truth:
         return np.asarray(same[places:, :places] | same[:places, places:].T)
     raise DatasetError(f'{path} is {same.shape[0]} x {same.shape[1]}, not {queries} queries x '
                        f'{places} places, nor square over both')
+
+
+def _index_columns(path: Path, column: str, shape: tuple[int, int]) -> Truth:
+    truth = np.zeros(shape, bool)
+    try:
+        with path.open(newline='', encoding='utf-8-sig') as file:
+            rows = csv.DictReader(file)
+            missing = {'query', column} - set(rows.fieldnames or ())
+            if missing:
+                raise DatasetError(f'{path} has no column {min(missing)!r}, only '
+                                   f"{', '.join(rows.fieldnames or ()) or 'nothing'}")
+            for row in rows:
+                query, places = int(row['query']), [int(i) for i in (row[column] or '').split()]
+                if not 0 <= query < shape[0] or any(not 0 <= i < shape[1] for i in places):
+                    raise DatasetError(f'{path}, line {rows.line_num}: there are {shape[0]} '
+                                       f'queries and {shape[1]} places, counted from 0')
+                truth[query, places] = True
+            return truth
+    except (ValueError, TypeError, OSError, csv.Error) as error:
+        raise DatasetError(f'{path} does not list places of queries: {error}') from error
 
 
 class _ArraysOnly(pickle.Unpickler):
