@@ -24,10 +24,10 @@ test: $(VENV)/.test lint docs
 		--numprocesses $(WORKERS) --dist loadfile --durations 20 \
 		--cov --cov-config=setup.cfg --cov-report=term --cov-fail-under=90
 
-# What runs in a minute: no processes, no training, no rendered world, no data beside the checkout.
+# What runs in a minute: no processes, training, rendered worlds, large maps or data beside the checkout.
 quick: $(VENV)/.test
 	$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile --durations 20 \
-		-m 'not processes and not training and not simulation and not data'
+		-m 'not processes and not training and not simulation and not data and not large'
 
 # Two hours of the localizer on a looped bag; SOAK_SECONDS= shortens them.
 SOAK_SECONDS ?= 7200

@@ -7,6 +7,7 @@ from pathlib import Path
 from fuzz.worker import Finding, TARGETS, Worker
 import pytest
 
+pytestmark = pytest.mark.processes
 FINDINGS = sorted((Path(__file__).parent / 'findings').glob('*/*.bin'))
 RUNS = {'maps': 40, 'models': 200, 'messages': 300, 'bags': 40, 'folders': 60}
 

@@ -187,6 +187,7 @@ def test_a_map_of_an_older_version_says_how_to_mend_it(tmp_path, way):
         BayesLocalizer(opened)
 
 
+@pytest.mark.large
 def test_a_hundred_thousand_places_take_milliseconds(tmp_path, rng):
     count = 100_000
     descriptors = random_descriptors(rng, count, BITS)

@@ -127,7 +127,7 @@ def test_damaged_png_is_refused(rgb):
 
 
 def test_a_png_chunk_without_an_end_is_refused(rgb):
-    """OpenCV 5.0 reads such a file for ever."""
+    # OpenCV 5.0 reads such a file for ever.
     data = bytearray(cv2.imencode('.png', rgb)[1].tobytes())
     data[33] = 0xff  # the first byte of the length of what follows the header
     with pytest.raises(ImageError, match='truncated'):

@@ -4,6 +4,7 @@ import pytest
 from tetra_vpr_ros.evaluation.cost.scaling import draw_scaling, measure_scaling
 
 
+@pytest.mark.processes
 def test_cost_grows_with_tokens_bits_and_places(tmp_path):
     pytest.importorskip('torch', reason='networks of other shapes are exported by the training')
     report = measure_scaling(tmp_path, 1, 5, inputs=(112, 224), bits=(1024, 4096),

@@ -14,6 +14,7 @@ from tetra_vpr_ros.mapping.tools.verify import problems
 from tetra_vpr_ros.nodes import build_map, calibrate_map, vpr_map
 from tetra_vpr_ros.vision import PlaceEncoder
 
+pytestmark = pytest.mark.processes
 KILLS = 20
 
 
