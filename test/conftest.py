@@ -40,7 +40,7 @@ def pytest_report_header(config):
 @pytest.fixture(scope='session')
 def encoder() -> PlaceEncoder:
     """Return the shipped model."""
-    return PlaceEncoder(threads=2)
+    return PlaceEncoder()  # one thread: two tests run at a time
 
 
 @pytest.fixture(scope='session')

@@ -12,7 +12,7 @@ from tetra_vpr_ros.evaluation import benchmark
 def test_the_command_writes_what_scripts_read(tmp_path):
     out, table = tmp_path / 'out.json', tmp_path / 'out.md'
     subprocess.run(
-        [sys.executable, '-m', 'tetra_vpr_ros.evaluation.benchmark', '--iterations', '3',
+        [sys.executable, '-m', 'tetra_vpr_ros.evaluation.benchmark', '--iterations', '1',
          '--threads', '2', '--baselines', 'resnet18-512', '--places', '1000', '5000',
          '--json', str(out), '--markdown', str(table)], check=True)
     report = json.loads(out.read_text())

@@ -33,27 +33,29 @@ def test_every_format_agrees_with_pytorch_on_real_images(tmp_path):
     sets = [pictures(name, network.config.vit.input_size) for name in ('day_right', 'night_right')]
     truth = frames_truth(100, 100, 1)  # every second frame: two frames are one step
 
-    def compared(encode):
-        descriptors = [encode(images) for images in sets]
-        return np.concatenate(descriptors), recall_at(1, descriptors[0], descriptors[1], truth)
+    def compared(encode, count=100):
+        descriptors = [encode(images[:count]) for images in sets]
+        return np.stack(descriptors), recall_at(1, *descriptors, truth[:count, :count])
 
     def in_pytorch(images):
         with torch.no_grad():
             bits = torch.cat([network(part) > 0 for part in torch.from_numpy(images).split(10)])
         return np.packbits(bits.numpy(), axis=1, bitorder='little')
 
-    wanted, recall = compared(in_pytorch)
+    wanted, _ = compared(in_pytorch)
     for weight_format in FORMATS:
+        count = 100 if weight_format == FORMATS[0] else 20  # what is shipped, on all of them
         path = export_model(network, tmp_path / f'{weight_format}.onnx', metadata, weight_format)
         try:
-            encoder = PlaceEncoder(path, threads=2)
+            encoder = PlaceEncoder(path)
         except ModelError:
             assert weight_format == 'int2'  # needs a newer onnxruntime
             continue
         found, own = compared(lambda images, e=encoder: np.concatenate(
-            [e.encode_batch(list(images[i:i + 10])) for i in range(0, len(images), 10)]))
-        flipped = float(np.unpackbits(found ^ wanted).mean())
+            [e.encode_batch(list(images[i:i + 10])) for i in range(0, len(images), 10)]), count)
+        recall = recall_at(1, *wanted[:, :count], truth[:count, :count])
+        flipped = float(np.unpackbits(found ^ wanted[:, :count]).mean())
         print(f'{weight_format}: {100 * flipped:.2f} % of the bits differ, recall@1 '
               f'{100 * own:.1f} % (PyTorch {100 * recall:.1f} %)')
         assert flipped <= 0.005  # 0.40 to 0.42 % measured: rounding amplifies the order of sums
-        assert round(100 * abs(own - recall)) <= 2  # whole queries of 100: 0.9 - 0.88 > 0.02
+        assert round(count * abs(own - recall)) <= 2  # whole queries: 0.9 - 0.88 > 0.02

@@ -7,13 +7,13 @@ from tetra_vpr_ros.evaluation.cost.scaling import draw_scaling, measure_scaling
 @pytest.mark.processes
 def test_cost_grows_with_tokens_bits_and_places(tmp_path):
     pytest.importorskip('torch', reason='networks of other shapes are exported by the training')
-    report = measure_scaling(tmp_path, 1, 5, inputs=(112, 224), bits=(1024, 4096),
+    report = measure_scaling(tmp_path, 1, 5, inputs=(112, 224), bits=(1024, 2048),
                              places=(2000, 100_000))
     encoder = {(p['tokens'], p['bits'], p['format']): p for p in report['encoder']}
     small, large = encoder[65, 2048, 'packed-uint8'], encoder[257, 2048, 'packed-uint8']
     assert large['p50_ms'] > 1.5 * small['p50_ms']
     assert encoder[257, 2048, 'float32']['file_mb'] > 10 * large['file_mb']
-    assert {(197, 1024, 'packed-uint8'), (197, 4096, 'packed-uint8')} <= set(encoder)
+    assert (197, 1024, 'packed-uint8') in encoder
     search = {(p['places'], p['bits']): p['p50_ms'] for p in report['search']}
     assert search[100_000, 1024] > 5 * search[2000, 1024]
     draw_scaling(report, tmp_path / 'scaling.png')

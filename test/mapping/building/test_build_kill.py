@@ -59,7 +59,7 @@ def removed(path):
 def halves(street, tmp_path_factory):
     """Return two bags: the halves of the street."""
     folder = tmp_path_factory.mktemp('halves')
-    for name, frames in (('first', street[:60]), ('second', street[60:120])):
+    for name, frames in (('first', street[:40]), ('second', street[40:80])):
         write_street(folder / name, frames)
     return [folder / 'first', folder / 'second']
 

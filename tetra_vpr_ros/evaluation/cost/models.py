@@ -45,17 +45,18 @@ def probe(threads: int, *model: Path) -> dict[str, float]:
 
 def measure_models(candidates: Sequence[Candidate], threads: int, iterations: int) -> list[Row]:
     """Measure file, memory, cold start, latency and throughput of models, in turns."""
+    processes = min(3, iterations)
     sessions = [open_session(candidate.path, threads) for candidate in candidates]
     singles = [random_input(session, 1) for session in sessions]
     times = in_turns([partial(session.run, None, x) for session, x in zip(sessions, singles)],
                      iterations, 'latency')
     batches = [random_input(session, 8) for session in sessions]
     rates = in_turns([partial(session.run, None, x) for session, x in zip(sessions, batches)],
-                     max(3, iterations // 10), 'batches of 8')
-    base = min(probe(threads)['peak_rss'] for _ in range(3))
+                     max(processes, iterations // 10), 'batches of 8')
+    base = min(probe(threads)['peak_rss'] for _ in range(processes))
     rows = []
     for candidate, session, seconds, rate in zip(candidates, sessions, times, rates):
-        probes = [probe(threads, candidate.path) for _ in range(3)]
+        probes = [probe(threads, candidate.path) for _ in range(processes)]
         shape = session.get_inputs()[0].shape
         height, width = shape[1:3] if shape[-1] == 3 else shape[2:]
         p5, p50, p95, p99 = (1e3 * np.percentile(seconds, q) for q in (5, 50, 95, 99))
