@@ -21,7 +21,7 @@ demo: $(VENV)/.demo
 WORKERS ?= 2
 test: $(VENV)/.test lint docs
 	COVERAGE_PROCESS_START=$(CURDIR)/setup.cfg $(BIN)/python -m pytest \
-		--numprocesses $(WORKERS) --dist loadfile --durations 20 \
+		--numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 \
 		--cov --cov-config=setup.cfg --cov-report=term --cov-fail-under=90
 
 # What runs in a minute: no processes, training, rendered worlds, large maps or data beside the checkout.

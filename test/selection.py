@@ -11,6 +11,7 @@ import pytest
 _FOLDERS = {'nodes': 'processes', 'training': 'training', 'simulation': 'simulation'}
 _WORLD = 'drive'  # the fixture that renders; those of bags and maps ask for it
 _STARTERS = ('subprocess', 'multiprocessing')  # a test module that imports one starts processes
+_SLOW = ('simulation', 'training', 'processes', 'large', 'data')
 
 
 def pytest_collection_modifyitems(items):
@@ -24,3 +25,6 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.processes)
         if _WORLD in item.fixturenames:
             item.add_marker(pytest.mark.simulation)
+    # What takes its time begins first, so that no worker is left alone with it at the end.
+    slow = {item.path for item in items if any(map(item.get_closest_marker, _SLOW))}
+    items.sort(key=lambda item: item.path not in slow)  # stable: a file stays together

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Made-up maps: places along a line, whose descriptors change along the way."""
 
+import math
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping import calibrate, NewPlace, PlaceMap, Pose
 from tetra_vpr_ros.vision import ModelInfo
 
@@ -16,8 +16,9 @@ SECOND = 10**9
 
 def at(x, y=0.0, degrees=0.0, geodetic=None):
     """Return a pose on the plane."""
-    return Pose(np.array([x, y, 0.0]),
-                Rotation.from_euler('z', degrees, degrees=True).as_quat(), geodetic)
+    half = math.radians(degrees) / 2
+    return Pose(np.array([x, y, 0.0]), np.array([0.0, 0.0, math.sin(half), math.cos(half)]),
+                geodetic)
 
 
 def make_map(path, sessions, calibrated=True):
