@@ -21,12 +21,12 @@ demo: $(VENV)/.demo
 WORKERS ?= 2
 test: $(VENV)/.test lint docs
 	COVERAGE_PROCESS_START=$(CURDIR)/setup.cfg $(BIN)/python -m pytest \
-		--numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 \
+		--numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations 20 \
 		--cov --cov-config=setup.cfg --cov-report=term --cov-fail-under=90
 
 # What runs in a minute: no processes, training, rendered worlds, large maps or data beside the checkout.
 quick: $(VENV)/.test
-	$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile --durations 20 \
+	$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadgroup --durations 20 \
 		-m 'not processes and not training and not simulation and not data and not large'
 
 # Two hours of the localizer on a looped bag; SOAK_SECONDS= shortens them.

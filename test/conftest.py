@@ -24,8 +24,9 @@ START_NS = 1_700_000_000_000_000_000
 
 
 def pytest_configure(config):
-    """Know the mark of pytest-timeout where it is not installed: nothing is stopped then."""
+    """Know the marks of pytest-timeout and pytest-xdist where they are not installed."""
     config.addinivalue_line('markers', 'timeout(seconds): stop a test that hangs')
+    config.addinivalue_line('markers', 'xdist_group(name): what one worker keeps')
 
 
 def pytest_report_header(config):

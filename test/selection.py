@@ -11,6 +11,7 @@ import pytest
 _FOLDERS = {'nodes': 'processes', 'training': 'training', 'simulation': 'simulation'}
 _WORLD = 'drive'  # the fixture that renders; those of bags and maps ask for it
 _STARTERS = ('subprocess', 'multiprocessing')  # a test module that imports one starts processes
+_SHARED = ('benchmark_descriptors',)  # of all pictures of the benchmarks
 _SLOW = ('simulation', 'training', 'processes', 'large', 'data')
 
 
@@ -25,6 +26,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.processes)
         if _WORLD in item.fixturenames:
             item.add_marker(pytest.mark.simulation)
+        # A worker keeps a file to itself, and what many files have made for them at great cost.
+        shared = next((name for name in _SHARED if name in item.fixturenames), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(shared))
     # What takes its time begins first, so that no worker is left alone with it at the end.
     slow = {item.path for item in items if any(map(item.get_closest_marker, _SLOW))}
     items.sort(key=lambda item: item.path not in slow)  # stable: a file stays together

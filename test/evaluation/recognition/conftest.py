@@ -11,7 +11,7 @@ BENCHMARKS = DATA / 'benchmarks'
 
 
 @pytest.fixture(scope='session')
-def descriptors(encoder):
+def benchmark_descriptors(encoder):
     """Return the descriptors of three traverses of Gardens Point and of an indoor lap."""
     for name in ('gardens_point', 'rtabmap_lap'):
         if not (BENCHMARKS / name).is_dir():

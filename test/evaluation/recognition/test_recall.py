@@ -48,18 +48,18 @@ def test_files_in_natural_order_and_clear_errors(tmp_path, encoder):
 @pytest.mark.parametrize('database, queries, hog, target', [
     ('day_left', 'day_right', 0.48, 0.85), ('day_right', 'night_right', 0.62, 0.90),
     ('day_left', 'night_right', 0.30, 0.60)])
-def test_the_shipped_model_on_gardens_point(descriptors, database, queries, hog, target):
-    recall = recall_at(1, descriptors[database], descriptors[queries],
+def test_the_shipped_model_on_gardens_point(benchmark_descriptors, database, queries, hog, target):
+    recall = recall_at(1, benchmark_descriptors[database], benchmark_descriptors[queries],
                        frames_truth(200, 200, 2))
     print(f'Gardens Point {database} -> {queries}: recall@1 {recall:.3f} (HOG {hog:.2f})')
     assert recall >= target
 
 
 @pytest.mark.data
-def test_the_shipped_model_on_the_second_indoor_lap(descriptors):
+def test_the_shipped_model_on_the_second_indoor_lap(benchmark_descriptors):
     truth = cv2.imread(str(DATA / 'benchmarks' / 'rtabmap_lap' / 'samples_GT.bmp'),
                        cv2.IMREAD_GRAYSCALE) > 0
-    lap = descriptors['lap']
+    lap = benchmark_descriptors['lap']
     recall = recall_at(1, lap[:40], lap[40:], truth[40:, :40])
     print(f'RTAB-Map lap: recall@1 {recall:.3f}')
     assert recall > 0.88  # 41 of 44; another runtime may differ in one

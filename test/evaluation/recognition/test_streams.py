@@ -25,12 +25,12 @@ def stream(path, encoder, database, queries, name='bayes'):
     ('day_left', 'night_right', 0.92, 0.99, 0.75),
     ('day_right', 'night_right', 0.99, 0.99, 0.75),
     ('day_left', 'day_right', 0.92, 0.95, 0.75)])
-def test_gardens_point_as_a_stream(tmp_path, encoder, descriptors, database, queries, recall,
+def test_gardens_point_as_a_stream(tmp_path, encoder, benchmark_descriptors, database, queries, recall,
                                    precision, accepted):
     truth = frames_truth(200, 200, 2)
     for name in ('single', 'seqslam', 'bayes'):
-        found = score(stream(tmp_path / f'{name}.vpr', encoder, descriptors[database],
-                             descriptors[queries], name), truth)
+        found = score(stream(tmp_path / f'{name}.vpr', encoder, benchmark_descriptors[database],
+                             benchmark_descriptors[queries], name), truth)
         print(f'{database} -> {queries} {name:8} recall@1 {100 * found.recall_at_1:.1f} '
               f'precision {100 * found.precision:.1f} accepted {100 * found.accepted:.1f}')
     assert found.recall_at_1 >= recall
@@ -39,14 +39,14 @@ def test_gardens_point_as_a_stream(tmp_path, encoder, descriptors, database, que
 
 
 @pytest.mark.data
-def test_another_world_is_unknown(tmp_path, encoder, descriptors):
+def test_another_world_is_unknown(tmp_path, encoder, benchmark_descriptors):
     accepted = {}
     for name in TRAVERSES:
         accepted[f'lap on {name}'] = sum(e.accepted for e in stream(
-            tmp_path / f'{name}.vpr', encoder, descriptors[name], descriptors['lap']))
+            tmp_path / f'{name}.vpr', encoder, benchmark_descriptors[name], benchmark_descriptors['lap']))
     for name in TRAVERSES:
-        found = stream(tmp_path / f'lap_{name}.vpr', encoder, descriptors['lap'][:40],
-                       descriptors[name])
+        found = stream(tmp_path / f'lap_{name}.vpr', encoder, benchmark_descriptors['lap'][:40],
+                       benchmark_descriptors[name])
         accepted[f'{name} on lap'] = sum(e.accepted for e in found)
     print(accepted)
     assert sum(accepted.values()) <= 1
