@@ -25,8 +25,8 @@ def stream(path, encoder, database, queries, name='bayes'):
     ('day_left', 'night_right', 0.92, 0.99, 0.75),
     ('day_right', 'night_right', 0.99, 0.99, 0.75),
     ('day_left', 'day_right', 0.92, 0.95, 0.75)])
-def test_gardens_point_as_a_stream(tmp_path, encoder, benchmark_descriptors, database, queries, recall,
-                                   precision, accepted):
+def test_gardens_point_as_a_stream(tmp_path, encoder, benchmark_descriptors, database, queries,
+                                   recall, precision, accepted):
     truth = frames_truth(200, 200, 2)
     for name in ('single', 'seqslam', 'bayes'):
         found = score(stream(tmp_path / f'{name}.vpr', encoder, benchmark_descriptors[database],
@@ -43,7 +43,8 @@ def test_another_world_is_unknown(tmp_path, encoder, benchmark_descriptors):
     accepted = {}
     for name in TRAVERSES:
         accepted[f'lap on {name}'] = sum(e.accepted for e in stream(
-            tmp_path / f'{name}.vpr', encoder, benchmark_descriptors[name], benchmark_descriptors['lap']))
+            tmp_path / f'{name}.vpr', encoder, benchmark_descriptors[name],
+            benchmark_descriptors['lap']))
     for name in TRAVERSES:
         found = stream(tmp_path / f'lap_{name}.vpr', encoder, benchmark_descriptors['lap'][:40],
                        benchmark_descriptors[name])
