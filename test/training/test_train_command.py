@@ -11,6 +11,7 @@ from training_data import write_config
 
 
 def test_from_pictures_to_a_model_file(recipe, pictures, tmp_path, capsys):
+    recipe['network']['token_bits'] = 32
     config = str(write_config(tmp_path / 'recipe.yaml', recipe,
                               distill__cache=str(tmp_path / 'cache')))
     assert train.main(['distill', '--config', config]) == 0
@@ -18,11 +19,14 @@ def test_from_pictures_to_a_model_file(recipe, pictures, tmp_path, capsys):
     assert 'recall@1 binary' in capsys.readouterr().out
     assert train.main(['evaluate', '--config', config]) == 0
     assert 'finetune_best.pt: 128 bits' in capsys.readouterr().out
+    assert train.main(['tokens', '--config', config]) == 0
+    assert 'tokens.pt: 32 bits of a token' in capsys.readouterr().out
     assert train.main(['export', '--config', config]) == 0
     out = tmp_path / 'models' / 'small.onnx'
     assert 'MB, from' in capsys.readouterr().out
     info = PlaceEncoder(out).info
     assert (info.name, info.version, info.bits, info.height) == ('small', '7', 128, 56)
+    assert (info.token_grid, info.token_bits) == ((4, 4), 32)
     traverse = tmp_path / 'traverse'
     shutil.copytree(pictures, traverse)
     for model in (str(out), str(tmp_path / 'run' / 'distill.pt')):
@@ -39,7 +43,7 @@ def test_from_pictures_to_a_model_file(recipe, pictures, tmp_path, capsys):
     assert train.main(['export', '--checkpoint', str(out), '--format', 'float32',
                        '--out', str(other)]) == 0
     info = PlaceEncoder(other).info
-    assert (info.name, info.version) == ('float', '7')
+    assert (info.name, info.version, info.token_bits) == ('float', '7', 32)
 
 
 def test_errors_are_told_in_one_line(recipe, tmp_path, capsys, monkeypatch):

@@ -50,6 +50,28 @@ def test_size_and_aspect_matter_little_and_place_matters_much(encoder, drive):
     assert bits_apart(encoder.encode(drive[100][2]), here) > encoder.bits * 0.2
 
 
+def test_tokens_come_with_the_descriptor_where_they_are_asked_for(encoder, drive):
+    images = [frame[2] for frame in drive[:3]]
+    both = encoder.encode_with_tokens(images)
+    assert np.array_equal(both.descriptors, encoder.encode_batch(images))
+    assert both.tokens.shape == (3, *encoder.info.token_shape) == (3, 196, 16)
+    assert both.tokens.dtype == np.uint8
+    bits = np.unpackbits(both.tokens, axis=2)
+    assert 0.4 < bits.mean() < 0.6
+    assert (np.abs(bits.mean((0, 1)) - 0.5) < 0.25).all()  # about the picture's own mean
+    nothing = encoder.encode_with_tokens([])
+    assert nothing.tokens.shape == (0, 196, 16)
+
+
+def test_a_model_without_tokens_still_encodes(tmp_path):
+    encoder = PlaceEncoder(tiny_model(tmp_path / 'tiny.onnx'))
+    image = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    both = encoder.encode_with_tokens([image])
+    assert both.tokens is None
+    assert np.array_equal(both.descriptors, encoder.encode_batch([image]))
+    assert encoder.info.token_shape == (0, 0)
+
+
 @pytest.mark.parametrize('bad', [
     np.zeros((10, 10), np.uint8), np.zeros((10, 10, 3), np.float32),
     np.zeros((0, 10, 3), np.uint8), np.zeros((10, 10, 4), np.uint8)])
@@ -79,7 +101,11 @@ def test_a_model_with_the_interface_is_accepted(tmp_path):
     ({'shape': ('N', 8, 9, 3)}, r'\[N, 8, 8, 3\]'), ({'output': 'vector'}, "'descriptor'"),
     ({'drop': 'bits'}, "lacks 'bits'"), ({'drop': 'name'}, "lacks 'name'"),
     ({'bits': '512'}, r'\[N, 64\]'), ({'bits': 'many'}, 'malformed'), ({'bits': '12'}, '12 bits'),
-    ({'input_size': '8'}, 'malformed'), ({'descriptor_format': '2'}, 'format 2')])
+    ({'input_size': '8'}, 'malformed'), ({'descriptor_format': '2'}, 'format 2'),
+    ({'token_grid': '14', 'token_bits': '128'}, 'malformed'),
+    ({'token_grid': '14x14'}, '14x14 tokens of 0 bits'),
+    ({'token_grid': '2x2', 'token_bits': '12'}, 'multiple of 8'),
+    ({'token_grid': '2x2', 'token_bits': '64'}, r"'tokens' of uint8 \[N, 4, 8\]")])
 def test_a_model_of_another_interface_is_refused_with_the_difference(tmp_path, change, says):
     path = tiny_model(tmp_path / 'other.onnx', **change)
     with pytest.raises(ModelError, match=says) as caught:

@@ -15,9 +15,10 @@ from tetra_vpr_ros.training.data.label_maps import LabelMapError
 from tetra_vpr_ros.training.data.place_sets import PlaceSetError
 from tetra_vpr_ros.training.data.pool import find_images, find_pool, read_rgb
 from tetra_vpr_ros.training.data.views import student_view
-from tetra_vpr_ros.training.loop.checkpoint import CheckpointError, load_network
+from tetra_vpr_ros.training.loop.checkpoint import (
+    CheckpointError, load_network, save_atomically)
 from tetra_vpr_ros.training.loop.validation import Validation
-from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
+from tetra_vpr_ros.training.network.place_network import binarize, network_entry, PlaceNetwork
 from tetra_vpr_ros.training.network.static_activations import static_network
 from tetra_vpr_ros.training.onnx_export.export import export_model
 from tetra_vpr_ros.training.onnx_export.restore import model_metadata
@@ -26,6 +27,7 @@ from tetra_vpr_ros.training.stages.ablation import table
 from tetra_vpr_ros.training.stages.distill import distill as run_distill
 from tetra_vpr_ros.training.stages.finetune import finetune as run_finetune
 from tetra_vpr_ros.training.stages.finetune import first_network
+from tetra_vpr_ros.training.stages.tokens import fit_tokens
 from tetra_vpr_ros.training.structure.segment import segment_folder, Segmenter
 from tetra_vpr_ros.training.structure.structural_knowledge import audit as audit_structure
 from tetra_vpr_ros.training.teachers.teacher import TeacherError
@@ -72,9 +74,24 @@ def ablate(config: TrainConfig, options: argparse.Namespace) -> int:
     return 0
 
 
+def tokens(config: TrainConfig, options: argparse.Namespace) -> int:
+    """Fit the head of the patch tokens."""
+    checkpoint = chosen_checkpoint(config, options)
+    network = fit_tokens(config, config.distill, config.tokens, load_network(checkpoint))
+    path = Path(options.out or Path(config.run) / 'tokens.pt')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_atomically({'config': network_entry(network.config), 'network': network.state_dict()},
+                    path)
+    print(f'{path}: {network.config.token_bits} bits of a token, the rest from {checkpoint}')
+    return 0
+
+
 def chosen_checkpoint(config: TrainConfig, options: argparse.Namespace) -> Path:
     """
     Return the checkpoint that is asked for, or the best of the last stage.
+
+    One with fitted tokens is of the stage that it was fitted after, and so counts while it
+    is newer than that.
 
     :raises ConfigError: the run holds none.
     """
@@ -84,7 +101,9 @@ def chosen_checkpoint(config: TrainConfig, options: argparse.Namespace) -> Path:
     for name in names:
         path = Path(config.run) / name
         if path.exists():
-            return path
+            fitted = path.with_name('tokens.pt')
+            newer = fitted.exists() and fitted.stat().st_mtime >= path.stat().st_mtime
+            return fitted if newer else path
     raise ConfigError(f"run: {config.run} holds no checkpoint: run 'train distill' first")
 
 
@@ -113,6 +132,8 @@ def export_untrained(config: TrainConfig, out: Path, weight_format: str) -> int:
     """Write a network with random weights: what a design costs is known before training."""
     torch.manual_seed(config.seed)
     network = PlaceNetwork(config.network).eval()
+    if network.token_head is not None:
+        network.token_head.weight.normal_()
     if config.export.activations == 'static' and network.config.vit.activations == 'token':
         height, width = config.network.vit.input_size
         noise = torch.randint(0, 256, (4, height, width, 3), dtype=torch.uint8)

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,20 @@ from tetra_vpr_ros.vision.decoding import Image
 from tetra_vpr_ros.vision.model_file import default_model_path, identify, ModelError, read_model
 
 Descriptor = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Encodings:
+    """
+    Images as descriptors, and as patch tokens where the model has them.
+
+    :ivar descriptors: uint8 ``[n, bits / 8]``.
+    :ivar tokens: uint8 ``[n, rows*columns, token_bits / 8]``, or None.
+    """
+
+    descriptors: Descriptor
+    tokens: NDArray[np.uint8] | None
+
 
 _LEVELS = {'all': 'ORT_ENABLE_ALL', 'extended': 'ORT_ENABLE_EXTENDED',
            'basic': 'ORT_ENABLE_BASIC', 'disabled': 'ORT_DISABLE_ALL'}
@@ -83,6 +98,9 @@ class PlaceEncoder:
         except Exception as error:  # onnxruntime has no common exception class
             raise ModelError(f'{path} is not a model that onnxruntime '
                              f'{onnxruntime.__version__} can load: {error}') from error
+        # Else it computes what nobody asked for, too.
+        self._wanted_only = onnxruntime.RunOptions()
+        self._wanted_only.only_execute_path_to_fetches = True
         self.info = identify(path, data, metadata)
         self._check_interface()
 
@@ -99,6 +117,11 @@ class PlaceEncoder:
             raise ModelError(
                 f"{info.path} needs an output 'descriptor' of uint8 [N, {info.bits // 8}], "
                 f'it has {outputs}')
+        kind, shape = outputs.get('tokens', ('', []))
+        if info.token_bits and (kind != 'tensor(uint8)' or shape[1:] != list(info.token_shape)):
+            raise ModelError(
+                f"{info.path} needs an output 'tokens' of uint8 [N, {info.token_shape[0]}, "
+                f'{info.token_shape[1]}], as its metadata says, it has {outputs}')
 
     @property
     def bits(self) -> int:
@@ -123,18 +146,39 @@ class PlaceEncoder:
         :raises ValueError: an image is not RGB uint8, or is empty.
         :raises ModelError: the model fails, because its file is damaged.
         """
+        return self._run(images, {'descriptor': (self.bits // 8,)})[0]
+
+    def encode_with_tokens(self, images: Sequence[Image]) -> Encodings:
+        """
+        Encode images, in the same run to the patch tokens of a second look.
+
+        :param images: each RGB uint8 ``[H, W, 3]``.
+        :returns: descriptors, and tokens where the model has them.
+        :raises ValueError: an image is not RGB uint8, or is empty.
+        :raises ModelError: the model fails, because its file is damaged.
+        """
+        if not self.info.token_bits:
+            return Encodings(self.encode_batch(images), None)
+        return Encodings(*self._run(images, {'descriptor': (self.bits // 8,),
+                                             'tokens': self.info.token_shape}))
+
+    def _run(self, images: Sequence[Image], outputs: Mapping[str, tuple[int, ...]]
+             ) -> list[NDArray[np.uint8]]:
+        """Return outputs, for each of which the shape is given that an image has."""
         for image in images:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
                 raise ValueError(
                     f'an image must be RGB uint8 [H, W, 3], not {image.dtype} {image.shape}')
         if not len(images):
-            return np.empty((0, self.bits // 8), np.uint8)
+            return [np.empty((0, *shape), np.uint8) for shape in outputs.values()]
         batch = np.stack([
             resize_by_area(image, self.info.height, self.info.width) for image in images])
         try:
-            found = self._session.run(['descriptor'], {'image': batch})[0]
+            found = self._session.run(list(outputs), {'image': batch}, self._wanted_only)
         except Exception as error:  # onnxruntime has no common exception class
             raise ModelError(f'{self.info.path} cannot encode: {error}') from error
-        if found.shape != (len(batch), self.bits // 8):
-            raise ModelError(f'{self.info.path} cannot encode: its output is {found.shape}')
-        return np.asarray(found, np.uint8)
+        for (name, shape), array in zip(outputs.items(), found):
+            if array.shape != (len(batch), *shape):
+                raise ModelError(f"{self.info.path} cannot encode: its output '{name}' is "
+                                 f'{array.shape}')
+        return [np.asarray(array, np.uint8) for array in found]

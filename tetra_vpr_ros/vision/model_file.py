@@ -31,6 +31,8 @@ class ModelInfo:
     :ivar height: rows of the input.
     :ivar width: columns of the input.
     :ivar licence: of the weights.
+    :ivar token_grid: rows and columns of its patch tokens; (0, 0) without any.
+    :ivar token_bits: of a patch token.
     """
 
     path: Path
@@ -41,6 +43,13 @@ class ModelInfo:
     height: int
     width: int
     licence: str
+    token_grid: tuple[int, int] = (0, 0)
+    token_bits: int = 0
+
+    @property
+    def token_shape(self) -> tuple[int, int]:
+        """Return how many patch tokens a picture has, and the bytes of each."""
+        return self.token_grid[0] * self.token_grid[1], self.token_bits // 8
 
 
 def default_model_path() -> Path:
@@ -106,6 +115,8 @@ def identify(path: Path, data: bytes, metadata: Mapping[str, str]) -> ModelInfo:
         bits = int(need('bits'))
         height, width = (int(side) for side in need('input_size').split('x'))
         descriptor_format = int(need('descriptor_format'))
+        rows, cols = (int(side) for side in metadata.get('token_grid', '0x0').split('x'))
+        token_bits = int(metadata.get('token_bits', 0))
     except ValueError as error:
         raise ModelError(f'{path} has malformed metadata: {error}') from error
     if descriptor_format != DESCRIPTOR_FORMAT:
@@ -114,5 +125,8 @@ def identify(path: Path, data: bytes, metadata: Mapping[str, str]) -> ModelInfo:
             f'{DESCRIPTOR_FORMAT}: use a model of the same release')
     if bits <= 0 or bits % 8:
         raise ModelError(f'{path} has {bits} bits: a multiple of 8 is needed')
+    if rows < 0 or cols < 0 or token_bits % 8 or (rows * cols > 0) != (token_bits > 0):
+        raise ModelError(f'{path} has {rows}x{cols} tokens of {token_bits} bits: a multiple of 8 '
+                         'is needed')
     return ModelInfo(path, hashlib.sha256(data).hexdigest(), need('name'), need('version'), bits,
-                     height, width, metadata.get('licence', 'unknown'))
+                     height, width, metadata.get('licence', 'unknown'), (rows, cols), token_bits)

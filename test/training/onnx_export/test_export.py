@@ -59,7 +59,9 @@ def test_onnx_answers_as_pytorch_does_and_is_read_back(kind, options, tmp_path, 
 @pytest.mark.parametrize('activations', ['token', 'static'])
 def test_every_format_gives_the_same_descriptors(weight_format, activations, tmp_path, drive):
     vit = ViTConfig(image_size=56, width=48, depth=2, heads=3)
-    network = PlaceNetwork(NetworkConfig(vit, AggregationConfig(rows=2, cols=2, bits=128))).eval()
+    network = PlaceNetwork(NetworkConfig(vit, AggregationConfig(rows=2, cols=2, bits=128),
+                                         token_bits=64)).eval()
+    network.token_head.weight.normal_()
     images = pictures(drive, (56, 56))
     if activations == 'static':
         network = static_network(network, torch.from_numpy(images[:10]))
@@ -73,9 +75,18 @@ def test_every_format_gives_the_same_descriptors(weight_format, activations, tmp
         raise
     bits = bits_of(network, images)
     wanted = np.packbits(bits, axis=1, bitorder='little')
-    assert np.unpackbits(encoder.encode_batch(list(images)) ^ wanted).mean() <= 0.005
+    found = encoder.encode_with_tokens(list(images))
+    assert np.unpackbits(found.descriptors ^ wanted).mean() <= 0.005
+    with torch.no_grad():
+        tokens = network.token_head(network.tokens(torch.from_numpy(images))) > 0
+    wanted = np.packbits(tokens.numpy(), axis=2, bitorder='little')
+    assert found.tokens.shape == (len(images), 16, 8)
+    assert np.unpackbits(found.tokens ^ wanted).mean() <= 0.005
     if weight_format == 'packed-uint8':
-        assert (bits_of(load_network(path), images) != bits).mean() <= 0.005
+        restored = load_network(path)
+        assert (bits_of(restored, images) != bits).mean() <= 0.005
+        # The head is stored in half precision.
+        assert torch.allclose(restored.token_head.weight, network.token_head.weight, rtol=1e-3)
     else:
         with pytest.raises(CheckpointError, match=f'stored as {weight_format}'):
             load_network(path)

@@ -117,7 +117,7 @@ class PlaceMap:
                 f"{self.path} was built with model {meta['model_name']} "
                 f"({meta['model_fingerprint'][:12]}), the model given is {model.name} "
                 f'({model.fingerprint[:12]}, {model.path}): pass the model of the map, '
-                'or build the map again')
+                "encode it again with 'vpr_map reencode', or build it again")
 
     def require_sound(self) -> None:
         """

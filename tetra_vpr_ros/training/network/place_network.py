@@ -10,6 +10,7 @@ from typing import Any
 
 from tetra_vpr_ros.training.network.aggregation import AggregationConfig, AGGREGATIONS
 from tetra_vpr_ros.training.network.imagenet import ImageNetNormalisation
+from tetra_vpr_ros.training.network.token_head import TokenHead
 from tetra_vpr_ros.training.network.vit import TernaryViT, ViTConfig
 import torch
 from torch import nn
@@ -36,10 +37,20 @@ def binarize(x: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What is trained and exported."""
+    """
+    What is trained and exported.
+
+    :ivar token_bits: that are kept of each patch token for a second look; 0 for none.
+    """
 
     vit: ViTConfig = field(default_factory=ViTConfig)
     aggregation: AggregationConfig = field(default_factory=AggregationConfig)
+    token_bits: int = 0
+
+    def __post_init__(self) -> None:
+        """Check that tokens fill whole bytes."""
+        if self.token_bits < 0 or self.token_bits % 8:
+            raise ValueError(f'token_bits must be a multiple of 8, not {self.token_bits}')
 
     @property
     def bits(self) -> int:
@@ -54,19 +65,21 @@ def network_entry(config: NetworkConfig) -> dict[str, Any]:
 
 class PlaceNetwork(nn.Module):
     """
-    Ternary ViT with an aggregation.
+    Ternary ViT with an aggregation, and a head for its patch tokens if that is wanted.
 
-    :param config: shape of both.
+    :param config: shape of all.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
-        """Create both with random weights."""
+        """Create all with random weights, the head of the tokens unfitted."""
         super().__init__()
         self.config = config
         self.backbone = TernaryViT(config.vit)
         self.norm = nn.LayerNorm(config.vit.width, eps=1e-6)
         self.aggregation = AGGREGATIONS[config.aggregation.kind](
             config.aggregation, config.vit.width, config.vit.grid)
+        self.token_head = (TokenHead(config.vit.width, config.token_bits)
+                           if config.token_bits else None)
         self.normalise = ImageNetNormalisation()
 
     def tokens(self, image: torch.Tensor, maps: list[torch.Tensor] | None = None,

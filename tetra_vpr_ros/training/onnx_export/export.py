@@ -17,7 +17,6 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 import onnx
 from onnx import helper, TensorProto
 from tetra_vpr_ros.training.network.place_network import network_entry, PlaceNetwork
@@ -26,7 +25,7 @@ from tetra_vpr_ros.training.network.vit import Block, ViTConfig
 from tetra_vpr_ros.training.onnx_export.graph import (
     attention, CONTRIB, Format, fuses_attention, gelu, Graph, layer_norm, linear,
     quantized_attention)
-from tetra_vpr_ros.training.onnx_export.heads import aggregation
+from tetra_vpr_ros.training.onnx_export.heads import aggregation, packed_signs, patch_tokens
 from tetra_vpr_ros.vision.model_file import DESCRIPTOR_FORMAT
 
 # Opset 18 and IR 8 are the newest that runtimes of 2023 read; INT2 came with 25.
@@ -117,7 +116,9 @@ def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str],
         descriptor format and the network's configuration are added.
     :param weight_format: see `Graph`.
     :returns: a checked model, ``image`` uint8 ``[N, H, W, 3]`` to ``descriptor``
-        uint8 ``[N, bits / 8]``.
+        uint8 ``[N, bits / 8]`` and, from a network with a head for them, ``tokens``
+        uint8 ``[N, rows*cols, token_bits / 8]``.
+    :raises ValueError: the head of the tokens is not fitted.
     """
     config, vit = network.config, network.config.vit
     height, width = vit.input_size
@@ -132,15 +133,22 @@ def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str],
         x = _block(g, x, block, vit, f'backbone.blocks.{i}')
     tokens = layer_norm(g, x, network.norm, 'norm')
     embedding = aggregation(g, tokens, network.aggregation, vit.tokens, config.bits)
-    bits = g.op('Cast', g.op('Greater', embedding, g.constant('zero', np.array(0, np.float32))),
-                to=TensorProto.FLOAT)
-    octets = g.op('Reshape', bits, g.ints(0, config.bits // 8, 8))
-    packed = g.op('MatMul', octets, g.constant('powers', 2.0 ** np.arange(8, dtype=np.float32)))
-    g.op('Cast', packed, output='descriptor', to=TensorProto.UINT8)
+    packed_signs(g, embedding, (config.bits,), 'descriptor')
+    outputs = {'descriptor': ['N', config.bits // 8]}
+    token_entries = {}
+    if network.token_head is not None:
+        if not network.token_head.fitted:
+            raise ValueError("the head of the patch tokens is not fitted: run 'train tokens'")
+        shape = (vit.tokens, config.token_bits)
+        packed_signs(g, patch_tokens(g, tokens, network.token_head, vit.tokens), shape, 'tokens')
+        outputs['tokens'] = ['N', vit.tokens, config.token_bits // 8]
+        token_entries = {'token_grid': '{}x{}'.format(*vit.grid),
+                         'token_bits': str(config.token_bits)}
     graph = helper.make_graph(
         g.nodes, 'place_encoder',
         [helper.make_tensor_value_info('image', TensorProto.UINT8, ['N', height, width, 3])],
-        [helper.make_tensor_value_info('descriptor', TensorProto.UINT8, ['N', config.bits // 8])],
+        [helper.make_tensor_value_info(name, TensorProto.UINT8, shape)
+         for name, shape in outputs.items()],
         list(g.initializers.values()))
     opset, ir_version = VERSIONS.get(weight_format, OLDEST)
     domains = [helper.make_opsetid('', opset)]
@@ -149,7 +157,7 @@ def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str],
     model = helper.make_model(graph, ir_version=ir_version, producer_name='tetra_vpr_ros',
                               opset_imports=domains)
     helper.set_model_props(model, {
-        **metadata, 'bits': str(config.bits), 'input_size': f'{height}x{width}',
+        **metadata, **token_entries, 'bits': str(config.bits), 'input_size': f'{height}x{width}',
         'descriptor_format': str(DESCRIPTOR_FORMAT),
         'format': weight_format, 'network': json.dumps(network_entry(config))})
     onnx.checker.check_model(model, full_check=True)

@@ -1,16 +1,49 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The aggregations in ONNX: from normalised tokens to the embedding."""
+"""The heads in ONNX: from normalised tokens to the embedding, and to bits."""
 
 from __future__ import annotations
 
+import numpy as np
+from onnx import TensorProto
 from tetra_vpr_ros.training.network.aggregation import (
     BinaryHead, BoQ, GeM, GridHead, MixVPR, Salad)
+from tetra_vpr_ros.training.network.token_head import TokenHead
 from tetra_vpr_ros.training.onnx_export.graph import attention, Graph, layer_norm, linear
 import torch
 from torch import nn
 
 NAME = 'aggregation'
+
+
+def packed_signs(g: Graph, x: str, shape: tuple[int, ...], output: str) -> str:
+    """
+    Write an output that holds a bit for each number: whether it is positive.
+
+    :param x: ``[N, *shape]``.
+    :param shape: of what is packed; its last axis is a multiple of 8.
+    :param output: name of the uint8 output ``[N, ..., shape[-1] / 8]``.
+    """
+    bits = g.op('Cast', g.op('Greater', x, g.constant('zero', np.array(0, np.float32))),
+                to=TensorProto.FLOAT)
+    octets = g.op('Reshape', bits, g.ints(0, *shape[:-1], shape[-1] // 8, 8))
+    packed = g.op('MatMul', octets, g.constant('powers', 2.0 ** np.arange(8, dtype=np.float32)))
+    return g.op('Cast', packed, output=output, to=TensorProto.UINT8)
+
+
+def patch_tokens(g: Graph, tokens: str, head: TokenHead, count: int) -> str:
+    """
+    Write the head of the patch tokens.
+
+    :param tokens: ``[N, 1 + count, C]``, normalised.
+    :param head: of the network.
+    :param count: patch tokens.
+    :returns: ``[N, count, bits]``.
+    """
+    patches = g.op('Slice', tokens, g.ints(1), g.ints(count + 1), g.ints(1))
+    weight = g.op('Transpose', g.half('token_head.weight', head.weight), perm=[1, 0])
+    x = g.op('MatMul', patches, weight)
+    return g.op('Sub', x, g.op('ReduceMean', x, g.ints(1), keepdims=1))
 
 
 def aggregation(g: Graph, tokens: str, head: nn.Module, count: int, bits: int) -> str:

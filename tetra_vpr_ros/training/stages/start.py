@@ -64,6 +64,9 @@ def start_network(start: StartConfig, config: NetworkConfig, seed: int,
         network.norm.load_state_dict(source.norm.state_dict())
         if source.config.aggregation == config.aggregation:
             network.aggregation.load_state_dict(source.aggregation.state_dict())
+        # Tokens that move little keep their head; 'train tokens' fits it anew.
+        if network.token_head is not None and source.config.token_bits == config.token_bits:
+            network.token_head.load_state_dict(source.token_head.state_dict())
     elif start.trunk:
         try:
             state = load_file(start.trunk)

@@ -1,0 +1,148 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The second look: how well two pictures' patch tokens agree, shifted over each other.
+
+A robot that is back at a place stands a little beside it and looks a little to the left or
+right: what each patch shows has moved by some cells of the grid, all by about as many. The
+score of two pictures is how alike their tokens are at the shift at which they are most alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
+
+MOST_ROWS, MOST_COLUMNS = 2, 4
+"""Cells by which pictures are shifted at most; a level camera nods less than it turns."""
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """
+    How a query's tokens agree with those of some places.
+
+    :ivar scores: share of equal bits at the best shift, 0..1, ``[K]``; about 0.5 by chance.
+    :ivar columns: by how many cells what the query shows lies further left than in the
+        place, ``[K]``: positive where the query's camera is turned to the right of it.
+    :ivar rows: by how many cells it lies further up, ``[K]``.
+    """
+
+    scores: NDArray[np.float64]
+    columns: NDArray[np.float64]
+    rows: NDArray[np.float64]
+
+
+class TokenComparison:
+    """
+    Compares pictures on a grid of tokens.
+
+    :param grid: rows and columns of the tokens.
+    :param most_rows: largest shift.
+    :param most_columns: largest shift.
+    :raises ValueError: the grid is empty.
+    """
+
+    def __init__(self, grid: tuple[int, int], most_rows: int = MOST_ROWS,
+                 most_columns: int = MOST_COLUMNS) -> None:
+        """List the shifts."""
+        if min(grid) <= 0:
+            raise ValueError(f'a grid of {grid[0]}x{grid[1]} tokens holds none')
+        self.grid = grid
+        self._rows = np.arange(-min(most_rows, grid[0] - 1), min(most_rows, grid[0] - 1) + 1)
+        self._columns = np.arange(-min(most_columns, grid[1] - 1),
+                                  min(most_columns, grid[1] - 1) + 1)
+
+    def __call__(self, query: NDArray[np.uint8], places: NDArray[np.uint8]) -> TokenScores:
+        """
+        Compare a query with places.
+
+        Each token of the query is compared with the cell of the place that it falls on and
+        the eight around it, and the best of the nine counts: parallax moves near and far
+        things by different amounts. Where the pictures lie to each other is told by the
+        exact cells, refined by a parabola through the best shift and its neighbours.
+
+        :param query: tokens, uint8 ``[rows*columns, bits / 8]``.
+        :param places: of each place, uint8 ``[K, rows*columns, bits / 8]``.
+        :raises ValueError: shapes or types do not fit.
+        """
+        rows, columns = self.grid
+        if (query.dtype != np.uint8 or places.dtype != np.uint8 or query.ndim != 2
+                or len(query) != rows * columns or places.shape[1:] != query.shape):
+            raise ValueError(f'tokens must be uint8 [{rows * columns}, bytes] and [K, '
+                             f'{rows * columns}, bytes], not {query.dtype} {query.shape} and '
+                             f'{places.dtype} {places.shape}')
+        bits = 8 * query.shape[1]
+        table = hamming_distances(places.reshape(-1, query.shape[1]), query)
+        small = np.uint8 if bits < 256 else np.uint16
+        apart = table.astype(small).reshape(-1, rows, columns, rows, columns)
+        exact, near = self._means(apart), self._means(_nearest_of_nine(apart))
+        best = near.min((1, 2), initial=bits)
+        return TokenScores(1.0 - best / bits, *self._shift(exact))
+
+    def _means(self, apart: NDArray[np.integer]) -> NDArray[np.float64]:
+        """
+        Return the mean distance over the overlap at each shift.
+
+        :param apart: ``[K, place row, place column, query row, query column]``.
+        :returns: ``[K, row shifts, column shifts]``.
+        """
+        means = np.empty((len(apart), len(self._rows), len(self._columns)))
+        for (i, j), overlap in self._overlaps(apart):
+            height, width = overlap.shape[1:]
+            means[:, i, j] = overlap.sum((1, 2), dtype=np.int32) / (height * width)
+        return means
+
+    def _overlaps(self, apart: NDArray[np.integer]
+                  ) -> Iterator[tuple[tuple[int, int], NDArray[np.integer]]]:
+        """Yield ``[K, height, width]`` for each shift: a token against the cell it falls on."""
+        rows, columns = self.grid
+        picture, *steps = apart.strides
+        along = (picture, steps[0] + steps[2], steps[1] + steps[3])
+        for i, down in enumerate(self._rows):
+            for j, right in enumerate(self._columns):
+                first = apart[:, max(down, 0):, max(right, 0):, max(-down, 0):, max(-right, 0):]
+                shape = (len(apart), rows - abs(down), columns - abs(right))
+                yield (i, j), as_strided(first, shape, along, writeable=False)
+
+    def _shift(self, means: NDArray[np.float64]
+               ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return columns and rows of the smallest mean distance, to parts of a cell."""
+        count, height, width = means.shape
+        # Where a picture shows nothing all shifts are alike: then there is none.
+        far = 1e-6 * (self._rows[:, None] ** 2 + self._columns ** 2)
+        i, j = np.divmod((means + far).reshape(count, height * width).argmin(1), width)
+        pictures = np.arange(count)
+        return (self._columns[j] + _vertex(means[pictures, i], j),
+                self._rows[i] + _vertex(means[pictures, :, j], i))
+
+
+def _nearest_of_nine(apart: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Return the smallest distance among a place's cell and its neighbours."""
+    across = apart.copy()
+    np.minimum(across[:, :, 1:], apart[:, :, :-1], out=across[:, :, 1:])
+    np.minimum(across[:, :, :-1], apart[:, :, 1:], out=across[:, :, :-1])
+    near = across.copy()
+    np.minimum(near[:, 1:], across[:, :-1], out=near[:, 1:])
+    np.minimum(near[:, :-1], across[:, 1:], out=near[:, :-1])
+    return near
+
+
+def _vertex(values: NDArray[np.float64], at: NDArray[np.int64]) -> NDArray[np.float64]:
+    """
+    Return how far beside the smallest value the vertex of a parabola lies, -0.5..0.5.
+
+    :param values: ``[K, shifts]``.
+    :param at: index of the smallest, ``[K]``; at either end nothing is refined.
+    """
+    pictures = np.arange(len(values))
+    inside = (at > 0) & (at < values.shape[1] - 1)
+    before, here, after = (values[pictures, np.clip(at + step, 0, values.shape[1] - 1)]
+                           for step in (-1, 0, 1))
+    bend = before - 2 * here + after
+    return np.where(inside & (bend > 0), (before - after) / (2 * np.maximum(bend, 1e-9)), 0.0)
