@@ -39,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
         help='store a small picture of each place (default: yes)')
     add('--features', action='store_true',
         help='store local features of each place, for geometric verification (about 16 kB each)')
+    add('--tokens', action=argparse.BooleanOptionalAction, default=True,
+        help='store the patch tokens of each place, for the second look (default: yes, 3 kB each)')
     add('--frame-id', help="frame of the poses (default: the parent of --tf-frames, else 'map')")
     add('--resume', action='store_true', help='continue an interrupted build')
     add('--append', action='store_true', help='add traverses to an existing map')
@@ -65,8 +67,8 @@ def options_from_arguments(arguments: list[str]) -> BuildOptions:
         pose_topic=args.pose_topic, tf_frames=tuple(args.tf_frames) if args.tf_frames else None,
         model=args.model, keyframe_distance=args.keyframe_distance,
         keyframe_angle=args.keyframe_angle, max_pose_gap=args.max_pose_gap,
-        thumbnails=args.thumbnails, features=args.features, frame_id=args.frame_id,
-        resume=args.resume, append=args.append, threads=args.threads,
+        thumbnails=args.thumbnails, features=args.features, tokens=args.tokens,
+        frame_id=args.frame_id, resume=args.resume, append=args.append, threads=args.threads,
         workers=args.workers, ray=args.ray)
 
 
@@ -76,7 +78,7 @@ def arguments_from_parameters(values: dict[str, Any]) -> list[str]:
     for name, value in values.items():
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
-            if value or name == 'thumbnails':
+            if value or name in ('thumbnails', 'tokens'):
                 arguments.append(option if value else f'--no-{name}')
         else:
             several = value if isinstance(value, (list, tuple)) else [value]

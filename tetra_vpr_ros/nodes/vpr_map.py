@@ -35,6 +35,10 @@ def describe(path: Path) -> str:
                  f'{place_map.frame_id!r}, created {meta["created"]}',
                  f'model {meta["model_name"]} ({meta["model_fingerprint"][:12]}), '
                  f'{place_map.bits} bits']
+        seen, size = place_map.tokens_size()
+        lines.append(
+            f'patch tokens of {seen} places, {size / 1e6:.2f} MB: the second look is possible'
+            if seen else "no patch tokens, so no second look: 'vpr_map reencode' adds them")
         if len(table):
             low, high = table.positions.min(axis=0), table.positions.max(axis=0)
             lines.append('bounds: ' + ', '.join(
@@ -105,6 +109,7 @@ def _add_import_and_reencode(verb: Callable[[str, str], argparse.ArgumentParser]
                        help='metres between places (default: every image is a place)')
     entry.add_argument('--thumbnails', action=argparse.BooleanOptionalAction, default=True)
     entry.add_argument('--features', action='store_true')
+    _add_tokens(entry)
     entry.add_argument('--resume', action='store_true', help='continue an interrupted import')
     entry.add_argument('--append', action='store_true', help='add to an existing map')
     entry = verb('reencode', 'Encode a map with another model; it is replaced unless --out '
@@ -114,13 +119,20 @@ def _add_import_and_reencode(verb: Callable[[str, str], argparse.ArgumentParser]
     entry.add_argument('--model', type=Path, help='instead of the one shipped')
     entry.add_argument('--from-bags', action='store_true',
                        help='read the pictures from the bags instead of the thumbnails')
+    _add_tokens(entry)
+
+
+def _add_tokens(entry: argparse.ArgumentParser) -> None:
+    entry.add_argument('--tokens', action=argparse.BooleanOptionalAction, default=True,
+                       help='store the patch tokens of each place, for the second look '
+                       '(default: yes, where the model has them)')
 
 
 def _import(options: argparse.Namespace) -> int:
     report = import_folder(options.folder, options.poses, BuildOptions(
         options.map, model=options.model, keyframe_distance=options.keyframe_distance,
-        thumbnails=options.thumbnails, features=options.features, frame_id=options.frame_id,
-        resume=options.resume, append=options.append))
+        thumbnails=options.thumbnails, features=options.features, tokens=options.tokens,
+        frame_id=options.frame_id, resume=options.resume, append=options.append))
     print(report.summary(options.map))
     return INTERRUPTED if report.interrupted else 0
 
@@ -144,7 +156,8 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         return _import(options)
     elif options.verb == 'reencode':
         count = reencode(options.map, options.out or options.map,
-                         PlaceEncoder(options.model, threads=0), options.from_bags)
+                         PlaceEncoder(options.model, threads=0), options.from_bags,
+                         options.tokens)
         print(f'{options.out or options.map}: {count} places')
     else:
         if not options.spacing and options.redundant is None:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,18 @@ class Encodings:
 
     descriptors: Descriptor
     tokens: NDArray[np.uint8] | None
+
+    @classmethod
+    def joined(cls, parts: Sequence[Encodings]) -> Encodings:
+        """Join what one model has made, at least one part."""
+        tokens = [part.tokens for part in parts if part.tokens is not None]
+        return cls(np.concatenate([part.descriptors for part in parts]),
+                   np.concatenate(tokens) if tokens else None)
+
+    def __iter__(self) -> Iterator[tuple[Descriptor, NDArray[np.uint8] | None]]:
+        """Yield descriptor and tokens of each image."""
+        for row, descriptor in enumerate(self.descriptors):
+            yield descriptor, None if self.tokens is None else self.tokens[row]
 
 
 _LEVELS = {'all': 'ORT_ENABLE_ALL', 'extended': 'ORT_ENABLE_EXTENDED',

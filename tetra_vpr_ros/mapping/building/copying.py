@@ -13,17 +13,18 @@ from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import NewPlace, PlaceTable
 from tetra_vpr_ros.mapping.motion import compose
 from tetra_vpr_ros.mapping.pose import Pose
+from tetra_vpr_ros.vision.encoder import Encodings
 from tqdm import tqdm
 
 _BATCH = 500
-Describe = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+Encode = Callable[[NDArray[np.int64]], Encodings]
 
 
 def copy_places(source: PlaceMap, table: PlaceTable, into: PlaceMap, keep: NDArray[np.bool_],
                 transform: Pose | None = None, progress: bool = True,
-                describe: Describe | None = None) -> int:
+                encode: Encode | None = None) -> int:
     """
-    Copy places with their pictures and features.
+    Copy places with their pictures, features and tokens.
 
     :param source: map.
     :param table: its places.
@@ -31,8 +32,8 @@ def copy_places(source: PlaceMap, table: PlaceTable, into: PlaceMap, keep: NDArr
     :param keep: which places, bool ``[n]``.
     :param transform: pose of the source's frame in the other's; None for the same frame.
     :param progress: show a bar.
-    :param describe: returns the descriptors of the places in some rows of the table; None
-        copies those that are there.
+    :param encode: returns descriptors and tokens of the places in some rows of the table;
+        None copies those that are there.
     :returns: how many were copied.
     """
     taken = {s.source for s in into.sessions()}
@@ -48,20 +49,22 @@ def copy_places(source: PlaceMap, table: PlaceTable, into: PlaceMap, keep: NDArr
             number = into.begin_session(name)
             for first in range(0, len(rows), _BATCH):
                 batch = rows[first:first + _BATCH]
-                descriptors = describe(batch) if describe else table.descriptors[batch]
+                encodings = encode(batch) if encode else (
+                    (table.descriptors[row], source.tokens(int(table.ids[row])))
+                    for row in batch)
                 into.add_places(number, [
-                    _copied(source, table, row, transform, descriptor)
-                    for row, descriptor in zip(batch, descriptors)])
+                    _copied(source, table, row, transform, *encoding)
+                    for row, encoding in zip(batch, encodings)])
                 bar.update(len(batch))
             into.finish_session(number)
     return int(keep.sum())
 
 
 def _copied(source: PlaceMap, table: PlaceTable, row: int, transform: Pose | None,
-            descriptor: NDArray[np.uint8]) -> NewPlace:
+            descriptor: NDArray[np.uint8], tokens: NDArray[np.uint8] | None) -> NewPlace:
     pose = table.pose(row)
     if transform is not None:
         pose = replace(compose(transform, pose), geodetic=pose.geodetic)
     place = int(table.ids[row])
     return NewPlace(int(table.stamps[row]), pose, descriptor,
-                    source.thumbnail(place), source.features(place))
+                    source.thumbnail(place), source.features(place), tokens)

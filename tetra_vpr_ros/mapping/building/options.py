@@ -24,6 +24,8 @@ class BuildOptions:
     :ivar max_pose_gap: seconds between two poses that may be interpolated.
     :ivar thumbnails: store a small picture of each place.
     :ivar features: store local features of each place, for geometric verification.
+    :ivar tokens: store the patch tokens of each place, for the second look, where the model
+        has them.
     :ivar frame_id: of the poses; None takes the parent of ``tf_frames``, else ``map``.
     :ivar resume: continue an interrupted build.
     :ivar append: add traverses to an existing map.
@@ -43,6 +45,7 @@ class BuildOptions:
     max_pose_gap: float = 0.5
     thumbnails: bool = True
     features: bool = False
+    tokens: bool = True
     frame_id: str | None = None
     resume: bool = False
     append: bool = False

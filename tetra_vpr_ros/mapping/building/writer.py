@@ -18,7 +18,7 @@ from tetra_vpr_ros.mapping.map.places import NewPlace
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.traverse import Frame, Traverse
 from tetra_vpr_ros.vision.decoding import Image, ImageError
-from tetra_vpr_ros.vision.encoder import PlaceEncoder
+from tetra_vpr_ros.vision.encoder import Encodings, PlaceEncoder
 from tetra_vpr_ros.vision.local_features import extract_features
 from tqdm import tqdm
 
@@ -111,11 +111,13 @@ def _store(place_map: PlaceMap, session: int, encoder: PlaceEncoder, waiting: Se
            options: BuildOptions) -> int:
     if not waiting:
         return 0
-    descriptors = encoder.encode_batch([image for _, _, image in waiting])
+    images = [image for _, _, image in waiting]
+    encodings = (encoder.encode_with_tokens(images) if options.tokens
+                 else Encodings(encoder.encode_batch(images), None))
     place_map.add_places(session, [
         NewPlace(stamp, pose, descriptor, thumbnail_of(image) if options.thumbnails else None,
-                 extract_features(image) if options.features else None)
-        for (stamp, pose, image), descriptor in zip(waiting, descriptors)])
+                 extract_features(image) if options.features else None, tokens)
+        for (stamp, pose, image), (descriptor, tokens) in zip(waiting, encodings)])
     return len(waiting)
 
 

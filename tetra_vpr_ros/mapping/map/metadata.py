@@ -14,6 +14,7 @@ from tetra_vpr_ros.mapping.map.map_error import damage_told
 from tetra_vpr_ros.mapping.pose import FARTHEST
 
 _MOST_BITS = 1_000_000
+_MOST_CELLS = 1000  # along a side of a grid of tokens
 
 
 def _text(value: Any) -> bool:
@@ -27,6 +28,11 @@ def _number(value: Any) -> bool:
 
 def _bits(value: Any) -> bool:
     return type(value) is int and 0 < value <= _MOST_BITS and value % 8 == 0
+
+
+def _grid(value: Any) -> bool:
+    return (isinstance(value, list) and len(value) == 2
+            and all(type(side) is int and 0 < side <= _MOST_CELLS for side in value))
 
 
 def _recipe(value: Any) -> bool:
@@ -47,7 +53,7 @@ _REQUIRED: dict[str, Callable[[Any], bool]] = {
     'model_fingerprint': _text, 'model_name': _text, 'frame_id': _text, 'created': _text,
     'bits': _bits}
 _KNOWN = {**_REQUIRED, 'build': _recipe, 'geodetic_origin': _origin,
-          'calibration': _calibration}
+          'calibration': _calibration, 'token_grid': _grid, 'token_bits': _bits}
 
 
 def read_metadata(db: MapDatabase) -> dict[str, Any]:

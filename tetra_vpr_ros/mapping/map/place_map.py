@@ -12,18 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 import sqlite3
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.map.map_database import MapDatabase
 from tetra_vpr_ros.mapping.map.map_error import MapError, ModelMismatchError
 from tetra_vpr_ros.mapping.map.map_file import check_creatable, create_database, open_database
 from tetra_vpr_ros.mapping.map.metadata import read_metadata, read_value, write_metadata
 from tetra_vpr_ros.mapping.map.place_reading import (
-    count_places, integrity, read_features, read_places, read_sessions, read_stamps,
-    read_thumbnail)
+    count_places, has_rows, integrity, read_features, read_places, read_sessions, read_stamps,
+    read_thumbnail, read_tokens, tokens_size)
 from tetra_vpr_ros.mapping.map.place_writing import complete_session, insert_places, insert_session
 from tetra_vpr_ros.mapping.map.places import NewPlace, PlaceTable, Session
 from tetra_vpr_ros.mapping.map.schema import FORMAT_VERSION
@@ -57,7 +60,9 @@ class PlaceMap:
         check_creatable(path)
         lock = WriterLock(path)
         try:
+            tokens = {'token_grid': list(model.token_grid), 'token_bits': model.token_bits}
             return cls(path, create_database(path, {
+                **(tokens if model.token_bits else {}),
                 'format_version': FORMAT_VERSION, 'model_fingerprint': model.fingerprint,
                 'model_name': model.name, 'bits': model.bits, 'frame_id': frame_id,
                 'created': datetime.now(timezone.utc).isoformat(timespec='seconds')}), lock)
@@ -149,10 +154,12 @@ class PlaceMap:
         Store places in one transaction: all of them or none.
 
         :returns: their ids, ascending.
-        :raises ValueError: a descriptor has another length than the map's, or a
+        :raises ValueError: descriptor or tokens have another shape than the map's, or a
             pose is not finite or not a unit quaternion.
         """
-        return insert_places(self._db, self.bits, session, places) if places else []
+        if not places:
+            return []
+        return insert_places(self._db, self.bits, self._token_shape, session, places)
 
     def __len__(self) -> int:
         """Return the number of places."""
@@ -177,16 +184,46 @@ class PlaceMap:
         return read_thumbnail(self._db, place)
 
     def integrity(self) -> list[str]:
-        """Return what SQLite finds wrong with the file; nothing when it is sound."""
-        return integrity(self._db)
+        """Return what is wrong with the file's structure; nothing when it is sound."""
+        count, size = self._token_shape
+        return integrity(self._db, count * size)
 
     def has_features(self) -> bool:
         """Tell whether any place has local features."""
-        return bool(self._db.read('SELECT EXISTS (SELECT 1 FROM features)')[0][0])
+        return has_rows(self._db, 'features')
 
     def features(self, place: int) -> LocalFeatures | None:
         """Return a place's local features, or None when it has none."""
         return read_features(self._db, place)
+
+    @cached_property
+    def token_grid(self) -> tuple[int, int]:
+        """Return rows and columns of the patch tokens; (0, 0) where the map's model has none."""
+        rows, columns = self.meta().get('token_grid', (0, 0))
+        return rows, columns
+
+    @cached_property
+    def _token_shape(self) -> tuple[int, int]:
+        rows, columns = self.token_grid
+        return rows * columns, int(self.meta().get('token_bits', 0)) // 8
+
+    def has_tokens(self) -> bool:
+        """Tell whether any place has patch tokens."""
+        return self.token_grid != (0, 0) and has_rows(self._db, 'token')
+
+    def tokens(self, place: int) -> NDArray[np.uint8] | None:
+        """
+        Return a place's patch tokens, or None when it has none.
+
+        :returns: uint8 ``[rows*columns, token_bits / 8]``, read-only.
+        """
+        if self.token_grid == (0, 0):
+            return None
+        return read_tokens(self._db, place, self._token_shape)
+
+    def tokens_size(self) -> tuple[int, int]:
+        """Return how many places have patch tokens, and the bytes that these take."""
+        return tokens_size(self._db) if self.has_tokens() else (0, 0)
 
     def close(self) -> None:
         """Close; a map that was written becomes a plain single file."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.map.map_database import MapDatabase
 from tetra_vpr_ros.mapping.map.map_error import damage_told, MapError
 from tetra_vpr_ros.mapping.map.places import PlaceTable, Session
@@ -145,12 +146,49 @@ def read_features(db: MapDatabase, place: int) -> LocalFeatures | None:
         return LocalFeatures.from_blobs(*rows[0]) if rows else None
 
 
-def integrity(db: MapDatabase) -> list[str]:
+def has_rows(db: MapDatabase, table: str) -> bool:
+    """Tell whether a table of places, which an old map may lack, holds any."""
+    if not db.read("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)):
+        return False
+    return bool(db.read(f'SELECT EXISTS (SELECT 1 FROM {table})')[0][0])  # noqa: S608
+
+
+def read_tokens(db: MapDatabase, place: int, shape: tuple[int, int]) -> NDArray[np.uint8] | None:
+    """
+    Return a place's patch tokens, or None when it has none.
+
+    :param db: of a map with the table of them.
+    :param place: its id.
+    :param shape: of the tokens.
+    :returns: uint8 of that shape, read-only.
+    :raises MapError: they are damaged.
+    """
+    rows = db.read('SELECT tokens FROM token WHERE place = ?', (place,))
+    with damage_told(db.path, f'the tokens of place {place}'):
+        for row in rows:
+            _check_column(row, bytes, 'the column')
+        return np.frombuffer(rows[0][0], np.uint8).reshape(shape) if rows else None
+
+
+def tokens_size(db: MapDatabase) -> tuple[int, int]:
+    """Return how many places have tokens, and the bytes that these take."""
+    count, size = db.read('SELECT count(*), coalesce(sum(length(tokens)), 0) FROM token')[0]
+    return int(count), int(size)
+
+
+def integrity(db: MapDatabase, token_bytes: int = 0) -> list[str]:
     """
     Return what SQLite finds wrong with the file; nothing when it is sound.
 
+    :param db: of the map.
+    :param token_bytes: of the patch tokens of a place; 0 where the map's model has none.
     :raises MapError: it cannot even be checked.
     """
     found = [str(text) for text, in db.read('PRAGMA integrity_check') if text != 'ok']
+    if token_bytes:
+        found += [f'place {place} has tokens of {size} bytes instead of {token_bytes}'
+                  for place, size in db.read(
+                      'SELECT place, length(tokens) FROM token WHERE length(tokens) != ? '
+                      "OR typeof(tokens) != 'blob' LIMIT 10", (token_bytes,))]
     return found + [f'row {row} of {table} belongs to no {parent}'
                     for table, row, parent, _ in db.read('PRAGMA foreign_key_check')]

@@ -14,13 +14,20 @@ from tetra_vpr_ros.vision.local_features import LocalFeatures
 
 @dataclass(frozen=True)
 class NewPlace:
-    """A place to be stored."""
+    """
+    A place to be stored.
+
+    :ivar thumbnail: JPEG.
+    :ivar features: for geometric verification.
+    :ivar tokens: of the patches, uint8 ``[rows*columns, token_bits / 8]``.
+    """
 
     stamp_ns: int
     pose: Pose
     descriptor: NDArray[np.uint8]
     thumbnail: bytes | None = None
     features: LocalFeatures | None = None
+    tokens: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,17 @@ CREATE TABLE features (
 """
 
 
+# Maps of before 0.4 lack it.
+TOKEN_TABLE = 'CREATE TABLE token (place INTEGER PRIMARY KEY REFERENCES place(id), ' \
+    'tokens BLOB NOT NULL)'
+
+
 def _plain(sql: str) -> str:
     return re.sub(r'\s+', ' ', sql).strip()
 
 
 _TABLES = {_plain(sql) for sql in SCHEMA.split(';') if sql.strip()}
+_OPTIONAL = {'token': _plain(TOKEN_TABLE)}
 
 
 def check_schema(db: sqlite3.Connection) -> None:
@@ -52,3 +58,6 @@ def check_schema(db: sqlite3.Connection) -> None:
     missing = _TABLES - {_plain(sql) for kind, _, sql in found if kind == 'table'}
     if missing:
         raise ValueError(f"its schema lacks '{min(missing)}'")
+    for _, name, sql in found:
+        if name in _OPTIONAL and _plain(sql or '') != _OPTIONAL[name]:
+            raise ValueError(f"its table '{name}' is another than '{_OPTIONAL[name]}'")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import fields
 import json
 import math
 from pathlib import Path
@@ -15,7 +16,7 @@ from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 
-FORMATS = ('utm', 'csv', 'tum', 'geojson', 'png')
+FORMATS = ('utm', 'csv', 'tum', 'geojson', 'png', 'npz')
 """What `export` writes."""
 
 
@@ -27,7 +28,9 @@ def export(place_map: PlaceMap, form: str, output: Path) -> int:
     * ``csv``: id, traverse, stamp, pose, latitude, longitude, altitude;
     * ``tum``: ``stamp x y z qx qy qz qw``, seconds;
     * ``geojson``: a point for each place, of a geo-tagged map;
-    * ``png``: a plot of the route.
+    * ``png``: a plot of the route;
+    * ``npz``: numpy arrays: ids, sessions, stamps, positions, quaternions, geodetic,
+      descriptors and, where every place has them, tokens.
 
     :param place_map: an open map.
     :param form: one of `FORMATS`.
@@ -64,6 +67,8 @@ def export(place_map: PlaceMap, form: str, output: Path) -> int:
             for row in range(len(table))]}))
     elif form == 'png':
         _plot(place_map, table, output)
+    elif form == 'npz':
+        _arrays(place_map, table, output)
     else:
         raise MapError(f"format must be one of {', '.join(FORMATS)}, not {form!r}")
     return len(table)
@@ -88,6 +93,16 @@ def _thumbnails(place_map: PlaceMap, table: PlaceTable, folder: Path) -> int:
     if not written:
         raise MapError(f'{place_map.path} has no thumbnails to export')
     return written
+
+
+def _arrays(place_map: PlaceMap, table: PlaceTable, output: Path) -> None:
+    arrays = {field.name: getattr(table, field.name) for field in fields(table)}
+    tokens = [place_map.tokens(int(place)) for place in table.ids]
+    present = [found for found in tokens if found is not None]
+    if present and len(present) == len(tokens):
+        arrays['tokens'] = np.stack(present)
+    with output.open('wb') as file:  # else numpy adds an ending to the name
+        np.savez_compressed(file, **arrays)
 
 
 def _plot(place_map: PlaceMap, table: PlaceTable, output: Path) -> None:

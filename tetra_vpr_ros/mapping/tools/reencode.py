@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,22 +18,24 @@ from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.sources.bag import BagSource
 from tetra_vpr_ros.mapping.tools.rewriting import rewritten
 from tetra_vpr_ros.vision.decoding import decode_compressed, Image, ImageError
-from tetra_vpr_ros.vision.encoder import PlaceEncoder
+from tetra_vpr_ros.vision.encoder import Encodings, PlaceEncoder
 from tqdm import tqdm
 
 _BATCH = 8
+Look = Callable[[Sequence[Image]], Encodings]
 
 
 def reencode(path: Path, output: Path, encoder: PlaceEncoder, from_bags: bool = False,
-             progress: bool = True) -> int:
+             tokens: bool = True, progress: bool = True) -> int:
     """
-    Encode the places of a map with another model.
+    Encode the places of a map with another model, or add the patch tokens that it lacks.
 
     :param path: of the map; it may be the output, too.
     :param output: of the new map.
     :param encoder: of the new model.
     :param from_bags: read the pictures from the bags that the map was built from, instead
         of the thumbnails. Those are small, but larger than what a model looks at.
+    :param tokens: store the patch tokens, too, where the model has them.
     :param progress: show bars.
     :returns: places.
     :raises MapError: the map cannot be read or written, or a place has no picture.
@@ -41,23 +44,22 @@ def reencode(path: Path, output: Path, encoder: PlaceEncoder, from_bags: bool = 
     with PlaceMap.open_file(path) as place_map:
         place_map.require_sound()
         table = place_map.places()
-        if from_bags:
-            descriptors = _from_bags(place_map, table, encoder, progress)
-
-            def describe(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-                return descriptors[rows]
-        else:
-            describe = partial(_from_thumbnails, place_map, table, encoder)
+        look = encoder.encode_with_tokens if tokens else partial(_descriptors_only, encoder)
+        encode = (_FromBags(place_map, table, look, progress) if from_bags
+                  else partial(_from_thumbnails, place_map, table, look))
         with rewritten(output, place_map, encoder.info) as new:
             return copy_places(place_map, table, new, np.ones(len(table), bool), None, progress,
-                               describe)
+                               encode)
 
 
-def _from_thumbnails(place_map: PlaceMap, table: PlaceTable, encoder: PlaceEncoder,
-                     rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-    return np.concatenate([
-        encoder.encode_batch([_thumbnail(place_map, int(table.ids[row]))
-                              for row in rows[first:first + _BATCH]])
+def _descriptors_only(encoder: PlaceEncoder, images: Sequence[Image]) -> Encodings:
+    return Encodings(encoder.encode_batch(images), None)
+
+
+def _from_thumbnails(place_map: PlaceMap, table: PlaceTable, look: Look,
+                     rows: NDArray[np.int64]) -> Encodings:
+    return Encodings.joined([
+        look([_thumbnail(place_map, int(table.ids[row])) for row in rows[first:first + _BATCH]])
         for first in range(0, len(rows), _BATCH)])
 
 
@@ -73,32 +75,47 @@ def _thumbnail(place_map: PlaceMap, place: int) -> Image:
                        ) from error
 
 
-def _from_bags(place_map: PlaceMap, table: PlaceTable, encoder: PlaceEncoder, progress: bool
-               ) -> NDArray[np.uint8]:
-    descriptors = np.zeros((len(table), encoder.bits // 8), np.uint8)
-    for session in place_map.sessions():
+class _FromBags:
+    """Encodes the places of a traverse when the first of them is asked for."""
+
+    def __init__(self, place_map: PlaceMap, table: PlaceTable, look: Look, progress: bool
+                 ) -> None:
+        self._map, self._table = place_map, table
+        self._look, self._progress = look, progress
+        self._session = -1
+        self._found: dict[int, Encodings] = {}
+
+    def __call__(self, rows: NDArray[np.int64]) -> Encodings:
+        session = int(self._table.sessions[rows[0]])
+        if session != self._session:
+            self._session, self._found = session, self._encode(session)
+        return Encodings.joined([self._found[int(row)] for row in rows])
+
+    def _encode(self, number: int) -> dict[int, Encodings]:
+        session = next(s for s in self._map.sessions() if s.number == number)
         bag_path, _, topic = session.source.rpartition(':')
-        rows = np.flatnonzero(table.sessions == session.number)
-        wanted = {int(table.stamps[row]): int(row) for row in rows}
-        repeated = [s for s, n in Counter(table.stamps[rows].tolist()).items() if n > 1]
+        rows = np.flatnonzero(self._table.sessions == number)
+        stamps = self._table.stamps[rows].tolist()
+        repeated = [s for s, n in Counter(stamps).items() if n > 1]
         if repeated:
             raise MapError(f'{session.source}: several places have the stamp {repeated[0]}: '
                            'encode from the thumbnails, or build the map again')
         if not topic.startswith('/') or not bag_path:
             raise MapError(f'{session.source} is not a bag: encode from the thumbnails')
+        wanted, found = dict(zip(stamps, rows.tolist())), {}
         with BagSource(Path(bag_path)) as bag:
             frames = tqdm(bag.images(bag.find_image_topic(topic)), unit='frame',
-                          total=bag.message_count(topic), disable=not progress,
+                          total=bag.message_count(topic), disable=not self._progress,
                           desc=f'encoding {bag.path.name}')
             for frame in frames:
                 if frame.stamp_ns not in wanted:
                     continue
                 try:
-                    descriptors[wanted[frame.stamp_ns]] = encoder.encode(frame.decode())
+                    found[wanted[frame.stamp_ns]] = self._look([frame.decode()])
                 except ImageError:
                     continue
                 del wanted[frame.stamp_ns]
         if wanted:
             raise MapError(f'{session.source} has no picture any more of {len(wanted)} places, '
                            f'the first at {min(wanted)} ns')
-    return descriptors
+        return found
