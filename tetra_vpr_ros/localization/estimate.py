@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,15 @@ class Candidate:
 
     :ivar distance: to the query in bits.
     :ivar mass: probability that the robot is there; 0 where no belief is kept.
+    :ivar score: of the second look, share of the patch tokens' bits that agree, 0..1; NaN
+        where there was none.
     """
 
     place_id: int
     distance: int
     pose: Pose
     mass: float = 0.0
+    score: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class Estimate:
     rejection: str
     candidates: tuple[Candidate, ...]
     unknown: bool = False
+
+    @property
+    def score(self) -> float:
+        """Return the best place's score of the second look; NaN where there was none."""
+        return self.candidates[0].score if self.candidates else math.nan
 
     @property
     def accepted(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tetra_vpr_ros.localization.bayes import BayesLocalizer, RADIUS
 from tetra_vpr_ros.localization.belief import MotionModel
 from tetra_vpr_ros.localization.observation import FILTERS, Localizer
+from tetra_vpr_ros.localization.second_look import SECOND_LOOK, SecondLook
 from tetra_vpr_ros.localization.seqslam import SequenceLocalizer
 from tetra_vpr_ros.localization.single_frame import SingleFrameLocalizer
 from tetra_vpr_ros.localization.verification import VerifyingLocalizer
@@ -31,6 +32,8 @@ class LocalizerOptions:
     :ivar sequence_length: views, of ``seqslam``.
     :ivar verification: one of `verification.METHODS`.
     :ivar fewest_inliers: of a verified match; 0 for the method's own.
+    :ivar second_look: candidates that are compared by their patch tokens, where the map has
+        them; 0 for none.
     """
 
     name: str = 'bayes'
@@ -43,19 +46,21 @@ class LocalizerOptions:
     sequence_length: int = 10
     verification: str = 'none'
     fewest_inliers: int = 0
+    second_look: int = SECOND_LOOK
 
 
 def make_localizer(place_map: PlaceMap, options: LocalizerOptions) -> Localizer:
     """
     Make a localizer for a map.
 
-    :param place_map: open; it must stay open where matches are verified.
+    :param place_map: open; it must stay open where matches are verified or looked at again.
     :param options: what to make.
     :raises MapError: the map is damaged, was calibrated by another version, or lacks
         the features to verify with.
     :raises ValueError: there is no such filter or verification.
     """
     rate, count, yaws = options.false_match_rate, options.candidates, options.camera_yaws
+    look = SecondLook.of(place_map, options.second_look)
     localizer: Localizer
     if options.name == 'bayes':
         localizer = BayesLocalizer(place_map, rate, count, yaws, options.motion, options.radius)
@@ -63,7 +68,7 @@ def make_localizer(place_map: PlaceMap, options: LocalizerOptions) -> Localizer:
         localizer = SequenceLocalizer(place_map, rate, count, options.sequence_length, yaws,
                                       options.motion.max_speed)
     elif options.name == 'single':
-        localizer = SingleFrameLocalizer(place_map, rate, count, options.margin, yaws)
+        localizer = SingleFrameLocalizer(place_map, rate, count, options.margin, yaws, look)
     else:
         raise ValueError(f"filter must be one of {', '.join(FILTERS)}, not {options.name!r}")
     if options.verification == 'none':

@@ -28,11 +28,13 @@ class View:
     :ivar descriptor: uint8 ``[bits / 8]``.
     :ivar camera: index of the camera.
     :ivar features: for geometric verification, where that is wanted.
+    :ivar tokens: of the patches, for a second look, uint8 ``[rows*columns, token_bits / 8]``.
     """
 
     descriptor: NDArray[np.uint8]
     camera: int = 0
     features: LocalFeatures | None = None
+    tokens: NDArray[np.uint8] | None = None
 
 
 class Localizer(Protocol):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from tetra_vpr_ros.localization.covariance import ONE_PLACE, pose_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces, UNCALIBRATED
 from tetra_vpr_ros.localization.observation import View
+from tetra_vpr_ros.localization.second_look import SecondLook
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.mapping.map.hamming_index import HammingIndex
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
@@ -27,14 +29,16 @@ class SingleFrameLocalizer:
         as an accepted match.
     :param candidates: how many places are returned.
     :param margin: candidates that are at most this share of all bits further away
-        than the best count into the covariance.
+        than the best, after a second look of the tokens' bits, count into the covariance.
     :param camera_yaws: of each camera against that of the mapping run, radians.
+    :param second_look: orders the candidates of frames with tokens; its map stays open.
     :raises MapError: the map is damaged, or was calibrated by another version.
     """
 
     def __init__(self, place_map: PlaceMap, false_match_rate: float = DEFAULT_FALSE_MATCH_RATE,
                  candidates: int = 10, margin: float = 0.02,
-                 camera_yaws: Sequence[float] = (0.0,)) -> None:
+                 camera_yaws: Sequence[float] = (0.0,), second_look: SecondLook | None = None
+                 ) -> None:
         """Load all places and index them."""
         self.places = MappedPlaces.load(place_map)
         self.table, self.calibration = self.places.table, self.places.calibration
@@ -42,6 +46,7 @@ class SingleFrameLocalizer:
         self.false_match_rate = false_match_rate
         self.candidates = candidates
         self.margin = margin
+        self.second_look = second_look
         self._yaws = tuple(camera_yaws)
 
     @property
@@ -53,9 +58,11 @@ class SingleFrameLocalizer:
 
     def locate(self, views: Sequence[View], stamp_ns: int, odometry: Pose | None = None
                ) -> Estimate:
-        """Return the match of the view that comes nearest; see `Localizer.locate`."""
-        return min((self.match(view.descriptor, view.camera) for view in views),
-                   key=lambda estimate: estimate.distance)
+        """Return the match of the view that is most alike; see `Localizer.locate`."""
+        found = [self.match(view.descriptor, view.camera, view.tokens) for view in views]
+        if all(math.isnan(estimate.score) for estimate in found):
+            return min(found, key=lambda estimate: estimate.distance)
+        return max(found, key=lambda estimate: np.nan_to_num(estimate.score))
 
     def reset(self) -> None:
         """Do nothing: no frame is remembered."""
@@ -63,22 +70,20 @@ class SingleFrameLocalizer:
     def set_prior(self, pose: Pose, covariance: NDArray[np.float64]) -> None:
         """Do nothing: no belief is kept."""
 
-    def match(self, descriptor: NDArray[np.uint8], camera: int = 0) -> Estimate:
+    def match(self, descriptor: NDArray[np.uint8], camera: int = 0,
+              tokens: NDArray[np.uint8] | None = None) -> Estimate:
         """
         Find the place of a descriptor.
 
         :param descriptor: uint8 ``[bits / 8]``.
         :param camera: index of the camera.
+        :param tokens: of the frame, for the second look.
         """
-        bits, yaw = self.places.bits, self._yaws[camera]
-        distances, ids = self.index.search(descriptor[None], self.candidates)
-        rows = np.searchsorted(self.table.ids, ids[0])
-        candidates = tuple(Candidate(int(i), int(d), self.places.pose(int(row), yaw))
-                           for d, i, row in zip(distances[0], ids[0], rows))
+        candidates = self._candidates(descriptor, camera, tokens)
         if not candidates:
-            return Estimate(-1, None, np.eye(6), bits, 0.0, 'the map is empty', ())
+            return Estimate(-1, None, np.eye(6), self.places.bits, 0.0, 'the map is empty', ())
         best = candidates[0]
-        rivals = [c.pose for c in candidates if c.distance <= best.distance + self.margin * bits]
+        rivals = [c.pose for c in candidates if self._rivals(best, c)]
         covariance = pose_covariance(
             best.pose, np.array([pose.position for pose in rivals]),
             np.array([pose.quaternion for pose in rivals]), np.ones(len(rivals)),
@@ -87,6 +92,25 @@ class SingleFrameLocalizer:
         return Estimate(best.place_id, best.pose, covariance, best.distance,
                         self._confidence(best.distance), rejection, candidates,
                         bool(rejection) and self.calibration is not None)
+
+    def _candidates(self, descriptor: NDArray[np.uint8], camera: int,
+                    tokens: NDArray[np.uint8] | None) -> tuple[Candidate, ...]:
+        """Return the nearest places, those that were looked at again first, by their scores."""
+        look = self.second_look if tokens is not None else None
+        count = max(self.candidates, look.count if look else 0)
+        distances, ids = self.index.search(descriptor[None], count)
+        rows, yaw = np.searchsorted(self.table.ids, ids[0]), self._yaws[camera]
+        found = [Candidate(int(i), int(d), self.places.pose(int(row), yaw))
+                 for d, i, row in zip(distances[0], ids[0], rows)]
+        if look is not None and tokens is not None:
+            found = look.ordered(found, tokens, camera)
+        return tuple(found[:self.candidates])
+
+    def _rivals(self, best: Candidate, other: Candidate) -> bool:
+        """Tell whether a candidate may be the place as well as the best."""
+        if math.isnan(best.score):
+            return other.distance <= best.distance + self.margin * self.places.bits
+        return other.score >= best.score - self.margin
 
     def _confidence(self, distance: int) -> float:
         if self.calibration is None:

@@ -1,0 +1,117 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The places of a map whose patch tokens a frame is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from tetra_vpr_ros.localization.estimate import Candidate
+from tetra_vpr_ros.localization.mapped_places import turned
+from tetra_vpr_ros.localization.token_comparison import TokenComparison
+from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.pose import Pose
+
+SECOND_LOOK = 20
+"""Candidates that are looked at again: of the right places hardly any is further down."""
+
+_CACHED = 4096  # places whose tokens are kept in memory, 13 MB
+
+
+@dataclass(frozen=True)
+class Looks:
+    """
+    What a second look at some places has shown.
+
+    :ivar ids: of the places that have tokens, in the order in which they were given, ``[k]``.
+    :ivar scores: see `TokenScores`, ``[k]``.
+    :ivar columns: share of the picture's width by which the query's camera is turned to the
+        right of the place's, ``[k]``.
+    """
+
+    ids: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    columns: NDArray[np.float64]
+
+
+class SecondLook:
+    """
+    Compares a frame with places by their patch tokens, which are read as they are needed.
+
+    :param place_map: with tokens; it must stay open.
+    :param count: how many candidates a localizer shows to it.
+    :ivar fields_of_view: horizontal, of each camera, radians, as far as they are known; the
+        mapping camera's is the same.
+    """
+
+    def __init__(self, place_map: PlaceMap, count: int = SECOND_LOOK) -> None:
+        """Prepare the comparison on the map's grid."""
+        self.count = count
+        self.fields_of_view: dict[int, float] = {}
+        self._compare = TokenComparison(place_map.token_grid)
+        self._tokens = lru_cache(maxsize=_CACHED)(place_map.tokens)
+
+    @classmethod
+    def of(cls, place_map: PlaceMap, count: int) -> SecondLook | None:
+        """Return a second look, or None where the map has no tokens or none is wanted."""
+        return cls(place_map, count) if count and place_map.has_tokens() else None
+
+    def turn(self, columns: float, camera: int) -> float | None:
+        """
+        Return by which angle the camera is turned against a place's.
+
+        :param columns: of the picture's width, see `Looks`.
+        :param camera: index of the camera.
+        :returns: radians, counter-clockwise (REP-103); None where its field of view is not
+            known.
+        """
+        field = self.fields_of_view.get(camera)
+        if field is None:
+            return None
+        return -math.atan(2.0 * math.tan(field / 2.0) * columns)
+
+    def __call__(self, tokens: NDArray[np.uint8], places: Iterable[int]) -> Looks:
+        """
+        Compare a frame with places; those without tokens are left out.
+
+        :param tokens: of the frame, uint8 ``[rows*columns, token_bits / 8]``.
+        :param places: their ids.
+        :raises MapError: the map is damaged.
+        """
+        stored = {int(place): self._tokens(int(place)) for place in places}
+        known = {place: found for place, found in stored.items() if found is not None}
+        if not known:
+            return Looks(np.empty(0, np.int64), np.empty(0), np.empty(0))
+        found = self._compare(tokens, np.stack(list(known.values())))
+        return Looks(np.array(list(known), np.int64), found.scores,
+                     found.columns / self._compare.grid[1])
+
+    def ordered(self, candidates: Sequence[Candidate], tokens: NDArray[np.uint8], camera: int
+                ) -> list[Candidate]:
+        """
+        Look at the first candidates and order them by their scores.
+
+        :param candidates: best first.
+        :param tokens: of the frame.
+        :param camera: index of the camera.
+        :returns: all, those that were looked at first, with score and the heading seen.
+        """
+        found = self(tokens, (c.place_id for c in candidates[:self.count]))
+        seen = {int(place): (float(score), float(columns)) for place, score, columns in zip(
+            found.ids, found.scores, found.columns)}
+        looked = [replace(c, score=seen[c.place_id][0],
+                          pose=self._facing(c.pose, seen[c.place_id][1], camera))
+                  for c in candidates if c.place_id in seen]
+        looked.sort(key=lambda candidate: -candidate.score)
+        return looked + [c for c in candidates if c.place_id not in seen]
+
+    def _facing(self, pose: Pose, columns: float, camera: int) -> Pose:
+        turn = self.turn(columns, camera)
+        if turn is None:
+            return pose
+        return replace(pose, quaternion=turned(pose.quaternion[None], turn)[0])
