@@ -66,6 +66,7 @@ setup(
         'localize = tetra_vpr_ros.nodes.localize:main',
         'calibrate_map = tetra_vpr_ros.nodes.calibrate_map:main',
         'benchmark = tetra_vpr_ros.evaluation.benchmark:main',
+        'calibrate_model = tetra_vpr_ros.evaluation.calibrate_model:main',
         'evaluate = tetra_vpr_ros.evaluation.evaluate:main',
         'train = tetra_vpr_ros.training.train:main',
         'vpr_map = tetra_vpr_ros.nodes.vpr_map:main',

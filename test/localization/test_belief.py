@@ -24,7 +24,7 @@ def known(belief, place):
 def seen(belief, place, nats=5.0, weight=1.0):
     said = np.full(belief.graph.size, -1.5, np.float32)
     said[place] = nats
-    belief.observe(said, weight)
+    belief.observe(np.float32(weight) * said)
 
 
 def total(belief):
@@ -95,7 +95,7 @@ def test_evidence_against_every_place_leads_off_the_map_and_for_one_back():
     frames = 0
     while belief.off_map < 0.9:
         belief.walk(0.5, 1.0)
-        belief.observe(np.full(100, -2.0, np.float32), 1.0)
+        belief.observe(np.full(100, -2.0, np.float32))
         frames += 1
     assert frames < 12
     frames = 0

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import math
 from typing import Any
 
@@ -17,20 +18,20 @@ from tetra_vpr_ros.localization.covariance import mean_pose, pose_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.evidence import Evidence
 from tetra_vpr_ros.localization.gate import PlausibilityGate
-from tetra_vpr_ros.localization.mapped_places import MappedPlaces, turned, UNCALIBRATED
+from tetra_vpr_ros.localization.mapped_places import (
+    MappedPlaces, RADIUS, SAME_HEADING, turned, UNCALIBRATED)
 from tetra_vpr_ros.localization.observation import View
 from tetra_vpr_ros.localization.place_graph import located, PlaceGraph
-from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
+from tetra_vpr_ros.localization.second_look import SecondLook
+from tetra_vpr_ros.localization.token_evidence import Seen, TokenEvidence
+from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE, step_bits
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.motion import compose, motion_between, STILL
 from tetra_vpr_ros.mapping.pose import Pose
 
-RADIUS = 4.0
-"""Places (spacings) about the best one whose belief counts as agreeing with it."""
-
 _MOVED = 0.5                       # places; shorter motions are kept until there are more
-_SAME_HEADING = math.cos(math.radians(60) / 2)
+_BELIEVED = 0.01                   # belief from which a place is looked at in any case
 _THIN = 1e-9                       # belief that cannot matter to a pose
 _CONTRADICTED = -2.0               # nats of a frame that is no outlier but another place
 _PRIOR = 0.95                      # how far a pose to start from is trusted
@@ -51,13 +52,15 @@ class BayesLocalizer:
     :param camera_yaws: of each camera against that of the mapping run, radians.
     :param motion: how the robot moves.
     :param radius: of agreement, in spacings of the map.
+    :param second_look: at the candidates of frames with tokens; its map stays open.
     :raises MapError: the map is damaged, or was calibrated by another version.
     :ivar belief: over the states.
     """
 
     def __init__(self, place_map: PlaceMap, false_match_rate: float = DEFAULT_FALSE_MATCH_RATE,
                  candidates: int = 10, camera_yaws: Sequence[float] = (0.0,),
-                 motion: MotionModel | None = None, radius: float = RADIUS) -> None:
+                 motion: MotionModel | None = None, radius: float = RADIUS,
+                 second_look: SecondLook | None = None) -> None:
         """Load all places and join them to a graph."""
         self.places = MappedPlaces.load(place_map)
         self.table, self.calibration = self.places.table, self.places.calibration
@@ -65,7 +68,12 @@ class BayesLocalizer:
         self.candidates = candidates
         self._yaws = tuple(camera_yaws)
         self._evidence = Evidence(self.calibration) if self.calibration else None
+        self.second_look = second_look
+        self._token_evidence = (TokenEvidence(second_look, self.table.ids, self.places.bits)
+                                if second_look else None)
         self._radius = radius * self.places.spacing
+        self._step_bits = max(self.calibration.step_bits if self.calibration
+                              else step_bits(self.table), 1.0)
         count, cameras = len(self.table), len(self._yaws)
         self._positions, self._quaternions = self.table.positions, self.table.quaternions
         if self._yaws != (0.0,):
@@ -73,15 +81,15 @@ class BayesLocalizer:
             self._quaternions = np.vstack([
                 turned(self.table.quaternions, -yaw) if yaw else self.table.quaternions
                 for yaw in self._yaws])
-        model = motion or MotionModel()
-        self._gate = PlausibilityGate(1.5 * self._radius, model.max_speed)
+        motion = motion or MotionModel()
+        self._gate = PlausibilityGate(1.5 * self._radius, motion.max_speed)
         if not count:
             return
         graph = PlaceGraph(self._positions, self._quaternions, self.places.spacing,
                            self.places.angle)
         starts = np.flatnonzero(np.diff(self.table.sessions)) + 1
         breaks = np.concatenate([np.append(starts, count) + i * count for i in range(cameras)])
-        self.belief = PlaceBelief(graph, breaks[breaks < count * cameras], model)
+        self.belief = PlaceBelief(graph, breaks[breaks < count * cameras], motion)
         self._seen_from = self._visible_places()
         self._tree = cKDTree(self._positions)
         self.reset()
@@ -103,6 +111,7 @@ class BayesLocalizer:
     def reset(self) -> None:
         """Forget what was seen."""
         self._last_views: dict[int, NDArray[np.uint8]] = {}
+        self._turns: dict[tuple[int, int], float] = {}  # by camera and row of the place seen
         self._last_stamp: int | None = None
         self._last_odometry: Pose | None = None
         self._pending = STILL
@@ -148,27 +157,58 @@ class BayesLocalizer:
             return Estimate(-1, None, np.eye(6), self.places.bits, 0.0, 'the map is empty', ())
         distances = [hamming_distances(view.descriptor[None], self.table.descriptors)[0]
                      for view in views]
-        if self._evidence is None:
-            return self._read(views, distances, None, stamp_ns, odometry)
         first = self._last_stamp is None
-        novelties = [self._novelty(self._evidence, view) for view in views]
+        novelties = [self._novelty(view) for view in views]
         self._predict(stamp_ns, odometry, max(novelties))
-        heard = np.full(len(self._positions), -np.inf, np.float32)
+        heard: NDArray[np.float32] | None = None
+        self._turns.clear()
         for view, bits, novelty in zip(views, distances, novelties):
-            said = self._evidence.log_ratios(bits, first)
-            seen = self._seen_from[view.camera]
-            if len(self._yaws) > 1:
-                said = np.where(seen >= 0, said[seen], np.float32(0.0))
-            self.belief.observe(said, novelty**2)
-            np.maximum(heard, said, out=heard)
+            said = self._listen(view, bits, novelty, first)
+            if said is None:
+                continue
+            heard = said if heard is None else np.maximum(heard, said)
         return self._read(views, distances, heard, stamp_ns, odometry)
 
-    def _novelty(self, evidence: Evidence, view: View) -> float:
+    def _listen(self, view: View, bits: NDArray[np.int32], novelty: float, first: bool
+                ) -> NDArray[np.float32] | None:
+        """Learn from a view; return what it says of every state, None where it says nothing."""
+        seen = self._look(view, bits)
+        if seen is not None and self._token_evidence is not None:
+            best, below = self._token_evidence.log_ratios(seen)
+            said = best + below
+            weighted = self._token_evidence.weighted(seen, novelty, first)
+        elif self._evidence is not None:
+            said = self._evidence.log_ratios(bits, first)
+            weighted = np.float32(novelty**2) * said
+        else:
+            return None
+        places = self._seen_from[view.camera]
+        if len(self._yaws) > 1:
+            said, weighted = (np.where(places >= 0, values[places], np.float32(0.0))
+                              for values in (said, weighted))
+        self.belief.observe(weighted)
+        return said
+
+    def _look(self, view: View, bits: NDArray[np.int32]) -> Seen | None:
+        """Look again at the nearest places and at those that are believed in."""
+        if self._token_evidence is None or view.tokens is None:
+            return None
+        places = self._seen_from[view.camera][self.belief.places >= _BELIEVED]
+        seen = self._token_evidence.see(view.tokens, bits, np.unique(places[places >= 0]))
+        if seen is not None:
+            for row, columns in zip(seen.rows, seen.looks.columns):
+                turn = self._token_evidence.look.turn(float(columns), view.camera)
+                if turn is not None:
+                    self._turns[view.camera, int(row)] = turn
+        return seen
+
+    def _novelty(self, view: View) -> float:
         last = self._last_views.get(view.camera)
         self._last_views[view.camera] = view.descriptor
         if last is None:
             return 1.0
-        return evidence.novelty(int(hamming_distances(view.descriptor[None], last[None])[0, 0]))
+        bits = int(hamming_distances(view.descriptor[None], last[None])[0, 0])
+        return min(1.0, bits / self._step_bits)
 
     def _predict(self, stamp_ns: int, odometry: Pose | None, novelty: float) -> None:
         last_stamp, last_odometry = self._last_stamp, self._last_odometry
@@ -204,7 +244,7 @@ class BayesLocalizer:
         scale = self.calibration.covariance_scale if self.calibration else 1.0
         covariance = pose_covariance(mean, self._positions[near], self._quaternions[near],
                                      weights, self.places.floor, scale)
-        moved = compose(mean, self._pending)
+        moved = self._facing(compose(mean, self._pending), near, weights)
         rows = near % len(self.table)
         pose = Pose(moved.position, moved.quaternion, self.places.geodetic_mean(rows, weights))
         if heard is None:
@@ -225,11 +265,27 @@ class BayesLocalizer:
                         0.0 if heard is None else held, rejection, candidates,
                         self.belief.off_map > 0.5)
 
+    def _facing(self, pose: Pose, near: NDArray[np.int64], weights: NDArray[np.float64]
+                ) -> Pose:
+        """Return a pose with the heading that the frame was seen to have against the places."""
+        seen, headings = [], []
+        for state, weight in zip(near, weights):
+            for camera, yaw in enumerate(self._yaws):
+                turn = self._turns.get((camera, int(self._seen_from[camera][state])))
+                if turn is not None:
+                    place = self.table.quaternions[self._seen_from[camera][state]]
+                    headings.append(turned(place[None], turn - yaw)[0])
+                    seen.append(weight)
+        if not seen:
+            return pose
+        mean = mean_pose(np.zeros((len(seen), 3)), np.array(headings), np.array(seen))
+        return replace(pose, quaternion=mean.quaternion)
+
     def _agreeing(self, best: int, mass: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
         """Return the states with belief that lie near the best and look the same way."""
         near = np.array(self._tree.query_ball_point(self._positions[best], self._radius), int)
         near = near[mass[near] > _THIN]
-        alike = np.abs(self._quaternions[near] @ self._quaternions[best]) >= _SAME_HEADING
+        alike = np.abs(self._quaternions[near] @ self._quaternions[best]) >= SAME_HEADING
         near = np.sort(near[alike])
         return near if len(near) else np.array([best])
 

@@ -160,16 +160,15 @@ class PlaceBelief:
         self._leave_and_enter(min(1.0, passed))
         self._normalise()
 
-    def observe(self, log_ratios: NDArray[np.float32], weight: float) -> None:
+    def observe(self, log_ratios: NDArray[np.float32]) -> None:
         """
         Learn from a frame.
 
-        :param log_ratios: of every state, see `Evidence.log_ratios`, ``[n]``.
-        :param weight: share of the frame that is new, 0..1.
+        :param log_ratios: of every state, as far as they are news, see `Evidence` and
+            `TokenEvidence`, ``[n]``.
         """
-        if weight:
-            self._mass *= np.exp(np.float32(weight) * log_ratios)
-            self._normalise()
+        self._mass *= np.exp(log_ratios)
+        self._normalise()
 
     def _active(self) -> NDArray[np.int64]:
         even = _ACTIVE / self.graph.size

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tetra_vpr_ros.localization.bayes import BayesLocalizer, RADIUS
+from tetra_vpr_ros.localization.bayes import BayesLocalizer
 from tetra_vpr_ros.localization.belief import MotionModel
+from tetra_vpr_ros.localization.mapped_places import RADIUS
 from tetra_vpr_ros.localization.observation import FILTERS, Localizer
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK, SecondLook
 from tetra_vpr_ros.localization.seqslam import SequenceLocalizer
@@ -63,10 +64,11 @@ def make_localizer(place_map: PlaceMap, options: LocalizerOptions) -> Localizer:
     look = SecondLook.of(place_map, options.second_look)
     localizer: Localizer
     if options.name == 'bayes':
-        localizer = BayesLocalizer(place_map, rate, count, yaws, options.motion, options.radius)
+        localizer = BayesLocalizer(place_map, rate, count, yaws, options.motion, options.radius,
+                                   look)
     elif options.name == 'seqslam':
         localizer = SequenceLocalizer(place_map, rate, count, options.sequence_length, yaws,
-                                      options.motion.max_speed)
+                                      options.motion.max_speed, look)
     elif options.name == 'single':
         localizer = SingleFrameLocalizer(place_map, rate, count, options.margin, yaws, look)
     else:

@@ -16,6 +16,12 @@ from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.pose import Pose
 
+RADIUS = 4.0
+"""Places (spacings) about the best one that count as agreeing with it."""
+
+SAME_HEADING = math.cos(math.radians(60.0) / 2)
+"""Product of quaternions from which two poses look about the same way."""
+
 UNCALIBRATED = 'the map is not calibrated'
 
 

@@ -4,18 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 import math
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.localization.estimate import Candidate
-from tetra_vpr_ros.localization.mapped_places import turned
 from tetra_vpr_ros.localization.token_comparison import TokenComparison
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.mapping.pose import Pose
+from tetra_vpr_ros.vision.match_model import MatchModel
 
 SECOND_LOOK = 20
 """Candidates that are looked at again: of the right places hardly any is further down."""
@@ -44,13 +42,15 @@ class SecondLook:
     Compares a frame with places by their patch tokens, which are read as they are needed.
 
     :param place_map: with tokens; it must stay open.
+    :param model: of matches, of the map's model.
     :param count: how many candidates a localizer shows to it.
     :ivar fields_of_view: horizontal, of each camera, radians, as far as they are known; the
         mapping camera's is the same.
     """
 
-    def __init__(self, place_map: PlaceMap, count: int = SECOND_LOOK) -> None:
+    def __init__(self, place_map: PlaceMap, model: MatchModel, count: int = SECOND_LOOK) -> None:
         """Prepare the comparison on the map's grid."""
+        self.model = model
         self.count = count
         self.fields_of_view: dict[int, float] = {}
         self._compare = TokenComparison(place_map.token_grid)
@@ -58,8 +58,15 @@ class SecondLook:
 
     @classmethod
     def of(cls, place_map: PlaceMap, count: int) -> SecondLook | None:
-        """Return a second look, or None where the map has no tokens or none is wanted."""
-        return cls(place_map, count) if count and place_map.has_tokens() else None
+        """
+        Return a second look, or None where the map allows none or none is wanted.
+
+        :param place_map: open.
+        :param count: of candidates; 0 for none.
+        :raises MapError: the map is damaged.
+        """
+        model = place_map.match_model() if count else None
+        return cls(place_map, model, count) if model and place_map.has_tokens() else None
 
     def turn(self, columns: float, camera: int) -> float | None:
         """
@@ -90,28 +97,3 @@ class SecondLook:
         found = self._compare(tokens, np.stack(list(known.values())))
         return Looks(np.array(list(known), np.int64), found.scores,
                      found.columns / self._compare.grid[1])
-
-    def ordered(self, candidates: Sequence[Candidate], tokens: NDArray[np.uint8], camera: int
-                ) -> list[Candidate]:
-        """
-        Look at the first candidates and order them by their scores.
-
-        :param candidates: best first.
-        :param tokens: of the frame.
-        :param camera: index of the camera.
-        :returns: all, those that were looked at first, with score and the heading seen.
-        """
-        found = self(tokens, (c.place_id for c in candidates[:self.count]))
-        seen = {int(place): (float(score), float(columns)) for place, score, columns in zip(
-            found.ids, found.scores, found.columns)}
-        looked = [replace(c, score=seen[c.place_id][0],
-                          pose=self._facing(c.pose, seen[c.place_id][1], camera))
-                  for c in candidates if c.place_id in seen]
-        looked.sort(key=lambda candidate: -candidate.score)
-        return looked + [c for c in candidates if c.place_id not in seen]
-
-    def _facing(self, pose: Pose, columns: float, camera: int) -> Pose:
-        turn = self.turn(columns, camera)
-        if turn is None:
-            return pose
-        return replace(pose, quaternion=turned(pose.quaternion[None], turn)[0])

@@ -21,6 +21,8 @@ from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.gate import PlausibilityGate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces, UNCALIBRATED
 from tetra_vpr_ros.localization.observation import View
+from tetra_vpr_ros.localization.second_look import SecondLook
+from tetra_vpr_ros.localization.token_evidence import TokenEvidence
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE, FAR, standing_out
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
@@ -42,12 +44,14 @@ class SequenceLocalizer:
     :param length: views in a sequence.
     :param camera_yaws: of each camera; sequences are those of the first camera that sees.
     :param max_speed: of the robot in metres a second, for the plausibility gate.
+    :param second_look: tells frames with tokens from foreign worlds; its map stays open.
     :raises MapError: the map is damaged, or was calibrated by another version.
     """
 
     def __init__(self, place_map: PlaceMap, false_match_rate: float = DEFAULT_FALSE_MATCH_RATE,
                  candidates: int = 10, length: int = 10,
-                 camera_yaws: Sequence[float] = (0.0,), max_speed: float = 2.0) -> None:
+                 camera_yaws: Sequence[float] = (0.0,), max_speed: float = 2.0,
+                 second_look: SecondLook | None = None) -> None:
         """Load all places and learn how well wrong stretches match."""
         self.places = MappedPlaces.load(place_map)
         self.table, self.calibration = self.places.table, self.places.calibration
@@ -55,6 +59,9 @@ class SequenceLocalizer:
         self.candidates = candidates
         self._length = length
         self._yaws = tuple(camera_yaws)
+        self.second_look = second_look
+        self._evidence = (TokenEvidence(second_look, self.table.ids, self.places.bits)
+                          if second_look else None)
         self._gate = PlausibilityGate(6.0 * self.places.spacing, max_speed)
         sessions = self.table.sessions
         first = np.concatenate([[0], np.flatnonzero(np.diff(sessions)) + 1])
@@ -81,6 +88,7 @@ class SequenceLocalizer:
     def reset(self) -> None:
         """Forget what was seen."""
         self._rows: deque[NDArray[np.float32]] = deque(maxlen=self._length)
+        self._ratios: deque[float] = deque(maxlen=self._length)
         self._last: NDArray[np.uint8] | None = None
         self._gate.reset()
 
@@ -105,6 +113,10 @@ class SequenceLocalizer:
         if self._is_new(view.descriptor):
             self._rows.append(row)
             self._last = view.descriptor
+            seen = (self._evidence.see(view.tokens, bits)
+                    if self._evidence is not None and view.tokens is not None else None)
+            if seen is not None:
+                self._ratios.append(seen.of_the_map)
         else:
             self._rows[-1] = row
         scores = self._stretches(np.array(self._rows))
@@ -139,6 +151,13 @@ class SequenceLocalizer:
             return UNCALIBRATED
         if len(self._rows) < self._length:
             return f'{len(self._rows)} of {self._length} views of the sequence'
+        if self.second_look is not None and self._ratios:
+            # Of one frame's ratio is known how often foreign worlds reach it: the mean of
+            # several, which depend on each other, does so less often.
+            foreign = self.second_look.model.foreign_share(float(np.mean(self._ratios)))
+            if foreign > self.false_match_rate:
+                return (f'{foreign:.2%} of the pictures of foreign worlds look as much like this '
+                        f'map; {self.false_match_rate:.2%} are allowed')
         if score <= self.threshold:
             return (f'a score of {score:.2f}; more than {self.threshold:.2f} is accepted at a '
                     f'false-match rate of {self.false_match_rate:g}')

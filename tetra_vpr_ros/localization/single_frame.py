@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.localization.covariance import ONE_PLACE, pose_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
-from tetra_vpr_ros.localization.mapped_places import MappedPlaces, UNCALIBRATED
+from tetra_vpr_ros.localization.mapped_places import MappedPlaces, RADIUS, SAME_HEADING, UNCALIBRATED
 from tetra_vpr_ros.localization.observation import View
 from tetra_vpr_ros.localization.second_look import SecondLook
+from tetra_vpr_ros.localization.token_evidence import Seen, TokenEvidence
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
-from tetra_vpr_ros.mapping.map.hamming_index import HammingIndex
+from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances, nearest_rows
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.pose import Pose
 
@@ -23,6 +24,9 @@ from tetra_vpr_ros.mapping.pose import Pose
 class SingleFrameLocalizer:
     """
     Nearest place in the map, accepted by a calibrated distance.
+
+    With a second look it is the likeliest of the nearest places, accepted where hardly any
+    picture of a foreign world looks as much like the map and no place elsewhere is as likely.
 
     :param place_map: an open map; it is read here and not needed afterwards.
     :param false_match_rate: share of the pairs of different places that may be as near
@@ -42,11 +46,12 @@ class SingleFrameLocalizer:
         """Load all places and index them."""
         self.places = MappedPlaces.load(place_map)
         self.table, self.calibration = self.places.table, self.places.calibration
-        self.index = HammingIndex.build(self.table.ids, self.table.descriptors)
         self.false_match_rate = false_match_rate
         self.candidates = candidates
         self.margin = margin
         self.second_look = second_look
+        self._evidence = (TokenEvidence(second_look, self.table.ids, self.places.bits)
+                          if second_look else None)
         self._yaws = tuple(camera_yaws)
 
     @property
@@ -79,38 +84,70 @@ class SingleFrameLocalizer:
         :param camera: index of the camera.
         :param tokens: of the frame, for the second look.
         """
-        candidates = self._candidates(descriptor, camera, tokens)
-        if not candidates:
+        if not len(self.table):
             return Estimate(-1, None, np.eye(6), self.places.bits, 0.0, 'the map is empty', ())
+        distances = hamming_distances(descriptor[None], self.table.descriptors)[0]
+        seen = None
+        if self._evidence is not None and tokens is not None:
+            seen = self._evidence.see(tokens, distances)
+        if seen is None:
+            return self._nearest(distances, camera)
+        return self._most_alike(seen, distances, camera)
+
+    def _nearest(self, distances: NDArray[np.int32], camera: int) -> Estimate:
+        """Return the nearest place, accepted by its distance."""
+        rows = nearest_rows(distances, self.candidates)
+        candidates = tuple(self._candidate(int(row), distances, camera) for row in rows)
         best = candidates[0]
-        rivals = [c.pose for c in candidates if self._rivals(best, c)]
-        covariance = pose_covariance(
-            best.pose, np.array([pose.position for pose in rivals]),
-            np.array([pose.quaternion for pose in rivals]), np.ones(len(rivals)),
-            ONE_PLACE * self.places.floor)
+        rivals = [c.pose for c in candidates
+                  if c.distance <= best.distance + self.margin * self.places.bits]
         rejection = self._rejection(best.distance)
-        return Estimate(best.place_id, best.pose, covariance, best.distance,
-                        self._confidence(best.distance), rejection, candidates,
+        return Estimate(best.place_id, best.pose, self._covariance(best.pose, rivals),
+                        best.distance, self._confidence(best.distance), rejection, candidates,
                         bool(rejection) and self.calibration is not None)
 
-    def _candidates(self, descriptor: NDArray[np.uint8], camera: int,
-                    tokens: NDArray[np.uint8] | None) -> tuple[Candidate, ...]:
-        """Return the nearest places, those that were looked at again first, by their scores."""
-        look = self.second_look if tokens is not None else None
-        count = max(self.candidates, look.count if look else 0)
-        distances, ids = self.index.search(descriptor[None], count)
-        rows, yaw = np.searchsorted(self.table.ids, ids[0]), self._yaws[camera]
-        found = [Candidate(int(i), int(d), self.places.pose(int(row), yaw))
-                 for d, i, row in zip(distances[0], ids[0], rows)]
-        if look is not None and tokens is not None:
-            found = look.ordered(found, tokens, camera)
-        return tuple(found[:self.candidates])
+    def _most_alike(self, seen: Seen, distances: NDArray[np.int32], camera: int) -> Estimate:
+        """Return the likeliest of the places that were looked at, accepted by its tokens."""
+        assert self._evidence is not None
+        look = self._evidence.look
+        order = np.lexsort((seen.rows, -seen.shares))
+        found = []
+        for at in order:
+            turn = look.turn(float(seen.looks.columns[at]), camera)
+            found.append(self._candidate(int(seen.rows[at]), distances, camera, turn or 0.0,
+                                         float(seen.shares[at]), float(seen.looks.scores[at])))
+        best = found[0]
+        alike = [c for c in found if self._agree(best.pose, c.pose)]
+        here = sum(c.mass for c in alike)
+        foreign = look.model.foreign_share(seen.of_the_map)
+        required = 1.0 - math.sqrt(self.false_match_rate)
+        rejection = ''
+        if foreign > self.false_match_rate:
+            rejection = (f'{foreign:.2%} of the pictures of foreign worlds look as much like this '
+                         f'map; {self.false_match_rate:.2%} are allowed')
+        elif here < required:
+            rejection = (f'ambiguous: {here:.1%} speak for place {best.place_id}, {required:.1%} '
+                         'are needed')
+        rivals = [c.pose for c in alike if c.score >= best.score - self.margin]
+        return Estimate(best.place_id, best.pose, self._covariance(best.pose, rivals),
+                        best.distance, (1.0 - foreign) * here, rejection,
+                        tuple(found[:self.candidates]), foreign > self.false_match_rate)
 
-    def _rivals(self, best: Candidate, other: Candidate) -> bool:
-        """Tell whether a candidate may be the place as well as the best."""
-        if math.isnan(best.score):
-            return other.distance <= best.distance + self.margin * self.places.bits
-        return other.score >= best.score - self.margin
+    def _candidate(self, row: int, distances: NDArray[np.int32], camera: int, turn: float = 0.0,
+                   mass: float = 0.0, score: float = math.nan) -> Candidate:
+        pose = self.places.pose(row, self._yaws[camera] - turn)
+        return Candidate(int(self.table.ids[row]), int(distances[row]), pose, mass, score)
+
+    def _agree(self, pose: Pose, other: Pose) -> bool:
+        """Tell whether two poses are about the same."""
+        return (pose.distance_to(other) <= RADIUS * self.places.spacing
+                and abs(float(pose.quaternion @ other.quaternion)) >= SAME_HEADING)
+
+    def _covariance(self, centre: Pose, rivals: Sequence[Pose]) -> NDArray[np.float64]:
+        return pose_covariance(
+            centre, np.array([pose.position for pose in rivals]),
+            np.array([pose.quaternion for pose in rivals]), np.ones(len(rivals)),
+            ONE_PLACE * self.places.floor)
 
     def _confidence(self, distance: int) -> float:
         if self.calibration is None:

@@ -7,7 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 import hashlib
+import json
 from pathlib import Path
+
+from tetra_vpr_ros.vision.match_model import MatchModel
 
 DEFAULT_MODEL = 'tetra_vits8_2048.onnx'
 DESCRIPTOR_FORMAT = 1
@@ -33,6 +36,7 @@ class ModelInfo:
     :ivar licence: of the weights.
     :ivar token_grid: rows and columns of its patch tokens; (0, 0) without any.
     :ivar token_bits: of a patch token.
+    :ivar match_model: what its right and foreign matches look like; None without tokens.
     """
 
     path: Path
@@ -45,6 +49,7 @@ class ModelInfo:
     licence: str
     token_grid: tuple[int, int] = (0, 0)
     token_bits: int = 0
+    match_model: MatchModel | None = None
 
     @property
     def token_shape(self) -> tuple[int, int]:
@@ -117,6 +122,8 @@ def identify(path: Path, data: bytes, metadata: Mapping[str, str]) -> ModelInfo:
         descriptor_format = int(need('descriptor_format'))
         rows, cols = (int(side) for side in metadata.get('token_grid', '0x0').split('x'))
         token_bits = int(metadata.get('token_bits', 0))
+        stored = metadata.get('match_model')
+        match_model = MatchModel.from_values(json.loads(stored)) if stored else None
     except ValueError as error:
         raise ModelError(f'{path} has malformed metadata: {error}') from error
     if descriptor_format != DESCRIPTOR_FORMAT:
@@ -129,4 +136,5 @@ def identify(path: Path, data: bytes, metadata: Mapping[str, str]) -> ModelInfo:
         raise ModelError(f'{path} has {rows}x{cols} tokens of {token_bits} bits: a multiple of 8 '
                          'is needed')
     return ModelInfo(path, hashlib.sha256(data).hexdigest(), need('name'), need('version'), bits,
-                     height, width, metadata.get('licence', 'unknown'), (rows, cols), token_bits)
+                     height, width, metadata.get('licence', 'unknown'), (rows, cols), token_bits,
+                     match_model)

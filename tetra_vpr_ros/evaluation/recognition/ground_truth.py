@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import csv
 from pathlib import Path
 import pickle
+import re
 from typing import Any, BinaryIO
 
 import cv2
@@ -15,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
 from tetra_vpr_ros.evaluation.recognition.recall import frames_truth
+from tetra_vpr_ros.vision.image_files import SUFFIXES
 
 Truth = NDArray[np.bool_]
 
-KINDS = ('utm:RADIUS', 'frames:TOLERANCE', 'poses:FILE:RADIUS', 'csv:FILE[:COLUMN]', 'npy:FILE',
-         'matrix:FILE', 'none')
+KINDS = ('utm:RADIUS', 'frames:TOLERANCE', 'poses:FILE:RADIUS', 'csv:FILE[:COLUMN]', 'pairs:FILE',
+         'labels:PATTERN', 'npy:FILE', 'matrix:FILE', 'none')
 """Forms of a ground truth."""
 
 
@@ -35,6 +37,10 @@ def read_truth(spec: str, database: Sequence[Path], queries: Sequence[Path]) -> 
     * ``csv:FILE``: a CSV with columns ``query`` and ``refs``, indices in natural order of the
       names from 0, several places separated by spaces; ``csv:FILE:COLUMN`` takes them from
       another column;
+    * ``pairs:FILE``: a CSV with columns ``a`` and ``b``, names (with or without ending) of two
+      pictures of one place;
+    * ``labels:PATTERN``: a regular expression whose match in the names (its group ``place``, if
+      it has one) is the same where the place is;
     * ``npy:FILE``: for each query the indices of its places, as VPR-Bench ships it;
     * ``matrix:FILE``: an image, not zero where query (row) and place (column) are the same;
       square over database and queries together is fine, too;
@@ -60,6 +66,10 @@ def read_truth(spec: str, database: Sequence[Path], queries: Sequence[Path]) -> 
         named = Path(rest).is_file() or ':' not in rest
         file, _, column = (rest, '', 'refs') if named else rest.rpartition(':')
         return _index_columns(_file(file), column, shape)
+    if kind == 'pairs':
+        return _pairs(_file(rest), database, queries)
+    if kind == 'labels':
+        return _labels(rest, database, queries)
     if kind == 'npy':
         return _index_lists(_file(rest), shape)
     if kind == 'matrix':
@@ -202,6 +212,40 @@ def _load_array(file: BinaryIO) -> Any:
         return _ArraysOnly(file).load()
     file.seek(0)
     return np.load(file, allow_pickle=False)
+
+
+def _pairs(path: Path, database: Sequence[Path], queries: Sequence[Path]) -> Truth:
+    places, asked = ({file.stem: i for i, file in enumerate(files)}
+                     for files in (database, queries))
+    truth = np.zeros((len(queries), len(database)), bool)
+    try:
+        with path.open(newline='', encoding='utf-8-sig') as file:
+            for row in csv.DictReader(file):
+                names = [Path(row[column]) for column in ('a', 'b')]
+                stems = [name.stem if name.suffix.lower() in SUFFIXES else name.name
+                         for name in names]
+                for query, place in (stems, stems[::-1]):
+                    if query in asked and place in places:
+                        truth[asked[query], places[place]] = True
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise DatasetError(f'{path} is no CSV with the names a and b: {error!r}') from error
+    return truth
+
+
+def _labels(pattern: str, database: Sequence[Path], queries: Sequence[Path]) -> Truth:
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise DatasetError(f'ground truth labels:{pattern}: {error}') from error
+
+    def label(file: Path) -> str:
+        match = expression.search(file.name)
+        if match is None:
+            raise DatasetError(f'{file}: labels:{pattern} does not occur in the name')
+        return match['place'] if 'place' in expression.groupindex else match[0]
+
+    places, asked = ([label(file) for file in files] for files in (database, queries))
+    return np.array(asked)[:, None] == np.array(places)[None]
 
 
 def _index_lists(path: Path, shape: tuple[int, int]) -> Truth:

@@ -112,6 +112,20 @@ class HammingIndex:
                 f'{descriptors.dtype} {descriptors.shape}')
 
 
+def nearest_rows(distances: NDArray[np.int32], k: int) -> NDArray[np.int64]:
+    """
+    Return the rows of the k smallest distances, ascending; of equal ones the first.
+
+    :param distances: bits, ``[n]``.
+    :param k: how many; fewer come back where there are fewer.
+    """
+    k = min(k, len(distances))
+    if k <= 0:
+        return np.empty(0, np.int64)
+    rows = np.flatnonzero(distances <= np.partition(distances, k - 1)[k - 1])
+    return np.asarray(rows[np.lexsort((rows, distances[rows]))][:k])
+
+
 def hamming_distances(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int32]:
     """
     Return all distances between two sets.

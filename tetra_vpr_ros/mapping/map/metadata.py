@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 import json
 import math
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from tetra_vpr_ros.mapping.map.map_database import MapDatabase
 from tetra_vpr_ros.mapping.map.map_error import damage_told
 from tetra_vpr_ros.mapping.pose import FARTHEST
+from tetra_vpr_ros.vision.match_model import MatchModel
+from tetra_vpr_ros.vision.model_file import ModelInfo
 
 _MOST_BITS = 1_000_000
 _MOST_CELLS = 1000  # along a side of a grid of tokens
@@ -35,6 +38,10 @@ def _grid(value: Any) -> bool:
             and all(type(side) is int and 0 < side <= _MOST_CELLS for side in value))
 
 
+def _match_model(value: Any) -> bool:
+    return bool(MatchModel.from_values(value))  # which says itself what is wrong
+
+
 def _recipe(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_number, value.values()))
 
@@ -53,7 +60,18 @@ _REQUIRED: dict[str, Callable[[Any], bool]] = {
     'model_fingerprint': _text, 'model_name': _text, 'frame_id': _text, 'created': _text,
     'bits': _bits}
 _KNOWN = {**_REQUIRED, 'build': _recipe, 'geodetic_origin': _origin,
-          'calibration': _calibration, 'token_grid': _grid, 'token_bits': _bits}
+          'calibration': _calibration, 'token_grid': _grid, 'token_bits': _bits,
+          'match_model': _match_model}
+
+
+def token_metadata(model: ModelInfo) -> dict[str, Any]:
+    """Return what a map keeps of a model's patch tokens; nothing of one without."""
+    if not model.token_bits:
+        return {}
+    found: dict[str, Any] = {'token_grid': list(model.token_grid), 'token_bits': model.token_bits}
+    if model.match_model is not None:
+        found['match_model'] = asdict(model.match_model)
+    return found
 
 
 def read_metadata(db: MapDatabase) -> dict[str, Any]:

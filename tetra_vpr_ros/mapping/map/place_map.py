@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.map.map_database import MapDatabase
 from tetra_vpr_ros.mapping.map.map_error import MapError, ModelMismatchError
 from tetra_vpr_ros.mapping.map.map_file import check_creatable, create_database, open_database
-from tetra_vpr_ros.mapping.map.metadata import read_metadata, read_value, write_metadata
+from tetra_vpr_ros.mapping.map.metadata import (
+    read_metadata, read_value, token_metadata, write_metadata)
 from tetra_vpr_ros.mapping.map.place_reading import (
     count_places, has_rows, integrity, read_features, read_places, read_sessions, read_stamps,
     read_thumbnail, read_tokens, tokens_size)
@@ -32,6 +33,7 @@ from tetra_vpr_ros.mapping.map.places import NewPlace, PlaceTable, Session
 from tetra_vpr_ros.mapping.map.schema import FORMAT_VERSION
 from tetra_vpr_ros.mapping.map.writer_lock import WriterLock
 from tetra_vpr_ros.vision.local_features import LocalFeatures
+from tetra_vpr_ros.vision.match_model import MatchModel
 from tetra_vpr_ros.vision.model_file import ModelInfo
 
 
@@ -60,9 +62,8 @@ class PlaceMap:
         check_creatable(path)
         lock = WriterLock(path)
         try:
-            tokens = {'token_grid': list(model.token_grid), 'token_bits': model.token_bits}
             return cls(path, create_database(path, {
-                **(tokens if model.token_bits else {}),
+                **token_metadata(model),
                 'format_version': FORMAT_VERSION, 'model_fingerprint': model.fingerprint,
                 'model_name': model.name, 'bits': model.bits, 'frame_id': frame_id,
                 'created': datetime.now(timezone.utc).isoformat(timespec='seconds')}), lock)
@@ -220,6 +221,11 @@ class PlaceMap:
         if self.token_grid == (0, 0):
             return None
         return read_tokens(self._db, place, self._token_shape)
+
+    def match_model(self) -> MatchModel | None:
+        """Return what the model's matches look like, or None where it does not say."""
+        stored = self.meta().get('match_model')
+        return MatchModel.from_values(stored) if stored else None
 
     def tokens_size(self) -> tuple[int, int]:
         """Return how many places have patch tokens, and the bytes that these take."""

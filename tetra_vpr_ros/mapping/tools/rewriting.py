@@ -31,7 +31,7 @@ def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
     if model is None:
         model = ModelInfo(Path(meta['model_name']), meta['model_fingerprint'],
                           meta['model_name'], '', like.bits, 0, 0, '', like.token_grid,
-                          int(meta.get('token_bits', 0)))
+                          int(meta.get('token_bits', 0)), like.match_model())
     try:
         with PlaceMap.create(temporary, model, like.frame_id) as new:
             kept = {key: meta[key] for key in ('build', 'geodetic_origin') if key in meta}

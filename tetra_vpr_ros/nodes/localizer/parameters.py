@@ -12,7 +12,7 @@ from rcl_interfaces.msg import (
     FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from tetra_vpr_ros.localization.bayes import RADIUS
+from tetra_vpr_ros.localization.mapped_places import RADIUS
 from tetra_vpr_ros.localization.observation import FILTERS
 from tetra_vpr_ros.localization.verification import METHODS
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE

@@ -1,0 +1,159 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The match model of an encoder, fitted to labelled places and to each other's pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
+from tetra_vpr_ros.localization.second_look import SECOND_LOOK
+from tetra_vpr_ros.localization.token_comparison import TokenComparison
+from tetra_vpr_ros.mapping.calibration import standing_out
+from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances, nearest_rows
+from tetra_vpr_ros.vision import Encodings
+from tetra_vpr_ros.vision.match_model import MatchModel
+from tqdm import tqdm
+
+_RIDGE = 1e-3          # keeps weights finite where a feature separates all
+_SCALE = (10.0, 10.0)  # of scores and shares, so that the ridge weighs them like deviations
+_FEWEST = 50           # frames of a kind below which nothing is fitted
+_Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LabelledPlaces:
+    """
+    A map, queries of it, and which show which place.
+
+    :ivar name: of the set.
+    :ivar places: with tokens.
+    :ivar queries: with tokens.
+    :ivar truth: bool ``[queries, places]``.
+    """
+
+    name: str
+    places: Encodings
+    queries: Encodings
+    truth: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Scores, shares of bits and standing of the candidates of a frame, and which are right."""
+
+    features: _Array
+    right: NDArray[np.bool_]
+
+
+def fit_match_model(sets: Sequence[LabelledPlaces], foreign: Sequence[Encodings],
+                    grid: tuple[int, int], progress: bool = True) -> MatchModel:
+    """
+    Fit what a second look is to believe.
+
+    *Where* is a conditional logit over the candidates of the queries that have their place
+    among them; *whether* a logistic regression of the right best candidates of all sets
+    against the best candidates of foreign pictures: those given, and the queries of the other
+    sets. Each set counts alike.
+
+    :param sets: that the model was not trained on.
+    :param foreign: pictures of none of these places.
+    :param grid: of the tokens.
+    :param progress: show a bar.
+    :raises DatasetError: there are too few queries or foreign pictures.
+    """
+    compare = TokenComparison(grid)
+    work = len(sets) * (sum(len(s.queries.descriptors) for s in sets)
+                        + sum(len(f.descriptors) for f in foreign))
+    with tqdm(total=work, desc='second look', unit='frame', disable=not progress) as bar:
+        own = [list(_look(s.queries, s, compare, s.truth, bar.update)) for s in sets]
+        strange = [[c for other in [*foreign, *(o.queries for o in sets if o is not s)]
+                    for c in _look(other, s, compare, None, bar.update)] for s in sets]
+    found = [[c for c in frames if c.right.any()] for frames in own]
+    count, others = sum(map(len, found)), sum(map(len, strange))
+    if min(count, others) < _FEWEST:
+        raise DatasetError(f'{count} queries with their place among the candidates and {others} '
+                           f'foreign pictures: {_FEWEST} of each are needed')
+    where = _fit_where(found)
+    right = [_best([c for c in frames if c.right[_winner(c, where)]], where) for frames in found]
+    wrong = [_best(frames, where) for frames in strange]
+    whether = _fit_whether(right, wrong)
+    reached = np.concatenate(wrong) @ whether[:2] + whether[2]
+    level = float(np.quantile(reached, 0.99))
+    beyond = reached[reached > level] - level
+    answerable = [int(s.truth.any(1).sum()) for s in sets]
+    score, share, standing = (float(weight) for weight in where)
+    frame_score, frame_bits, bias = (float(weight) for weight in whether)
+    return MatchModel(
+        score, share, standing, frame_score, frame_bits, bias,
+        missed=float(np.clip(np.mean([1 - len(f) / max(n, 1)
+                                      for f, n in zip(found, answerable)]), 0.01, 0.5)),
+        foreign_level=level, foreign_decay=max(float(beyond.mean()), 0.1))
+
+
+def _look(frames: Encodings, at: LabelledPlaces, compare: TokenComparison,
+          truth: NDArray[np.bool_] | None, done: Callable[[int], object]
+          ) -> Iterator[_Candidates]:
+    """Look again at the candidates of frames in a map; those without a place are left out."""
+    assert frames.tokens is not None
+    assert at.places.tokens is not None
+    bits = 8 * frames.descriptors.shape[1]
+    for i, distances in enumerate(hamming_distances(frames.descriptors, at.places.descriptors)):
+        done(1)
+        if truth is not None and not truth[i].any():
+            continue
+        rows = nearest_rows(distances, SECOND_LOOK)
+        scores = compare(frames.tokens[i], at.places.tokens[rows]).scores
+        features = np.stack([scores, distances[rows] / bits, standing_out(distances)[rows]], 1)
+        yield _Candidates(features, np.zeros(len(rows), bool) if truth is None
+                          else truth[i, rows])
+
+
+def _winner(candidates: _Candidates, where: _Array) -> int:
+    return int(np.argmax(candidates.features @ where))
+
+
+def _best(frames: Sequence[_Candidates], where: _Array) -> _Array:
+    """Return score and share of the likeliest candidate of each frame, ``[frames, 2]``."""
+    return np.reshape([c.features[_winner(c, where), :2] for c in frames], (-1, 2))
+
+
+def _fit_where(sets: Sequence[Sequence[_Candidates]]) -> _Array:
+    frames = [(c.features * [*_SCALE, 1.0], c.right, 1.0 / len(found))
+              for found in sets for c in found if not c.right.all()]
+
+    def loss(weights: _Array) -> tuple[float, _Array]:
+        total, slope = _RIDGE * float(weights @ weights), 2 * _RIDGE * weights
+        for features, right, share in frames:
+            value = features @ weights
+            likely = np.exp(value - value.max())
+            likely /= likely.sum()
+            hit = likely[right].sum()
+            total -= share * float(np.log(hit + 1e-12))
+            slope = slope - share * ((likely * right / (hit + 1e-12) - likely) @ features)
+        return total, slope
+
+    return np.asarray(minimize(loss, np.zeros(3), jac=True).x * [*_SCALE, 1.0])
+
+
+def _fit_whether(right: Sequence[_Array], wrong: Sequence[_Array]) -> _Array:
+    """Return weights of score and share, and the bias, with both kinds equally likely before."""
+    parts = [(part, float(label), 1.0 / len(part))
+             for label, kind in ((True, right), (False, wrong)) for part in kind if len(part)]
+    features = np.concatenate([
+        np.hstack([part * _SCALE, np.ones((len(part), 1))]) for part, _, _ in parts])
+    labels, shares = (np.concatenate([np.full(len(part), values[i]) for part, *values in parts])
+                      for i in (0, 1))
+
+    def loss(weights: _Array) -> tuple[float, _Array]:
+        value, ridge = features @ weights, np.append(weights[:2], 0.0)
+        each = np.logaddexp(0, value) - labels * value
+        slope = features.T @ (shares * (1 / (1 + np.exp(-value)) - labels))
+        return (float(shares @ each) + _RIDGE * float(ridge @ ridge),
+                np.asarray(slope + 2 * _RIDGE * ridge))
+
+    return np.asarray(minimize(loss, np.zeros(3), jac=True).x * [*_SCALE, 1.0])

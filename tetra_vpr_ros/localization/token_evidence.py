@@ -1,0 +1,125 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a second look at a frame says for and against every place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from tetra_vpr_ros.localization.second_look import Looks, SecondLook
+from tetra_vpr_ros.mapping.calibration import standing_out
+
+HIDDEN = 0.05
+"""Share of the frames of a known place that look like none: somebody stands in the way."""
+
+ON_MAP_DISCOUNT = 0.7
+"""Share that counts of what says that the robot is on the map: frames depend on each other."""
+
+_LARGEST = math.log(1000.0)  # nats that one frame can say for being on the map
+
+
+@dataclass(frozen=True)
+class Seen:
+    """
+    A frame after its second look.
+
+    :ivar rows: of the places that were looked at, in the table of places, ``[k]``.
+    :ivar shares: probability of each to be the right place, given that the frame shows the
+        map, ``[k]``; the rest is that of all others.
+    :ivar looks: scores and shifts, ``[k]``.
+    :ivar of_the_map: log-likelihood ratio of the frame being one of the map, nats.
+    """
+
+    rows: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    looks: Looks
+    of_the_map: float
+
+
+class TokenEvidence:
+    """
+    Log-likelihood ratio of "the robot is at this place" to "it is off the map".
+
+    With ``P(i)`` the probability of place i given that the frame shows the map of n places,
+    and ``r`` the ratio of that to a foreign world, by Bayes' rule
+
+    ``e_i = log(n P(i)) + log((1 - h) exp(r) + h)``, h the share of frames that are hidden.
+
+    What was not looked at shares what is left of P. Nothing in it belongs to the map: its
+    model knows the numbers.
+
+    :param look: compares the tokens, and knows the model of matches.
+    :param ids: of the map's places, ascending, int64 ``[n]``.
+    :param bits: of a descriptor.
+    """
+
+    def __init__(self, look: SecondLook, ids: NDArray[np.int64], bits: int) -> None:
+        """Keep them."""
+        self.look, self.model = look, look.model
+        self._ids, self._bits = ids, bits
+
+    def see(self, tokens: NDArray[np.uint8], distances: NDArray[np.int32],
+            believed: NDArray[np.int64] | None = None) -> Seen | None:
+        """
+        Look at the nearest places, and at those that are believed in.
+
+        :param tokens: of the frame, uint8 ``[rows*columns, token_bits / 8]``.
+        :param distances: to all places, bits, ``[n]``.
+        :param believed: rows of places that are looked at in any case, ascending.
+        :returns: None where no place has tokens.
+        """
+        count = min(self.look.count, len(distances))
+        nearest = np.argpartition(distances, count - 1)[:count]
+        rows = np.sort(nearest) if believed is None else np.union1d(nearest, believed)
+        looks = self.look(tokens, self._ids[rows])
+        if not len(looks.ids):
+            return None
+        rows = np.searchsorted(self._ids, looks.ids)
+        shares = distances[rows] / self._bits
+        standing = standing_out(distances)[rows].astype(np.float64)
+        preferences = self.model.preferences(looks.scores, shares, standing)
+        best = int(np.argmax(preferences))
+        likely = np.exp(preferences - preferences[best])
+        left = self.model.missed if len(rows) < len(distances) else 0.0
+        return Seen(rows, (1.0 - left) * likely / likely.sum(), looks,
+                    self.model.of_the_map(float(looks.scores[best]), float(shares[best])))
+
+    def log_ratios(self, seen: Seen) -> tuple[np.float32, NDArray[np.float32]]:
+        """
+        Return ``e_i`` of every place in two parts, nats.
+
+        :returns: what the best place gains, ``max e_i``, one number, and ``e_i - max e_i``,
+            float32 ``[n]``.
+        """
+        count = len(self._ids)
+        rest = (1.0 - seen.shares.sum()) / max(count - len(seen.rows), 1)
+        least = self.model.missed / count
+        places = np.full(count, max(rest, least), np.float32)
+        places[seen.rows] = np.maximum(seen.shares, least)
+        ratio = min(seen.of_the_map, _LARGEST)
+        on_map = math.log((1.0 - HIDDEN) * math.exp(ratio) + HIDDEN)
+        where = np.log(places * np.float32(count))
+        best = np.float32(where.max())
+        return best + np.float32(on_map), where - best
+
+    def weighted(self, seen: Seen, novelty: float, first: bool) -> NDArray[np.float32]:
+        """
+        Return how the belief is to change: ``e_i`` as far as the frame is news.
+
+        Frames that follow each other say much of the same. That the robot is on the map is
+        said again by every frame, so it is discounted; where it is there is weighed by the
+        novelty alone.
+
+        :param seen: of the frame.
+        :param novelty: of the view, 0..1.
+        :param first: the frame depends on none before it.
+        :returns: float32 ``[n]``.
+        """
+        best, below = self.log_ratios(seen)
+        if first:
+            return np.asarray(best + below, np.float32)
+        return np.asarray(np.float32(ON_MAP_DISCOUNT * novelty**2) * best
+                          + np.float32(novelty) * below, np.float32)

@@ -1,0 +1,92 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a model's right matches look like, and what foreign pictures look like to it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+import json
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LARGEST = 1e4  # weight that makes any sense
+
+
+@dataclass(frozen=True)
+class MatchModel:
+    """
+    Two logistic models of a second look, measured on places that a model was not trained on.
+
+    *Where*: among the candidates of one frame a place is the right one with a probability
+    proportional to ``exp(place_score · s + place_bits · d + place_standing · z)``, where s
+    is its token score (0..1), d its distance as a share of all bits and z how far it stands
+    out of the map (a conditional logit, D. McFadden, 1974).
+
+    *Whether*: the log-likelihood ratio of a frame of the map to one of a foreign world is
+    ``frame_score · s + frame_bits · d + frame_bias`` of the best candidate.
+
+    :ivar missed: share of the frames whose right place is not among those looked at.
+    :ivar foreign_level: nats that one in a hundred foreign frames reaches.
+    :ivar foreign_decay: nats over which that share falls by a factor e.
+    """
+
+    place_score: float
+    place_bits: float
+    place_standing: float
+    frame_score: float
+    frame_bits: float
+    frame_bias: float
+    missed: float
+    foreign_level: float
+    foreign_decay: float
+
+    def preferences(self, scores: NDArray[np.float64], shares: NDArray[np.float64],
+                    standing: NDArray[np.float64]) -> NDArray[np.float64]:
+        """
+        Return the log-odds of candidates of one frame among each other.
+
+        :param scores: of the tokens, ``[k]``.
+        :param shares: distances as shares of all bits, ``[k]``.
+        :param standing: see `standing_out`, ``[k]``.
+        """
+        return np.asarray(self.place_score * scores + self.place_bits * shares
+                          + self.place_standing * standing)
+
+    def of_the_map(self, score: float, share: float) -> float:
+        """
+        Return the log-likelihood ratio of "a frame of the map" to "of a foreign world", nats.
+
+        :param score: of the tokens of the best candidate.
+        :param share: its distance as a share of all bits.
+        """
+        return self.frame_score * score + self.frame_bits * share + self.frame_bias
+
+    def foreign_share(self, ratio: float) -> float:
+        """Return the share of foreign frames, 0..1, whose `of_the_map` is at least this."""
+        return min(1.0, 0.01 * math.exp((self.foreign_level - ratio) / self.foreign_decay))
+
+    def to_json(self) -> str:
+        """Return what a model file stores."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_values(cls, values: Any) -> MatchModel:
+        """
+        Restore it.
+
+        :param values: a mapping of its fields to numbers.
+        :raises ValueError: a field is missing, or its value makes no sense.
+        """
+        found = {}
+        for field in fields(cls):
+            value = values.get(field.name) if isinstance(values, dict) else None
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not (
+                    abs(value) <= _LARGEST):
+                raise ValueError(f'match model: {field.name} is {value!r:.80}')
+            found[field.name] = float(value)
+        if not 0 < found['missed'] < 1 or found['foreign_decay'] <= 0:
+            raise ValueError('match model: a share or a decay makes no sense')
+        return cls(**found)
