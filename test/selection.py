@@ -11,7 +11,7 @@ import pytest
 _FOLDERS = {'nodes': 'processes', 'training': 'training', 'simulation': 'simulation'}
 _WORLD = 'drive'  # the fixture that renders; those of bags and maps ask for it
 _STARTERS = ('subprocess', 'multiprocessing')  # a test module that imports one starts processes
-_SHARED = ('benchmark_descriptors',)  # of all pictures of the benchmarks
+_SHARED = ('benchmark_encodings',)  # of all pictures of the benchmarks
 _SLOW = ('simulation', 'training', 'processes', 'large', 'data')
 
 

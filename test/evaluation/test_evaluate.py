@@ -7,8 +7,10 @@ import cv2
 import numpy as np
 import pytest
 from tetra_vpr_ros.evaluation.evaluate import evaluate_folders, main
+from tetra_vpr_ros.mapping.tools.reencode import reencode
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
+from tetra_vpr_ros.vision import PlaceEncoder
 
 
 @pytest.fixture(scope='module')
@@ -43,8 +45,8 @@ def test_a_table_for_several_methods_and_filters(folders, tmp_path, capsys):
     assert status == 0
     found = {(row['method'], row['filter']): row
              for row in json.loads((tmp_path / 'out.json').read_text())}
-    assert set(found) == {(m, f) for m in ('tetra_vits8_2048', 'hog')
-                          for f in ('single', 'bayes')}
+    assert set(found) == {('tetra_vits8_2048', 'single+tokens')} | {
+        (m, f) for m in ('tetra_vits8_2048', 'hog') for f in ('single', 'bayes')}
     ours = found['tetra_vits8_2048', 'bayes']
     assert set(ours) == {'method', 'filter', 'n', 'recall', 'ci95', 'ap',
                          'recall_at_100_precision', 'accepted', 'accepted_precision',
@@ -59,7 +61,13 @@ def test_a_table_for_several_methods_and_filters(folders, tmp_path, capsys):
     assert ours['latency_ms']['p95'] >= ours['latency_ms']['p50'] > 0
     with (tmp_path / 'out.csv').open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 4
+    assert len(rows) == 5
+    assert [row['filter'] for row in rows[:3]] == ['single', 'single+tokens', 'bayes']
+    assert [int(row['bytes_per_place']) for row in rows[:3]] == [256, 256 + 3136, 256]
+    plain, again = (found['tetra_vits8_2048', f] for f in ('single', 'single+tokens'))
+    assert again['recall']['1'] >= plain['recall']['1']
+    assert again['latency_ms']['p50'] > plain['latency_ms']['p50']
+    assert again['accepted'] is not None
     assert float(rows[0]['recall_at_1']) == pytest.approx(
         found[rows[0]['method'], rows[0]['filter']]['recall']['1'], abs=1e-5)
     printed = capsys.readouterr().out
@@ -96,7 +104,9 @@ def test_a_map_on_a_drive(map_file, drive, tmp_path, capsys):
                  '--filter', 'single', '--filter', 'bayes', '--json', str(tmp_path / 'out.json'),
                  '--report', str(tmp_path / 'report')]) == 0
     single, bayes = json.loads((tmp_path / 'out.json').read_text())
-    assert (single['filter'], bayes['filter']) == ('single', 'bayes')
+    assert (single['filter'], bayes['filter']) == ('single+tokens', 'bayes')
+    assert (single['bytes_per_place'], bayes['bytes_per_place']) == (256 + 3136, 256)
+    assert single['recall']['1'] > 0.95
     assert bayes['n'] == 100
     assert bayes['recall']['1'] > 0.95
     assert bayes['accepted'] > 0.8
@@ -133,8 +143,9 @@ def test_half_of_the_arguments_are_not_enough(capsys):
 
 
 def test_geometry_orders_the_best_places_again(folders):
-    results, made, _ = evaluate_folders(*folders, 'utm:1.0', verification='orb')
-    plain, again = results
+    results, made, _ = evaluate_folders(*folders, 'utm:1.0', reranking='orb')
+    plain, again = results  # on top of the plain ranking: nothing is looked at twice
+    assert made[0][0].query_tokens is None
     assert (plain.filter_name, again.filter_name) == ('single', 'single+orb')
     assert again.recall[10] == plain.recall[10]  # the same ten, in another order
     assert again.recall[1] > 0.5
@@ -143,3 +154,69 @@ def test_geometry_orders_the_best_places_again(folders):
     assert not np.array_equal(before, after)
     assert np.array_equal(np.sort(before[:, :10]), np.sort(after[:, :10]))
     assert np.array_equal(before[:, 10:], after[:, 10:])
+
+
+def test_what_is_not_asked_for_is_left_out(folders):
+    results, made, _ = evaluate_folders(*folders, 'utm:1.0', reranking='none')
+    assert [r.filter_name for r in results] == ['single']
+    assert made[0][0].database_tokens is None
+    assert results[0].bytes_per_place == 256
+
+
+def test_a_map_without_tokens(drive, map_file, tmp_path, capsys):
+    write_bag(tmp_path / 'short', drive[:20])
+    bare = tmp_path / 'bare.vpr'
+    reencode(map_file, bare, PlaceEncoder(), tokens=False, progress=False)
+    asked = ['--bag', str(tmp_path / 'short'), '--filter', 'single']
+    for file, rerank in ((bare, []), (map_file, ['--rerank', 'none'])):
+        assert main(['--map', str(file), *asked, *rerank]) == 0
+        assert '| single | 20 |' in capsys.readouterr().out
+    assert main(['--map', str(bare), *asked, '--rerank', 'tokens']) == 1
+    assert "bare.vpr has no patch tokens: encode it again with 'vpr_map reencode'" \
+        in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('method, says', [
+    (None, 'tiny.onnx has no patch tokens'), ('hog', 'methods without a model')])
+def test_a_method_without_tokens(folders, tiny, capsys, method, says):
+    asked = ['--database', str(folders[0]), '--queries', str(folders[1]), '--rerank', 'tokens',
+             *(('--method', method) if method else ('--model', tiny))]
+    assert main(asked) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_one_drive_against_itself(folders, tmp_path, capsys):
+    asked = ['--database', str(folders[0]), '--queries', str(folders[0]), '--ground-truth',
+             'utm:5', '--exclude-recent', '4']
+    assert main([*asked, '--json', str(tmp_path / 'out.json'), '--report',
+                 str(tmp_path / 'report')]) == 0
+    plain, again = json.loads((tmp_path / 'out.json').read_text())
+    assert (plain['filter'], again['filter']) == ('single', 'single+tokens')
+    assert 40 <= plain['n'] <= 45  # the first five have no frame more than four before them
+    assert plain['accepted'] is None
+    assert again['recall']['1'] > 0.3  # the right few of up to 45
+    assert again['recall']['20'] == plain['recall']['20']
+    assert (tmp_path / 'report' / 'trajectory_1.png').is_file()
+    assert main([*asked[:-1], '49']) == 1
+    assert 'has 50 images: none has one more than 49 before it' in capsys.readouterr().err
+    asked[3] = str(folders[1])
+    assert main(asked) == 1
+    assert 'only one drive has earlier frames' in capsys.readouterr().err
+
+
+FOLDERS, DRIVE = ['--database', 'x', '--queries', 'x'], ['--map', 'x.vpr', '--bag', 'x']
+
+
+@pytest.mark.parametrize('asked, says', [
+    ([*FOLDERS, '--exclude-recent', '7', '--filter', 'bayes'], 'use --filter single'),
+    ([*FOLDERS, '--exclude-recent', '7', '--filter', 'single', '--filter', 'bayes'],
+     'use --filter single'),
+    ([*DRIVE, '--exclude-recent', '7'], 'the frames of one folder'),
+    ([*FOLDERS, '--exclude-recent', '-1'], "'-1' is not a whole number"),
+    ([*FOLDERS, '--rerank', 'sift'], "invalid choice: 'sift'"),
+    ([*FOLDERS, '--rerank', 'tokens', '--filter', 'bayes'], 'needs --filter single'),
+    ([*DRIVE, '--rerank', 'orb'], '--rerank orb looks at pictures')])
+def test_options_that_do_not_go_together(capsys, asked, says):
+    with pytest.raises(SystemExit):
+        main(asked)
+    assert says in capsys.readouterr().err

@@ -4,76 +4,53 @@
 Measure place recognition on folders of images, or a map on a bag.
 
 ``evaluate --database day --queries night --ground-truth frames:2 --filter bayes``
+
+Where the model has patch tokens, ``single`` has a second row: ``single+tokens``, after the
+second look at its first candidates, with what that adds to latency and bytes.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-import csv
 import json
 from pathlib import Path
 import sys
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.evaluation.recognition.answering import answer, answer_bag
+from tetra_vpr_ros.evaluation.recognition.answering import answer, LOOKING_AGAIN
+from tetra_vpr_ros.evaluation.recognition.answering_drive import answer_bag, look_on_map
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, images_of
+from tetra_vpr_ros.evaluation.recognition.earlier import answer_earlier, earlier_frames
 from tetra_vpr_ros.evaluation.recognition.ground_truth import KINDS, read_positions, read_truth
 from tetra_vpr_ros.evaluation.recognition.methods import (
-    BASELINES, encode_with, encode_with_model, Encoded)
-from tetra_vpr_ros.evaluation.recognition.metrics import Answers, judge, RANKS, Result
+    BASELINES, encode_with, encode_with_model, Encoded, require_tokens)
+from tetra_vpr_ros.evaluation.recognition.metrics import Answers, judge, Result
 from tetra_vpr_ros.evaluation.recognition.reranking import rerank
+from tetra_vpr_ros.evaluation.recognition.tables import table, write_csv
 from tetra_vpr_ros.localization import FILTERS
+from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.localization.verification import METHODS
 from tetra_vpr_ros.mapping import BagError, MapError
 from tetra_vpr_ros.vision import default_model_path, ModelError
 
-
-def table(results: Sequence[Result]) -> str:
-    """Return the results as a Markdown table, in per cent."""
-    def share(value: float | None) -> str:
-        return '-' if value is None or np.isnan(value) else f'{100 * value:.1f}'
-
-    lines = ['| method | filter | n | ' + ' | '.join(f'R@{k}' for k in RANKS) + ' | AP | R@100P '
-             '| accepted | right of them | ms p50/p95 | bytes |', '|---' * (9 + len(RANKS)) + '|']
-    for r in results:
-        low, high = r.ci95[1]
-        cells = [f'{share(r.recall[1])} [{share(low)}, {share(high)}]',
-                 *(share(r.recall[k]) for k in RANKS[1:]), share(r.ap),
-                 share(r.recall_at_100_precision), share(r.accepted),
-                 share(r.accepted_precision),
-                 f"{r.latency_ms['p50']:.1f}/{r.latency_ms['p95']:.1f}", str(r.bytes_per_place)]
-        lines.append(f'| {r.method} | {r.filter_name} | {r.n} | ' + ' | '.join(cells) + ' |')
-    return '\n'.join(lines)
-
-
-def write_csv(results: Sequence[Result], path: Path) -> None:
-    """Write one row for each result."""
-    with path.open('w', newline='') as file:
-        writer = csv.writer(file)
-        writer.writerow(['method', 'filter', 'n', *(f'recall_at_{k}' for k in RANKS),
-                         'ci95_low', 'ci95_high', 'ap', 'recall_at_100_precision', 'accepted',
-                         'accepted_precision', 'p50_ms', 'p95_ms', 'bytes_per_place'])
-        for r in results:
-            writer.writerow([r.method, r.filter_name, r.n, *(r.recall[k] for k in RANKS),
-                             *r.ci95[1], r.ap, r.recall_at_100_precision, r.accepted,
-                             r.accepted_precision, r.latency_ms['p50'], r.latency_ms['p95'],
-                             r.bytes_per_place])
+GEOMETRY = METHODS[1:]
+RERANKINGS = ('tokens', 'none', *GEOMETRY)
+"""Ways to order the best places again."""
 
 
 def encode_all(models: Sequence[Path], methods: Sequence[str], database: Sequence[Path],
-               queries: Sequence[Path]) -> list[Encoded]:
+               queries: Sequence[Path], tokens: bool) -> list[Encoded]:
     """Encode both folders with everything that was asked for."""
-    if not models and not methods:
-        models = [default_model_path()]
-    return ([encode_with_model(model, database, queries) for model in models]
+    return ([encode_with_model(model, database, queries, tokens) for model in models]
             + [encode_with(name, database, queries) for name in methods])
 
 
 def evaluate_folders(database: Path, queries: Path, ground_truth: str,
                      models: Sequence[Path] = (), methods: Sequence[str] = (),
-                     filters: Sequence[str] = ('single',), verification: str | None = None
+                     filters: Sequence[str] = ('single',), reranking: str | None = None,
+                     exclude_recent: int | None = None
                      ) -> tuple[list[Result], list[tuple[Encoded, Answers]], NDArray[np.bool_]]:
     """
     Measure methods on two folders of images.
@@ -84,25 +61,54 @@ def evaluate_folders(database: Path, queries: Path, ground_truth: str,
     :param models: model files; with neither these nor methods, the shipped one.
     :param methods: of `BASELINES`.
     :param filters: of `FILTERS`; every method is run with every filter.
-    :param verification: geometric method by which the best ten places are ordered again, in
-        further rows.
+    :param reranking: of `RERANKINGS`, how the best places are ordered again, in further rows;
+        None is tokens where a model has them.
+    :param exclude_recent: each frame of one drive, in both folders the same, is answered only
+        by earlier ones, but not by so many before it; for the filter ``single``.
     :returns: a result for each method and filter, what it was made from, and the truth.
-    :raises DatasetError: a folder, an image or the ground truth cannot be used.
+    :raises DatasetError: a folder, an image or the ground truth cannot be used, or tokens are
+        asked for that a model does not have.
     :raises ModelError: a model cannot be used.
     """
     places, asked = images_of(database), images_of(queries)
     truth = read_truth(ground_truth, places, asked)
+    if exclude_recent is not None:
+        if database.resolve() != queries.resolve():
+            raise DatasetError('only one drive has earlier frames: --exclude-recent needs the '
+                               'same folder as --database and --queries')
+        if exclude_recent >= len(asked) - 1:
+            raise DatasetError(f'{queries} has {len(asked)} images: none has one more than '
+                               f'{exclude_recent} before it')
+        truth = truth & earlier_frames(len(asked), exclude_recent)
+    if not models and not methods:
+        models = [default_model_path()]
+    if reranking == 'tokens':
+        require_tokens(models)
+    tokens = reranking in (None, 'tokens') and any(name in LOOKING_AGAIN for name in filters)
+
+    def answered(encoded: Encoded, name: str, second_look: int) -> Answers:
+        if exclude_recent is not None:
+            return answer_earlier(encoded, exclude_recent, second_look)
+        return answer(encoded, name, second_look)
+
     results, made = [], []
-    for encoded in encode_all(models, methods, places, asked):
+    for encoded in encode_all(models, methods, places, asked, tokens):
         for name in filters:
-            answers = answer(encoded, name)
-            results.append(judge(encoded.name, name, answers, truth))
-            made.append((encoded, answers))
-            if verification is not None:
-                again = rerank(answers, places, asked, verification)
-                results.append(judge(encoded.name, f'{name}+{verification}', again, truth))
-                made.append((encoded, again))
+            rows = {name: answered(encoded, name, 0)}
+            if encoded.token_bytes and name in LOOKING_AGAIN:
+                rows[f'{name}+tokens'] = answered(encoded, name, SECOND_LOOK)
+            if reranking in GEOMETRY:
+                rows[f'{name}+{reranking}'] = rerank(rows[name], places, asked, reranking)
+            results += [judge(encoded.name, row, found, truth) for row, found in rows.items()]
+            made += [(encoded, found) for found in rows.values()]
     return results, made, truth
+
+
+def _whole(text: str) -> int:
+    """Return a number of frames."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of 0 or more')
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,8 +125,13 @@ def _parser() -> argparse.ArgumentParser:
         help='baseline without a model, repeatable')
     add('--filter', choices=FILTERS, action='append', default=[], dest='filters',
         help='localizer, repeatable (default: single)')
-    add('--rerank', choices=METHODS[1:], metavar='HOW',
-        help=f"order the best ten places by geometry, too: {', '.join(METHODS[1:])}")
+    add('--rerank', choices=RERANKINGS, metavar='HOW',
+        help=f'order the best {SECOND_LOOK} places by their patch tokens (tokens, for the\n'
+        f"filter {', '.join(LOOKING_AGAIN)}; the default where model and map have them), the "
+        f"best\nten by geometry ({', '.join(GEOMETRY)}; folders only), or not (none)")
+    add('--exclude-recent', type=_whole, metavar='N',
+        help='one drive against itself: a frame is answered only by frames more than N\n'
+        'before it (0: any earlier one)')
     add('--map', type=Path, metavar='FILE.vpr', help='instead of folders: a map …')
     add('--bag', type=Path, metavar='BAG', help='… and a drive with poses in its frame')
     add('--radius', type=float, default=5.0, metavar='M',
@@ -131,6 +142,36 @@ def _parser() -> argparse.ArgumentParser:
     add('--csv', type=Path, metavar='OUT')
     add('--report', type=Path, metavar='DIR', help='write a page and its pictures')
     return parser
+
+
+def _on_folders(options: argparse.Namespace) -> list[Result]:
+    results, made, truth = evaluate_folders(
+        options.database, options.queries, options.ground_truth, options.model, options.method,
+        options.filters, options.rerank, options.exclude_recent)
+    if options.report:
+        from tetra_vpr_ros.evaluation.recognition.report import folders_report
+        files = images_of(options.database), images_of(options.queries)
+        allowed = (None if options.exclude_recent is None
+                   else earlier_frames(len(files[0]), options.exclude_recent))
+        folders_report(options.report, results, made, truth, *files,
+                       read_positions(options.ground_truth, *files), allowed)
+    return results
+
+
+def _on_a_drive(options: argparse.Namespace) -> list[Result]:
+    results, pages = [], []
+    for name in options.filters:
+        look = look_on_map(options.map, name, options.rerank)
+        answers, truth, positions, estimates = answer_bag(
+            options.map, options.bag, name, options.model[0] if options.model else None,
+            options.image_topic, options.pose_topic, options.radius, look)
+        row = f'{name}+tokens' if look else name
+        results.append(judge(options.map.stem, row, answers, truth))
+        pages.append((positions, estimates))
+    if options.report:
+        from tetra_vpr_ros.evaluation.recognition.report import drive_report
+        drive_report(options.report, results, pages)
+    return results
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -144,30 +185,19 @@ def main(args: Sequence[str] | None = None) -> int:
     folders, drive = (options.database, options.queries), (options.map, options.bag)
     if all(folders) == all(drive) or any(folders) == any(drive):
         parser.error('name --database and --queries, or --map and --bag')
-    filters = options.filters or ['single']
+    options.filters = options.filters or ['single']
+    if options.exclude_recent is not None and (options.filters != ['single'] or any(drive)):
+        parser.error('--exclude-recent compares the frames of one folder, each by itself: use '
+                     '--filter single')
+    if options.rerank in GEOMETRY and any(drive):
+        parser.error(f'--rerank {options.rerank} looks at pictures: name --database and '
+                     '--queries')
+    if options.rerank == 'tokens' and not set(options.filters) & set(LOOKING_AGAIN):
+        parser.error(f"--rerank tokens needs --filter {' or '.join(LOOKING_AGAIN)}")
     try:
         if options.report:
             options.report.mkdir(parents=True, exist_ok=True)
-        if all(folders):
-            results, made, truth = evaluate_folders(
-                *folders, options.ground_truth, options.model, options.method, filters,
-                options.rerank)
-            if options.report:
-                from tetra_vpr_ros.evaluation.recognition.report import folders_report
-                files = images_of(folders[0]), images_of(folders[1])
-                folders_report(options.report, results, made, truth, *files,
-                               read_positions(options.ground_truth, *files))
-        else:
-            results, pages = [], []
-            for name in filters:
-                answers, truth, positions, estimates = answer_bag(
-                    *drive, name, options.model[0] if options.model else None,
-                    options.image_topic, options.pose_topic, options.radius)
-                results.append(judge(drive[0].stem, name, answers, truth))
-                pages.append((positions, estimates))
-            if options.report:
-                from tetra_vpr_ros.evaluation.recognition.report import drive_report
-                drive_report(options.report, results, pages)
+        results = _on_folders(options) if all(folders) else _on_a_drive(options)
         if options.json:
             options.json.write_text(json.dumps([r.as_json() for r in results], indent=1) + '\n')
         if options.csv:

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real images, encoded once with the shipped model."""
 
+from functools import cache
+
 import pytest
 from sample_data import DATA
 from tetra_vpr_ros.evaluation.recognition.dataset import images_of
@@ -11,12 +13,22 @@ BENCHMARKS = DATA / 'benchmarks'
 
 
 @pytest.fixture(scope='session')
-def benchmark_descriptors(encoder):
+def benchmark_encodings(encoder):
+    """Return a function: descriptors and tokens of a folder of the benchmarks."""
+
+    @cache
+    def encoded(folder):
+        if not (BENCHMARKS / folder).is_dir():
+            pytest.skip(f'../shared/data/benchmarks/{folder} is not here')
+        return encode_files(encoder, images_of(BENCHMARKS / folder))
+
+    return encoded
+
+
+@pytest.fixture(scope='session')
+def benchmark_descriptors(benchmark_encodings):
     """Return the descriptors of three traverses of Gardens Point and of an indoor lap."""
-    for name in ('gardens_point', 'rtabmap_lap'):
-        if not (BENCHMARKS / name).is_dir():
-            pytest.skip(f'../shared/data/benchmarks/{name} is not here')
-    made = {name: encode_files(encoder, images_of(BENCHMARKS / 'gardens_point' / name))
+    made = {name: benchmark_encodings(f'gardens_point/{name}').descriptors
             for name in ('day_left', 'day_right', 'night_right')}
-    made['lap'] = encode_files(encoder, images_of(BENCHMARKS / 'rtabmap_lap'))
+    made['lap'] = benchmark_encodings('rtabmap_lap').descriptors
     return made

@@ -32,8 +32,10 @@ def test_files_in_natural_order_and_clear_errors(tmp_path, encoder):
             if name.endswith('jpg') else (tmp_path / name).write_text('')
     files = images_of(tmp_path)
     assert [f.name for f in files] == ['2.jpg', '10.jpg']
-    assert encode_files(encoder, files).shape == (2, encoder.bits // 8)
-    assert encode_files(encoder, []).shape == (0, encoder.bits // 8)
+    for some in (files, []):
+        found = encode_files(encoder, some)
+        assert found.descriptors.shape == (len(some), encoder.bits // 8)
+        assert found.tokens.shape == (len(some), *encoder.info.token_shape)
     files[0].write_bytes(b'broken')
     with pytest.raises(DatasetError, match=r'2\.jpg'):
         encode_files(encoder, files)

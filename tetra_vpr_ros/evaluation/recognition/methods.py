@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 import time
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, read_image
 from tetra_vpr_ros.vision import PlaceEncoder
+from tetra_vpr_ros.vision.decoding import Image
+from tetra_vpr_ros.vision.encoder import Encodings
 from tetra_vpr_ros.vision.local_features import extract_features
 from tqdm import tqdm
 
@@ -23,23 +25,30 @@ BASELINES = ('hog', 'orb-bow')
 """Methods without a model."""
 
 _WORDS = 256
+Description = TypeVar('Description')
 
 
 @dataclass(frozen=True)
 class Encoded:
     """
-    Descriptors of both sides.
+    Descriptors of both sides, and patch tokens where a second look is wanted.
 
     :ivar name: of the method.
     :ivar database: uint8 ``[n, bytes]`` when binary, else float32 ``[n, d]`` of unit length.
     :ivar queries: likewise.
-    :ivar seconds: to read and encode each query.
+    :ivar seconds: to read and encode each query, with its tokens where there are any.
+    :ivar database_tokens: uint8 ``[n, rows*columns, token_bits / 8]``, or None.
+    :ivar query_tokens: likewise; both or none.
+    :ivar token_grid: rows and columns of the tokens; (0, 0) without any.
     """
 
     name: str
     database: NDArray[Any]
     queries: NDArray[Any]
     seconds: NDArray[np.float64]
+    database_tokens: NDArray[np.uint8] | None = None
+    query_tokens: NDArray[np.uint8] | None = None
+    token_grid: tuple[int, int] = (0, 0)
 
     @property
     def binary(self) -> bool:
@@ -51,6 +60,11 @@ class Encoded:
         """Return the size of a descriptor."""
         return int(self.database[0].nbytes)
 
+    @property
+    def token_bytes(self) -> int:
+        """Return the size of a place's tokens; 0 where no second look is possible."""
+        return 0 if self.database_tokens is None else int(self.database_tokens[0].nbytes)
+
 
 def _needed(module: str) -> Any:
     """Import what only baselines need."""
@@ -61,8 +75,8 @@ def _needed(module: str) -> Any:
                            ) from error
 
 
-def _each(files: Sequence[Path], describe: Callable[[NDArray[np.uint8]], NDArray[Any]],
-          what: str) -> tuple[list[NDArray[Any]], NDArray[np.float64]]:
+def _each(files: Sequence[Path], describe: Callable[[NDArray[np.uint8]], Description], what: str
+          ) -> tuple[list[Description], NDArray[np.float64]]:
     rows, seconds = [], []
     for path in tqdm(files, desc=what, unit='image', leave=False):
         began = time.perf_counter()
@@ -71,17 +85,53 @@ def _each(files: Sequence[Path], describe: Callable[[NDArray[np.uint8]], NDArray
     return rows, np.array(seconds)
 
 
-def encode_with_model(model: Path, database: Sequence[Path], queries: Sequence[Path]) -> Encoded:
+def encoding(encoder: PlaceEncoder, tokens: bool) -> Callable[[Sequence[Image]], Encodings]:
+    """Return what encodes pictures, with patch tokens only if these are wanted: they cost time."""
+    if tokens:
+        return encoder.encode_with_tokens
+    return lambda images: Encodings(encoder.encode_batch(images), None)
+
+
+def encode_with_model(model: Path, database: Sequence[Path], queries: Sequence[Path],
+                      tokens: bool = True) -> Encoded:
     """
     Encode with a model file.
 
+    :param model: the file.
+    :param database: image files of the places.
+    :param queries: image files of the queries.
+    :param tokens: encode the patch tokens in the same run, where the model has them.
     :raises ModelError: the model cannot be used.
     :raises DatasetError: an image does not decode.
     """
     encoder = PlaceEncoder(model, threads=0)
-    places, _ = _each(database, encoder.encode, f'{model.stem}: database')
-    asked, seconds = _each(queries, encoder.encode, f'{model.stem}: queries')
-    return Encoded(model.stem, np.array(places), np.array(asked), seconds)
+    encode = encoding(encoder, tokens)
+
+    def describe(image: NDArray[np.uint8]) -> Encodings:
+        return encode([image])
+
+    found, _ = _each(database, describe, f'{model.stem}: database')
+    sought, seconds = _each(queries, describe, f'{model.stem}: queries')
+    places, asked = Encodings.joined(found), Encodings.joined(sought)
+    return Encoded(model.stem, places.descriptors, asked.descriptors, seconds, places.tokens,
+                   asked.tokens, encoder.info.token_grid)
+
+
+def require_tokens(models: Sequence[Path]) -> None:
+    """
+    Refuse what cannot take a second look, before pictures are encoded.
+
+    :param models: at least one, else there are only methods without a model.
+    :raises DatasetError: a model has no patch tokens.
+    :raises ModelError: a model cannot be used.
+    """
+    if not models:
+        raise DatasetError('methods without a model have no patch tokens: leave --rerank tokens '
+                           'out')
+    for model in models:
+        if not PlaceEncoder(model).info.token_bits:
+            raise DatasetError(f'{model} has no patch tokens: pass a model that has them, like '
+                               'the shipped one, or leave --rerank tokens out')
 
 
 def encode_with_hog(database: Sequence[Path], queries: Sequence[Path]) -> Encoded:

@@ -24,7 +24,7 @@ class Answers:
     :ivar scores: of the best place, larger is surer, ``[queries]``.
     :ivar accepted: bool ``[queries]``, or None where the method does not decide.
     :ivar seconds: for each query, ``[queries]``.
-    :ivar bytes_per_place: of a descriptor.
+    :ivar bytes_per_place: of a descriptor, and of the tokens where they were used.
     """
 
     ranked: NDArray[np.int64]

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from tetra_vpr_ros.evaluation.recognition.dataset import read_image
 from tetra_vpr_ros.mapping.map.hamming_index import HammingIndex
 from tetra_vpr_ros.vision import PlaceEncoder
+from tetra_vpr_ros.vision.encoder import Encodings
 
 
-def encode_files(encoder: PlaceEncoder, files: list[Path], batch: int = 8
-                 ) -> NDArray[np.uint8]:
+def encode_files(encoder: PlaceEncoder, files: list[Path], batch: int = 8) -> Encodings:
     """
     Encode image files.
 
-    :returns: uint8 ``[len(files), bits / 8]``.
+    :returns: descriptors, and tokens where the model has them, of all files.
     :raises DatasetError: a file does not decode; it is named.
     """
-    parts = [encoder.encode_batch([read_image(path) for path in files[start:start + batch]])
+    parts = [encoder.encode_with_tokens([read_image(path) for path in files[start:start + batch]])
              for start in range(0, len(files), batch)]
-    return np.concatenate(parts) if parts else encoder.encode_batch([])
+    return Encodings.joined(parts) if parts else encoder.encode_with_tokens([])
 
 
 def recall_at(k: int, database: NDArray[np.uint8], queries: NDArray[np.uint8],

@@ -52,18 +52,23 @@ def _curves(results: Sequence[Result], path: Path) -> Path:
     return _save(figure, path)
 
 
-def _distances(encoded: Encoded) -> NDArray[np.floating[Any]]:
+def _distances(encoded: Encoded, allowed: NDArray[np.bool_] | None
+               ) -> NDArray[np.floating[Any]]:
+    """Return all distances; NaN where a place may not be the answer."""
     if encoded.binary:
-        return hamming_distances(encoded.queries, encoded.database).astype(float)
-    return np.asarray(1.0 - encoded.queries @ encoded.database.T)
+        found = hamming_distances(encoded.queries, encoded.database).astype(float)
+    else:
+        found = np.asarray(1.0 - encoded.queries @ encoded.database.T)
+    return found if allowed is None else np.where(allowed, found, np.nan)
 
 
 def _histograms(distances: NDArray[np.floating[Any]], truth: NDArray[np.bool_], name: str,
                 path: Path) -> Path:
     figure = _figure(6, 3.5)
     axes = figure.subplots()
-    bins = np.linspace(distances.min(), distances.max() + 1e-9, 60).tolist()
-    for which, label in ((truth, 'the same place'), (~truth, 'different places')):
+    asked = ~np.isnan(distances)
+    bins = np.linspace(distances[asked].min(), distances[asked].max() + 1e-9, 60).tolist()
+    for which, label in ((truth, 'the same place'), (asked & ~truth, 'different places')):
         if which.any():
             axes.hist(distances[which], bins, density=True, alpha=0.6, label=label)
     axes.set(title=f'{name}: distances', xlabel='distance', ylabel='density')
@@ -103,7 +108,8 @@ def _way(answers: Answers, right: NDArray[np.bool_],
     axes = figure.subplots()
     axes.plot(*places.T, '.', color='lightgray', label='places')
     matched = places[answers.ranked[:, 0]]
-    for at, to in zip(queries[~right], matched[~right]):
+    wrong = ~right & (answers.ranked[:, 0] >= 0)
+    for at, to in zip(queries[wrong], matched[wrong]):
         axes.plot([at[0], to[0]], [at[1], to[1]], color='tab:red', linewidth=0.5)
     for which, colour, label in ((right, 'tab:green', 'found'), (~right, 'tab:red', 'not found')):
         axes.plot(*queries[which].T, '.', color=colour, label=f'query, {label}')
@@ -155,8 +161,8 @@ def _page(folder: Path, results: Sequence[Result], pictures: Sequence[tuple[str,
 def folders_report(folder: Path, results: Sequence[Result],
                    made: Sequence[tuple[Encoded, Answers]], truth: NDArray[np.bool_],
                    database: Sequence[Path], queries: Sequence[Path],
-                   positions: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
-                   ) -> None:
+                   positions: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+                   allowed: NDArray[np.bool_] | None = None) -> None:
     """
     Write the page of an evaluation on folders.
 
@@ -167,6 +173,7 @@ def folders_report(folder: Path, results: Sequence[Result],
     :param database: image files of the places.
     :param queries: image files of the queries.
     :param positions: where places and queries were taken, metres; None leaves the way out.
+    :param allowed: bool ``[queries, places]``, which places may be answers; None is all.
     """
     pictures = [('Precision and recall', _curves(results, folder / 'precision_recall.png'))]
     drawn = set()
@@ -174,7 +181,7 @@ def folders_report(folder: Path, results: Sequence[Result],
         name = f'{result.method}/{result.filter_name}'
         if encoded.name not in drawn:
             drawn.add(encoded.name)
-            distances = _distances(encoded)
+            distances = _distances(encoded, allowed)
             pictures.append((f'Distances of {encoded.name}', _histograms(
                 distances, truth, encoded.name, folder / f'distances_{number}.png')))
             pictures.append((f'Similarity of {encoded.name}', _similarity(
@@ -184,6 +191,7 @@ def folders_report(folder: Path, results: Sequence[Result],
             pictures.append((f'Way of {name}', _way(
                 answers, right, positions, name, folder / f'trajectory_{number}.png')))
         order = np.argsort(-answers.scores, kind='stable')
+        order = order[answers.ranked[order, 0] >= 0]
         wrong = [int(i) for i in order if not right[i]][:_SHOWN]
         good = [int(i) for i in order if right[i]][:_SHOWN]
         for title, chosen, file in (('Surest matches', good, 'best'),

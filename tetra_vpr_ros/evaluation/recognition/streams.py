@@ -19,7 +19,7 @@ _BEGIN_NS = 1_700_000_000_000_000_000
 
 
 def map_of_frames(path: Path, model: ModelInfo, descriptors: NDArray[np.uint8],
-                  spacing: float = 1.0) -> PlaceMap:
+                  spacing: float = 1.0, tokens: NDArray[np.uint8] | None = None) -> PlaceMap:
     """
     Make a calibrated map of a traverse without poses: frame i lies i spacings along a line.
 
@@ -27,6 +27,8 @@ def map_of_frames(path: Path, model: ModelInfo, descriptors: NDArray[np.uint8],
     :param model: that made the descriptors.
     :param descriptors: uint8 ``[n, bits / 8]``.
     :param spacing: metres between frames.
+    :param tokens: of the frames, where the model has them, uint8
+        ``[n, rows*columns, token_bits / 8]``.
     :returns: the map, open for reading.
     :raises MapError: it cannot be written.
     """
@@ -34,7 +36,8 @@ def map_of_frames(path: Path, model: ModelInfo, descriptors: NDArray[np.uint8],
         new.set_meta(build={'keyframe_distance': spacing, 'keyframe_angle': 15.0})
         session = new.begin_session('frames')
         new.add_places(session, [
-            NewPlace(_BEGIN_NS + i, Pose(np.array([i * spacing, 0.0, 0.0]), _STRAIGHT), row)
+            NewPlace(_BEGIN_NS + i, Pose(np.array([i * spacing, 0.0, 0.0]), _STRAIGHT), row,
+                     tokens=None if tokens is None else tokens[i])
             for i, row in enumerate(descriptors)])
         new.finish_session(session)
         found = calibrate(new.places())

@@ -1,0 +1,90 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+One drive against itself: which frames show what an earlier one has shown.
+
+A map holds its places all the time, here they come one after the other: each frame is looked
+for among those before it, but not among the last, which show nearly the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+from tetra_vpr_ros.evaluation.recognition.methods import Encoded
+from tetra_vpr_ros.evaluation.recognition.metrics import Answers, RANKS
+from tetra_vpr_ros.localization.token_comparison import TokenComparison
+from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
+from tqdm import tqdm
+
+_Look = Callable[[int, NDArray[np.int64]], tuple[NDArray[np.int64], float]]
+
+
+def earlier_frames(frames: int, recent: int) -> NDArray[np.bool_]:
+    """
+    Return by which frames each frame may be answered: j for i where ``j < i - recent``.
+
+    :param frames: of the drive.
+    :param recent: how many frames before each are left out, too; 0 for none.
+    :returns: bool ``[frames, frames]``.
+    """
+    return np.tri(frames, frames, -1 - recent, dtype=np.bool_)
+
+
+def answer_earlier(encoded: Encoded, recent: int, second_look: int = 0, progress: bool = True
+                   ) -> Answers:
+    """
+    Ask for the place of each frame among the earlier ones.
+
+    :param encoded: the same frames on both sides.
+    :param recent: see `earlier_frames`.
+    :param second_look: how many candidates are compared by their patch tokens, as
+        `SingleFrameLocalizer` does; 0 for none.
+    :param progress: show a bar.
+    :returns: answers, of which none is accepted or refused: there is no map to calibrate.
+    """
+    count = len(encoded.queries)
+    ranked = np.full((count, max(RANKS)), -1, np.int64)
+    scores, seconds = np.zeros(count), encoded.seconds.copy()
+    look = _second_look(encoded, second_look)
+    for row in tqdm(range(count), desc=f'{encoded.name}/earlier', disable=not progress,
+                    leave=False):
+        began = time.perf_counter()
+        apart = _distances(encoded, row, max(row - recent, 0))
+        order = np.argsort(apart, kind='stable')
+        if len(order):
+            scores[row] = -apart[order[0]]
+            if look is not None:
+                order, scores[row] = look(row, order)
+        seconds[row] += time.perf_counter() - began
+        ranked[row, :len(order)] = order[:max(RANKS)]
+    # Frames without an earlier one have no answer: they come after all others.
+    scores[ranked[:, 0] < 0] = scores.min(initial=0.0) - 1.0
+    return Answers(ranked, scores, None, seconds,
+                   encoded.bytes_per_place + (encoded.token_bytes if look else 0))
+
+
+def _distances(encoded: Encoded, query: int, places: int) -> NDArray[np.float64]:
+    own, earlier = encoded.queries[query], encoded.database[:places]
+    if encoded.binary:
+        return np.asarray(hamming_distances(own[None], earlier)[0], np.float64)
+    return np.asarray(1.0 - earlier @ own, np.float64)
+
+
+def _second_look(encoded: Encoded, count: int) -> _Look | None:
+    """Return what orders the first candidates of a query by their patch tokens."""
+    places, queries = encoded.database_tokens, encoded.query_tokens
+    if not count or places is None or queries is None:
+        return None
+    compare = TokenComparison(encoded.token_grid)
+
+    def look(query: int, order: NDArray[np.int64]) -> tuple[NDArray[np.int64], float]:
+        first = order[:count]
+        scores = compare(queries[query], places[first]).scores
+        again = np.argsort(-scores, kind='stable')
+        return np.concatenate([first[again], order[count:]]), float(scores[again[0]])
+
+    return look
