@@ -19,7 +19,7 @@ import sys
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.evaluation.recognition.answering import answer, LOOKING_AGAIN
+from tetra_vpr_ros.evaluation.recognition.answering import answer
 from tetra_vpr_ros.evaluation.recognition.answering_drive import answer_bag, look_on_map
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, images_of
 from tetra_vpr_ros.evaluation.recognition.earlier import answer_earlier, earlier_frames
@@ -84,7 +84,7 @@ def evaluate_folders(database: Path, queries: Path, ground_truth: str,
         models = [default_model_path()]
     if reranking == 'tokens':
         require_tokens(models)
-    tokens = reranking in (None, 'tokens') and any(name in LOOKING_AGAIN for name in filters)
+    tokens = reranking in (None, 'tokens')
 
     def answered(encoded: Encoded, name: str, second_look: int) -> Answers:
         if exclude_recent is not None:
@@ -95,7 +95,7 @@ def evaluate_folders(database: Path, queries: Path, ground_truth: str,
     for encoded in encode_all(models, methods, places, asked, tokens):
         for name in filters:
             rows = {name: answered(encoded, name, 0)}
-            if encoded.token_bytes and name in LOOKING_AGAIN:
+            if encoded.token_bytes:
                 rows[f'{name}+tokens'] = answered(encoded, name, SECOND_LOOK)
             if reranking in GEOMETRY:
                 rows[f'{name}+{reranking}'] = rerank(rows[name], places, asked, reranking)
@@ -126,9 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     add('--filter', choices=FILTERS, action='append', default=[], dest='filters',
         help='localizer, repeatable (default: single)')
     add('--rerank', choices=RERANKINGS, metavar='HOW',
-        help=f'order the best {SECOND_LOOK} places by their patch tokens (tokens, for the\n'
-        f"filter {', '.join(LOOKING_AGAIN)}; the default where model and map have them), the "
-        f"best\nten by geometry ({', '.join(GEOMETRY)}; folders only), or not (none)")
+        help=f'look at the best {SECOND_LOOK} places again by their patch tokens (tokens; the\n'
+        'default where model and map have them), order the best '
+        f"ten\nby geometry ({', '.join(GEOMETRY)}; folders only), or not (none)")
     add('--exclude-recent', type=_whole, metavar='N',
         help='one drive against itself: a frame is answered only by frames more than N\n'
         'before it (0: any earlier one)')
@@ -161,7 +161,7 @@ def _on_folders(options: argparse.Namespace) -> list[Result]:
 def _on_a_drive(options: argparse.Namespace) -> list[Result]:
     results, pages = [], []
     for name in options.filters:
-        look = look_on_map(options.map, name, options.rerank)
+        look = look_on_map(options.map, options.rerank)
         answers, truth, positions, estimates = answer_bag(
             options.map, options.bag, name, options.model[0] if options.model else None,
             options.image_topic, options.pose_topic, options.radius, look)
@@ -192,8 +192,6 @@ def main(args: Sequence[str] | None = None) -> int:
     if options.rerank in GEOMETRY and any(drive):
         parser.error(f'--rerank {options.rerank} looks at pictures: name --database and '
                      '--queries')
-    if options.rerank == 'tokens' and not set(options.filters) & set(LOOKING_AGAIN):
-        parser.error(f"--rerank tokens needs --filter {' or '.join(LOOKING_AGAIN)}")
     try:
         if options.report:
             options.report.mkdir(parents=True, exist_ok=True)

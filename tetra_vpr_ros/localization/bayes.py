@@ -23,7 +23,7 @@ from tetra_vpr_ros.localization.mapped_places import (
 from tetra_vpr_ros.localization.observation import View
 from tetra_vpr_ros.localization.place_graph import located, PlaceGraph
 from tetra_vpr_ros.localization.second_look import SecondLook
-from tetra_vpr_ros.localization.token_evidence import Seen, TokenEvidence
+from tetra_vpr_ros.localization.second_look.token_evidence import Seen, TokenEvidence
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE, step_bits
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap

@@ -22,7 +22,7 @@ from tetra_vpr_ros.localization.gate import PlausibilityGate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces, UNCALIBRATED
 from tetra_vpr_ros.localization.observation import View
 from tetra_vpr_ros.localization.second_look import SecondLook
-from tetra_vpr_ros.localization.token_evidence import TokenEvidence
+from tetra_vpr_ros.localization.second_look.token_evidence import TokenEvidence
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE, FAR, standing_out
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap

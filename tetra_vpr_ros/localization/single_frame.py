@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.localization.covariance import ONE_PLACE, pose_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
-from tetra_vpr_ros.localization.mapped_places import MappedPlaces, RADIUS, SAME_HEADING, UNCALIBRATED
+from tetra_vpr_ros.localization.mapped_places import (
+    MappedPlaces, RADIUS, SAME_HEADING, UNCALIBRATED)
 from tetra_vpr_ros.localization.observation import View
 from tetra_vpr_ros.localization.second_look import SecondLook
-from tetra_vpr_ros.localization.token_evidence import Seen, TokenEvidence
+from tetra_vpr_ros.localization.second_look.token_evidence import Seen, TokenEvidence
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances, nearest_rows
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
@@ -87,12 +88,11 @@ class SingleFrameLocalizer:
         if not len(self.table):
             return Estimate(-1, None, np.eye(6), self.places.bits, 0.0, 'the map is empty', ())
         distances = hamming_distances(descriptor[None], self.table.descriptors)[0]
-        seen = None
         if self._evidence is not None and tokens is not None:
             seen = self._evidence.see(tokens, distances)
-        if seen is None:
-            return self._nearest(distances, camera)
-        return self._most_alike(seen, distances, camera)
+            if seen is not None:
+                return self._most_alike(seen, self._evidence.look, distances, camera)
+        return self._nearest(distances, camera)
 
     def _nearest(self, distances: NDArray[np.int32], camera: int) -> Estimate:
         """Return the nearest place, accepted by its distance."""
@@ -106,10 +106,9 @@ class SingleFrameLocalizer:
                         best.distance, self._confidence(best.distance), rejection, candidates,
                         bool(rejection) and self.calibration is not None)
 
-    def _most_alike(self, seen: Seen, distances: NDArray[np.int32], camera: int) -> Estimate:
+    def _most_alike(self, seen: Seen, look: SecondLook, distances: NDArray[np.int32],
+                    camera: int) -> Estimate:
         """Return the likeliest of the places that were looked at, accepted by its tokens."""
-        assert self._evidence is not None
-        look = self._evidence.look
         order = np.lexsort((seen.rows, -seen.shares))
         found = []
         for at in order:

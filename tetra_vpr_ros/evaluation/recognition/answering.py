@@ -21,9 +21,6 @@ from tetra_vpr_ros.vision import ModelInfo
 from tetra_vpr_ros.vision.encoder import Encodings
 from tqdm import tqdm
 
-LOOKING_AGAIN = ('single',)
-"""Filters that compare patch tokens, see `LocalizerOptions.second_look`."""
-
 _MOST = max(RANKS)
 _BEGIN_NS = 1_700_000_000_000_000_000
 _SECOND_NS = 1_000_000_000
@@ -68,11 +65,10 @@ def answer(encoded: Encoded, filter_name: str, second_look: int = 0, progress: b
 
 
 def _model_of(encoded: Encoded) -> ModelInfo:
-    """Return a model that makes such descriptors and tokens."""
-    tokens = encoded.database_tokens
-    return ModelInfo(
+    """Return the model, or one that makes such descriptors."""
+    return encoded.model or ModelInfo(
         Path(encoded.name), encoded.name, encoded.name, '0', encoded.database.shape[1] * 8, 1, 1,
-        'none', encoded.token_grid, 0 if tokens is None else 8 * tokens.shape[2])
+        'none')
 
 
 def _by_cosine(encoded: Encoded) -> Answers:

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.evaluation.recognition.answering import collected, LOOKING_AGAIN
+from tetra_vpr_ros.evaluation.recognition.answering import collected
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
 from tetra_vpr_ros.evaluation.recognition.methods import encoding
 from tetra_vpr_ros.evaluation.recognition.metrics import Answers, RANKS
@@ -22,12 +22,11 @@ from tqdm import tqdm
 _MOST_APART_NS = 500_000_000
 
 
-def look_on_map(map_file: Path, filter_name: str, reranking: str | None) -> int:
+def look_on_map(map_file: Path, reranking: str | None) -> int:
     """
-    Return at how many candidates a filter looks again on a map.
+    Return at how many candidates a localizer looks again on a map.
 
     :param map_file: the map.
-    :param filter_name: of the localizer.
     :param reranking: ``tokens`` or ``none``; None is tokens where the map has them.
     :raises MapError: the map cannot be used.
     :raises DatasetError: tokens are asked for, and the map has none.
@@ -37,8 +36,7 @@ def look_on_map(map_file: Path, filter_name: str, reranking: str | None) -> int:
     if reranking == 'tokens' and not has_tokens:
         raise DatasetError(f"{map_file} has no patch tokens: encode it again with 'vpr_map "
                            "reencode' and a model that has them, or leave --rerank tokens out")
-    wanted = has_tokens and reranking != 'none' and filter_name in LOOKING_AGAIN
-    return SECOND_LOOK if wanted else 0
+    return SECOND_LOOK if has_tokens and reranking != 'none' else 0
 
 
 def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.evaluation.recognition.methods import Encoded
 from tetra_vpr_ros.evaluation.recognition.metrics import Answers, RANKS
-from tetra_vpr_ros.localization.token_comparison import TokenComparison
+from tetra_vpr_ros.localization.second_look.token_comparison import TokenComparison
+from tetra_vpr_ros.mapping.calibration import standing_out
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tqdm import tqdm
 
-_Look = Callable[[int, NDArray[np.int64]], tuple[NDArray[np.int64], float]]
+_Look = Callable[[int, NDArray[np.int64], NDArray[np.float64]],
+                 tuple[NDArray[np.int64], float]]
 
 
 def earlier_frames(frames: int, recent: int) -> NDArray[np.bool_]:
@@ -58,7 +60,7 @@ def answer_earlier(encoded: Encoded, recent: int, second_look: int = 0, progress
         if len(order):
             scores[row] = -apart[order[0]]
             if look is not None:
-                order, scores[row] = look(row, order)
+                order, scores[row] = look(row, order, apart)
         seconds[row] += time.perf_counter() - began
         ranked[row, :len(order)] = order[:max(RANKS)]
     # Frames without an earlier one have no answer: they come after all others.
@@ -77,14 +79,18 @@ def _distances(encoded: Encoded, query: int, places: int) -> NDArray[np.float64]
 def _second_look(encoded: Encoded, count: int) -> _Look | None:
     """Return what orders the first candidates of a query by their patch tokens."""
     places, queries = encoded.database_tokens, encoded.query_tokens
-    if not count or places is None or queries is None:
+    matches = encoded.model.match_model if encoded.model else None
+    if not count or places is None or queries is None or not encoded.model or not matches:
         return None
-    compare = TokenComparison(encoded.token_grid)
+    bits, compare = encoded.model.bits, TokenComparison(encoded.model.token_grid)
 
-    def look(query: int, order: NDArray[np.int64]) -> tuple[NDArray[np.int64], float]:
+    def look(query: int, order: NDArray[np.int64], apart: NDArray[np.float64]
+             ) -> tuple[NDArray[np.int64], float]:
         first = order[:count]
         scores = compare(queries[query], places[first]).scores
-        again = np.argsort(-scores, kind='stable')
+        standing = standing_out(apart.astype(np.int32))[first].astype(np.float64)
+        likely = matches.preferences(scores, apart[first] / bits, standing)
+        again = np.argsort(-likely, kind='stable')
         return np.concatenate([first[again], order[count:]]), float(scores[again[0]])
 
     return look

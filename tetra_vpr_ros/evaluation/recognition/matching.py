@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
-from tetra_vpr_ros.localization.token_comparison import TokenComparison
+from tetra_vpr_ros.localization.second_look.token_comparison import TokenComparison
 from tetra_vpr_ros.mapping.calibration import standing_out
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances, nearest_rows
 from tetra_vpr_ros.vision import Encodings
@@ -65,7 +65,11 @@ def fit_match_model(sets: Sequence[LabelledPlaces], foreign: Sequence[Encodings]
     :param grid: of the tokens.
     :param progress: show a bar.
     :raises DatasetError: there are too few queries or foreign pictures.
+    :raises ValueError: one of them has no tokens.
     """
+    if any(part.tokens is None for part in (
+            *foreign, *(part for s in sets for part in (s.places, s.queries)))):
+        raise ValueError('places, queries and foreign pictures need their patch tokens')
     compare = TokenComparison(grid)
     work = len(sets) * (sum(len(s.queries.descriptors) for s in sets)
                         + sum(len(f.descriptors) for f in foreign))
@@ -99,15 +103,16 @@ def _look(frames: Encodings, at: LabelledPlaces, compare: TokenComparison,
           truth: NDArray[np.bool_] | None, done: Callable[[int], object]
           ) -> Iterator[_Candidates]:
     """Look again at the candidates of frames in a map; those without a place are left out."""
-    assert frames.tokens is not None
-    assert at.places.tokens is not None
+    tokens, known = frames.tokens, at.places.tokens
+    if tokens is None or known is None:
+        return
     bits = 8 * frames.descriptors.shape[1]
     for i, distances in enumerate(hamming_distances(frames.descriptors, at.places.descriptors)):
         done(1)
         if truth is not None and not truth[i].any():
             continue
         rows = nearest_rows(distances, SECOND_LOOK)
-        scores = compare(frames.tokens[i], at.places.tokens[rows]).scores
+        scores = compare(tokens[i], known[rows]).scores
         features = np.stack([scores, distances[rows] / bits, standing_out(distances)[rows]], 1)
         yield _Candidates(features, np.zeros(len(rows), bool) if truth is None
                           else truth[i, rows])

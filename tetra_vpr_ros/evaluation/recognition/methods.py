@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, read_image
-from tetra_vpr_ros.vision import PlaceEncoder
+from tetra_vpr_ros.vision import ModelInfo, PlaceEncoder
 from tetra_vpr_ros.vision.decoding import Image
 from tetra_vpr_ros.vision.encoder import Encodings
 from tetra_vpr_ros.vision.local_features import extract_features
@@ -39,7 +39,7 @@ class Encoded:
     :ivar seconds: to read and encode each query, with its tokens where there are any.
     :ivar database_tokens: uint8 ``[n, rows*columns, token_bits / 8]``, or None.
     :ivar query_tokens: likewise; both or none.
-    :ivar token_grid: rows and columns of the tokens; (0, 0) without any.
+    :ivar model: that encoded; None for a method without one.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Encoded:
     seconds: NDArray[np.float64]
     database_tokens: NDArray[np.uint8] | None = None
     query_tokens: NDArray[np.uint8] | None = None
-    token_grid: tuple[int, int] = (0, 0)
+    model: ModelInfo | None = None
 
     @property
     def binary(self) -> bool:
@@ -105,7 +105,7 @@ def encode_with_model(model: Path, database: Sequence[Path], queries: Sequence[P
     :raises DatasetError: an image does not decode.
     """
     encoder = PlaceEncoder(model, threads=0)
-    encode = encoding(encoder, tokens)
+    encode = encoding(encoder, tokens and encoder.info.match_model is not None)
 
     def describe(image: NDArray[np.uint8]) -> Encodings:
         return encode([image])
@@ -114,7 +114,7 @@ def encode_with_model(model: Path, database: Sequence[Path], queries: Sequence[P
     sought, seconds = _each(queries, describe, f'{model.stem}: queries')
     places, asked = Encodings.joined(found), Encodings.joined(sought)
     return Encoded(model.stem, places.descriptors, asked.descriptors, seconds, places.tokens,
-                   asked.tokens, encoder.info.token_grid)
+                   asked.tokens, encoder.info)
 
 
 def require_tokens(models: Sequence[Path]) -> None:
@@ -129,8 +129,8 @@ def require_tokens(models: Sequence[Path]) -> None:
         raise DatasetError('methods without a model have no patch tokens: leave --rerank tokens '
                            'out')
     for model in models:
-        if not PlaceEncoder(model).info.token_bits:
-            raise DatasetError(f'{model} has no patch tokens: pass a model that has them, like '
+        if PlaceEncoder(model).info.match_model is None:
+            raise DatasetError(f'{model} has no patch tokens, or was not calibrated: pass a model that has them, like '
                                'the shipped one, or leave --rerank tokens out')
 
 

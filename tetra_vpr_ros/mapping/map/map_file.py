@@ -15,7 +15,7 @@ from typing import Any
 
 from tetra_vpr_ros.mapping.map.map_error import damage_told, MapError
 from tetra_vpr_ros.mapping.map.schema import (
-    APPLICATION_ID, check_schema, FORMAT_VERSION, SCHEMA, TOKEN_TABLE)
+    APPLICATION_ID, check_schema, FORMAT_VERSION, SCHEMA, TOKENS)
 
 
 def create_database(path: Path, metadata: Mapping[str, Any]) -> sqlite3.Connection:
@@ -36,7 +36,7 @@ def create_database(path: Path, metadata: Mapping[str, Any]) -> sqlite3.Connecti
             db.execute('PRAGMA journal_mode=MEMORY')  # a kill leaves one file, not two
             db.executescript(
                 f'BEGIN; PRAGMA application_id={APPLICATION_ID}; '
-                f'PRAGMA user_version={FORMAT_VERSION}; {SCHEMA} {TOKEN_TABLE};')
+                f'PRAGMA user_version={FORMAT_VERSION}; {SCHEMA} {TOKENS};')
             db.executemany('INSERT INTO meta VALUES (?, ?)',
                            [(key, json.dumps(value)) for key, value in metadata.items()])
             db.execute('COMMIT')

@@ -30,8 +30,8 @@ CREATE TABLE features (
 
 
 # Maps of before 0.4 lack it.
-TOKEN_TABLE = 'CREATE TABLE token (place INTEGER PRIMARY KEY REFERENCES place(id), ' \
-    'tokens BLOB NOT NULL)'
+TOKENS = """CREATE TABLE token (
+    place INTEGER PRIMARY KEY REFERENCES place(id), tokens BLOB NOT NULL)"""
 
 
 def _plain(sql: str) -> str:
@@ -39,7 +39,7 @@ def _plain(sql: str) -> str:
 
 
 _TABLES = {_plain(sql) for sql in SCHEMA.split(';') if sql.strip()}
-_OPTIONAL = {'token': _plain(TOKEN_TABLE)}
+_OPTIONAL = {'token': _plain(TOKENS)}
 
 
 def check_schema(db: sqlite3.Connection) -> None:

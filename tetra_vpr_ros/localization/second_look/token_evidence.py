@@ -9,14 +9,11 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.localization.second_look import Looks, SecondLook
+from tetra_vpr_ros.localization.second_look.looking import Looks, SecondLook
 from tetra_vpr_ros.mapping.calibration import standing_out
 
 HIDDEN = 0.05
 """Share of the frames of a known place that look like none: somebody stands in the way."""
-
-ON_MAP_DISCOUNT = 0.7
-"""Share that counts of what says that the robot is on the map: frames depend on each other."""
 
 _LARGEST = math.log(1000.0)  # nats that one frame can say for being on the map
 
@@ -27,8 +24,8 @@ class Seen:
     A frame after its second look.
 
     :ivar rows: of the places that were looked at, in the table of places, ``[k]``.
-    :ivar shares: probability of each to be the right place, given that the frame shows the
-        map, ``[k]``; the rest is that of all others.
+    :ivar shares: probability of each to be the right place, given that one of them is,
+        ``[k]``.
     :ivar looks: scores and shifts, ``[k]``.
     :ivar of_the_map: log-likelihood ratio of the frame being one of the map, nats.
     """
@@ -83,8 +80,7 @@ class TokenEvidence:
         preferences = self.model.preferences(looks.scores, shares, standing)
         best = int(np.argmax(preferences))
         likely = np.exp(preferences - preferences[best])
-        left = self.model.missed if len(rows) < len(distances) else 0.0
-        return Seen(rows, (1.0 - left) * likely / likely.sum(), looks,
+        return Seen(rows, likely / likely.sum(), looks,
                     self.model.of_the_map(float(looks.scores[best]), float(shares[best])))
 
     def log_ratios(self, seen: Seen) -> tuple[np.float32, NDArray[np.float32]]:
@@ -95,10 +91,10 @@ class TokenEvidence:
             float32 ``[n]``.
         """
         count = len(self._ids)
-        rest = (1.0 - seen.shares.sum()) / max(count - len(seen.rows), 1)
-        least = self.model.missed / count
-        places = np.full(count, max(rest, least), np.float32)
-        places[seen.rows] = np.maximum(seen.shares, least)
+        # The right place was missed, or its tokens are hidden: then it may be any.
+        missed = self.model.missed / count
+        places = np.full(count, missed, np.float32)
+        places[seen.rows] += (1.0 - self.model.missed) * seen.shares
         ratio = min(seen.of_the_map, _LARGEST)
         on_map = math.log((1.0 - HIDDEN) * math.exp(ratio) + HIDDEN)
         where = np.log(places * np.float32(count))
@@ -109,9 +105,10 @@ class TokenEvidence:
         """
         Return how the belief is to change: ``e_i`` as far as the frame is news.
 
-        Frames that follow each other say much of the same. That the robot is on the map is
-        said again by every frame, so it is discounted; where it is there is weighed by the
-        novelty alone.
+        Frames that follow each other say much of the same. Bits change like a random walk,
+        so that the way is the square of the novelty: by that counts what each new place
+        says of being on the map. Where on it the robot is, frames between two places tell
+        better than one, and count by the novelty itself.
 
         :param seen: of the frame.
         :param novelty: of the view, 0..1.
@@ -121,5 +118,5 @@ class TokenEvidence:
         best, below = self.log_ratios(seen)
         if first:
             return np.asarray(best + below, np.float32)
-        return np.asarray(np.float32(ON_MAP_DISCOUNT * novelty**2) * best
-                          + np.float32(novelty) * below, np.float32)
+        return np.asarray(np.float32(novelty**2) * best + np.float32(novelty) * below,
+                          np.float32)

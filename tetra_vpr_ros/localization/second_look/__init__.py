@@ -1,0 +1,7 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The second look: candidates are compared by their patch tokens, and believed by that."""
+
+from tetra_vpr_ros.localization.second_look.looking import Looks, SECOND_LOOK, SecondLook
+
+__all__ = ['SECOND_LOOK', 'Looks', 'SecondLook']
