@@ -5,6 +5,12 @@
 from pathlib import Path
 
 import numpy as np
+from tetra_vpr_ros.vision.match_model import MatchModel
+
+MATCHES = MatchModel(
+    place_score=60.0, place_bits=-5.0, place_standing=0.5, frame_score=40.0, frame_bits=-30.0,
+    frame_bias=-16.0, missed=0.05, foreign_level=1.0, foreign_decay=1.2)
+"""Numbers like those of the shipped model."""
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / 'shared' / 'data'

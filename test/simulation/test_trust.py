@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.localization import BayesLocalizer, View
+from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.mapping import build_map, BuildOptions, PlaceMap, Pose
 from tetra_vpr_ros.simulation import route
 from tetra_vpr_ros.simulation.bag import write_bag
@@ -21,7 +21,7 @@ TRIALS = 10
 
 @pytest.fixture(scope='module')
 def world(tmp_path_factory, encoder, doom_world):
-    """Return a map of one lap and, of another, descriptors and true poses (x, y, yaw)."""
+    """Return a map of one lap and, of another, encodings and true poses (x, y, yaw)."""
     folder = tmp_path_factory.mktemp('world')
     rng = np.random.default_rng(1)
     with doom_world(LEVEL) as level:
@@ -32,15 +32,22 @@ def world(tmp_path_factory, encoder, doom_world):
             image, stood = level.look(pose)
             frames.append((10**18 + i * FRAME_NS, stood, image))
         write_bag(folder / 'lap', frames)
-        descriptors, truth = [], []
+        views, truth = [], []
         start = float(rng.uniform(0.2, 0.8))
         for pose in route.second_lap(plan, route.drive(lap, 0.15, start=start), rng):
             image, stood = level.look(pose)
-            descriptors.append(encoder.encode(SECOND_LAP_CAMERA.apply(image, rng)))
+            (view,) = encoder.encode_with_tokens([SECOND_LAP_CAMERA.apply(image, rng)])
+            views.append(view)
             truth.append((stood.x, stood.y, stood.yaw))
     build_map(BuildOptions(bags=(folder / 'lap',), output=folder / 'lap.vpr', thumbnails=False),
               progress=False)
-    return folder / 'lap.vpr', np.array(descriptors), np.array(truth)
+    return folder / 'lap.vpr', views, np.array(truth)
+
+
+@pytest.fixture
+def place_map(world):
+    with PlaceMap.open_file(world[0]) as opened:
+        yield opened
 
 
 def odometry(truth, rng):
@@ -55,9 +62,10 @@ def odometry(truth, rng):
 
 
 def follow(localizer, world, indices, poses=None):
-    return [localizer.locate([View(world[1][i])], 10**18 + k * FRAME_NS,
-                             poses[i] if poses else None)
-            for k, i in enumerate(indices)]
+    frames = [(View(descriptor, tokens=tokens), poses[i] if poses else None)
+              for i, (descriptor, tokens) in ((i, world[1][i]) for i in indices)]
+    return [localizer.locate([view], 10**18 + k * FRAME_NS, pose)
+            for k, (view, pose) in enumerate(frames)]
 
 
 def errors_of(estimates, truth):
@@ -66,10 +74,9 @@ def errors_of(estimates, truth):
 
 
 @pytest.mark.parametrize('with_odometry', [False, True])
-def test_the_ellipse_holds_the_truth(world, with_odometry):
-    path, _, truth = world
-    with PlaceMap.open_file(path) as opened:
-        localizer = BayesLocalizer(opened)
+def test_the_ellipse_holds_the_truth(world, place_map, with_odometry):
+    _, _, truth = world
+    localizer = make_localizer(place_map, LocalizerOptions())
     poses = odometry(truth, np.random.default_rng(2)) if with_odometry else None
     estimates = follow(localizer, world, range(len(truth)), poses)
     taken = [i for i, e in enumerate(estimates) if e.accepted]
@@ -86,10 +93,9 @@ def test_the_ellipse_holds_the_truth(world, with_odometry):
     assert 0.90 <= np.mean(inside) <= 0.995
 
 
-def test_a_kidnapped_robot_is_recovered(world):
-    path, _, truth = world
-    with PlaceMap.open_file(path) as opened:
-        localizer = BayesLocalizer(opened)
+def test_a_kidnapped_robot_is_recovered(world, place_map):
+    _, _, truth = world
+    localizer = make_localizer(place_map, LocalizerOptions())
     rng = np.random.default_rng(5)
     frames = []
     for _ in range(TRIALS):
@@ -109,11 +115,12 @@ def test_a_kidnapped_robot_is_recovered(world):
 
 
 def test_another_level_of_the_same_make_is_hardly_ever_taken_for_this_one(
-        world, drive, encoder):
-    with PlaceMap.open_file(world[0]) as opened:
-        localizer = BayesLocalizer(opened)
-    estimates = [localizer.locate([View(encoder.encode(image))], stamp)
-                 for stamp, _, image in drive[::2]]
+        place_map, drive, encoder):
+    localizer = make_localizer(place_map, LocalizerOptions())
+    estimates = []
+    for stamp, _, image in drive[::2]:
+        ((descriptor, tokens),) = encoder.encode_with_tokens([image])
+        estimates.append(localizer.locate([View(descriptor, tokens=tokens)], stamp))
     taken = sum(e.accepted for e in estimates)
     print(f'{taken} of {len(estimates)} frames of another level accepted')
     assert taken <= 0.02 * len(estimates)

@@ -34,6 +34,7 @@ _MOVED = 0.5                       # places; shorter motions are kept until ther
 _BELIEVED = 0.01                   # belief from which a place is looked at in any case
 _THIN = 1e-9                       # belief that cannot matter to a pose
 _CONTRADICTED = -2.0               # nats of a frame that is no outlier but another place
+_CLEAR = np.float32(5.0)           # nats from which a place speaks against the others
 _PRIOR = 0.95                      # how far a pose to start from is trusted
 _FAR_PRIOR = 9.0                   # squared deviations from which it is off the map
 _RIVAL = 0.5                       # share of the best's belief that makes another one a rival
@@ -175,7 +176,7 @@ class BayesLocalizer:
         seen = self._look(view, bits)
         if seen is not None and self._token_evidence is not None:
             best, below = self._token_evidence.log_ratios(seen)
-            said = best + below
+            said = min(best, _CLEAR) + below
             weighted = self._token_evidence.weighted(seen, novelty, first)
         elif self._evidence is not None:
             said = self._evidence.log_ratios(bits, first)

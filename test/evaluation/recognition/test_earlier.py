@@ -2,16 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """One drive against itself, on made-up frames."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
-from sample_data import noisy, random_descriptors, walk_descriptors
+from sample_data import MATCHES, noisy, random_descriptors, walk_descriptors
 from tetra_vpr_ros.evaluation.recognition.answering import answer
 from tetra_vpr_ros.evaluation.recognition.earlier import answer_earlier, earlier_frames
 from tetra_vpr_ros.evaluation.recognition.methods import Encoded
 from tetra_vpr_ros.evaluation.recognition.metrics import judge
 from tetra_vpr_ros.evaluation.recognition.recall import frames_truth
+from tetra_vpr_ros.vision import ModelInfo
 
-GRID = (4, 4)
+# By the tokens alone.
+BY_TOKENS = replace(MATCHES, place_bits=0.0, place_standing=0.0)
+MODEL = ModelInfo(Path('loop.onnx'), 'a' * 64, 'loop', '1', 256, 8, 8, 'none', (4, 4), 128,
+                  BY_TOKENS)
 
 
 @pytest.fixture
@@ -23,7 +30,7 @@ def loop(rng):
     seen = np.array([noisy(rng, places[i]) for i in order])
     # Back at its places the robot sees the next place's descriptor.
     seen[30:44] = [noisy(rng, places[i + 1], 0.05) for i in range(14)]
-    return Encoded('loop', seen, seen, np.full(45, 0.01), tokens[order], tokens[order], GRID)
+    return Encoded('loop', seen, seen, np.full(45, 0.01), tokens[order], tokens[order], MODEL)
 
 
 def test_which_frames_are_earlier():
@@ -82,7 +89,7 @@ def test_other_descriptors_by_their_cosine(rng):
 def test_a_map_of_the_frames_answers_likewise(loop):
     """The rest of the second lap, on a map of the first."""
     split = Encoded('loop', loop.database[:30], loop.queries[30:44], loop.seconds[30:44],
-                    loop.database_tokens[:30], loop.query_tokens[30:44], GRID)
+                    loop.database_tokens[:30], loop.query_tokens[30:44], MODEL)
     plain, again = answer(split, 'single', progress=False), answer(split, 'single', 20, False)
     assert (plain.ranked[:, 0] == np.arange(1, 15)).all()
     assert (again.ranked[:, 0] == np.arange(14)).all()

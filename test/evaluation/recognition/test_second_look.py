@@ -24,7 +24,7 @@ def sides(encoder, places, queries):
     """Return what the evaluation makes of encoded pictures."""
     return Encoded('shipped', places.descriptors, queries.descriptors,
                    np.zeros(len(queries.descriptors)), places.tokens, queries.tokens,
-                   encoder.info.token_grid)
+                   encoder.info)
 
 
 def gain(name, encoded, truth, ask=answer):

@@ -130,8 +130,9 @@ def require_tokens(models: Sequence[Path]) -> None:
                            'out')
     for model in models:
         if PlaceEncoder(model).info.match_model is None:
-            raise DatasetError(f'{model} has no patch tokens, or was not calibrated: pass a model that has them, like '
-                               'the shipped one, or leave --rerank tokens out')
+            raise DatasetError(f'{model} has no patch tokens that were calibrated: pass a model '
+                               'that has them, like the shipped one, or leave --rerank tokens '
+                               'out')
 
 
 def encode_with_hog(database: Sequence[Path], queries: Sequence[Path]) -> Encoded:

@@ -40,13 +40,14 @@ class TokenEvidence:
     """
     Log-likelihood ratio of "the robot is at this place" to "it is off the map".
 
-    With ``P(i)`` the probability of place i given that the frame shows the map of n places,
-    and ``r`` the ratio of that to a foreign world, by Bayes' rule
+    A frame of the map of n places shows the right one among those looked at, or, with
+    probability m, it does not: the place was missed, or somebody stands in the way. Then the
+    frame looks as a foreign one does. With ``P(i)`` the probability of place i given that the
+    right one is among them, and r the log-likelihood ratio of such a frame to a foreign one,
 
-    ``e_i = log(n P(i)) + log((1 - h) exp(r) + h)``, h the share of frames that are hidden.
+    ``e_i = log((1 - m) n P(i) exp(r) + m)``.
 
-    What was not looked at shares what is left of P. Nothing in it belongs to the map: its
-    model knows the numbers.
+    Nothing in it is of the map: its model knows the numbers.
 
     :param look: compares the tokens, and knows the model of matches.
     :param ids: of the map's places, ascending, int64 ``[n]``.
@@ -90,16 +91,12 @@ class TokenEvidence:
         :returns: what the best place gains, ``max e_i``, one number, and ``e_i - max e_i``,
             float32 ``[n]``.
         """
-        count = len(self._ids)
-        # The right place was missed, or its tokens are hidden: then it may be any.
-        missed = self.model.missed / count
-        places = np.full(count, missed, np.float32)
-        places[seen.rows] += (1.0 - self.model.missed) * seen.shares
-        ratio = min(seen.of_the_map, _LARGEST)
-        on_map = math.log((1.0 - HIDDEN) * math.exp(ratio) + HIDDEN)
-        where = np.log(places * np.float32(count))
-        best = np.float32(where.max())
-        return best + np.float32(on_map), where - best
+        missed = 1.0 - (1.0 - self.model.missed) * (1.0 - HIDDEN)
+        found = (1.0 - missed) * len(self._ids) * math.exp(min(seen.of_the_map, _LARGEST))
+        ratios = np.full(len(self._ids), math.log(missed), np.float32)
+        ratios[seen.rows] = np.log(found * seen.shares + missed)
+        best = np.float32(ratios.max())
+        return best, ratios - best
 
     def weighted(self, seen: Seen, novelty: float, first: bool) -> NDArray[np.float32]:
         """

@@ -1,0 +1,40 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import asdict
+import json
+
+import numpy as np
+import pytest
+from sample_data import MATCHES
+from tetra_vpr_ros.vision.match_model import MatchModel
+
+
+def test_it_survives_the_model_file():
+    assert MatchModel.from_values(json.loads(MATCHES.to_json())) == MATCHES
+
+
+@pytest.mark.parametrize('change', [
+    {'place_score': None}, {'missed': 0.0}, {'missed': 1.0}, {'foreign_decay': 0.0},
+    {'frame_bias': float('nan')}, {'frame_bits': True}, {'place_bits': 1e9}, {'missed': '0.1'}])
+def test_numbers_that_make_no_sense_are_refused(change):
+    with pytest.raises(ValueError, match='match model'):
+        MatchModel.from_values({**asdict(MATCHES), **change})
+
+
+@pytest.mark.parametrize('stored', [None, [], {}, 'text', 3])
+def test_what_is_none_is_refused(stored):
+    with pytest.raises(ValueError, match='match model: place_score'):
+        MatchModel.from_values(stored)
+
+
+def test_a_better_score_is_preferred_and_believed():
+    liked = MATCHES.preferences(np.array([0.6, 0.7]), np.array([0.3, 0.3]), np.array([3.0, 3.0]))
+    assert liked[1] - liked[0] == pytest.approx(6.0)
+    assert MATCHES.of_the_map(0.7, 0.2) > MATCHES.of_the_map(0.6, 0.2)
+    assert MATCHES.of_the_map(0.7, 0.2) > MATCHES.of_the_map(0.7, 0.3)
+
+
+def test_foreign_worlds_reach_a_ratio_the_less_the_higher_it_is():
+    assert MATCHES.foreign_share(-20.0) == 1.0
+    assert MATCHES.foreign_share(1.0) == pytest.approx(0.01)
+    assert MATCHES.foreign_share(1.0 + 1.2) == pytest.approx(0.01 / np.e)
