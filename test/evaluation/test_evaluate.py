@@ -61,7 +61,7 @@ def test_a_table_for_several_methods_and_filters(folders, tmp_path, capsys):
     assert ours['latency_ms']['p95'] >= ours['latency_ms']['p50'] > 0
     with (tmp_path / 'out.csv').open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 5
+    assert len(rows) == 6
     assert [row['filter'] for row in rows[:3]] == ['single', 'single+tokens', 'bayes']
     assert [int(row['bytes_per_place']) for row in rows[:3]] == [256, 256 + 3136, 256]
     plain, again = (found['tetra_vits8_2048', f] for f in ('single', 'single+tokens'))

@@ -88,8 +88,8 @@ def test_the_probabilities_of_places_and_of_being_off_the_map_are_bayes_rule(
     ratios = best + below
     assert below.max() == 0.0
     # Over all places, each as likely before, they are the ratio of the frame itself.
-    missed = 1 - (1 - MATCHES.missed) * (1 - HIDDEN)
-    whole = math.log((1 - missed) * math.exp(min(seen.of_the_map, math.log(1000))) + missed)
+    ratio = math.exp(min(seen.of_the_map, math.log(1000)))
+    whole = math.log((1 - HIDDEN) * ratio + HIDDEN)
     assert np.log(np.exp(ratios.astype(float)).mean()) == pytest.approx(whole, abs=1e-3)
     assert np.argmax(ratios) == 7
     assert np.allclose(evidence.weighted(seen, 1.0, first=False), ratios, atol=1e-5)

@@ -40,12 +40,15 @@ class TokenEvidence:
     """
     Log-likelihood ratio of "the robot is at this place" to "it is off the map".
 
-    A frame of the map of n places shows the right one among those looked at, or, with
-    probability m, it does not: the place was missed, or somebody stands in the way. Then the
-    frame looks as a foreign one does. With ``P(i)`` the probability of place i given that the
-    right one is among them, and r the log-likelihood ratio of such a frame to a foreign one,
+    With ``P(i)`` the probability of place i of n given that the frame shows the map, and r the
+    log-likelihood ratio of such a frame to one of a foreign world, by Bayes' rule
 
-    ``e_i = log((1 - m) n P(i) exp(r) + m)``.
+    ``e_i = log(n P(i)) + log((1 - h) exp(r) + h)``, h the share of frames that are hidden.
+
+    P is that of the candidates, but for the share of frames that miss their place, which may
+    then be any. A clear frame misses it less: by Bayes' rule again, of frames with ratio r
+    ``m / (m + (1 - m) exp(r))`` do if those look foreign. In other light than the map's right
+    matches look foreign, too, so that it is never more than the average, m.
 
     Nothing in it is of the map: its model knows the numbers.
 
@@ -91,10 +94,13 @@ class TokenEvidence:
         :returns: what the best place gains, ``max e_i``, one number, and ``e_i - max e_i``,
             float32 ``[n]``.
         """
-        missed = 1.0 - (1.0 - self.model.missed) * (1.0 - HIDDEN)
-        found = (1.0 - missed) * len(self._ids) * math.exp(min(seen.of_the_map, _LARGEST))
+        ratio = math.exp(min(seen.of_the_map, _LARGEST))
+        missed = self.model.missed
+        missed = min(missed, missed / (missed + (1.0 - missed) * ratio))
+        likely = (1.0 - missed) * len(self._ids) * seen.shares + missed
         ratios = np.full(len(self._ids), math.log(missed), np.float32)
-        ratios[seen.rows] = np.log(found * seen.shares + missed)
+        ratios[seen.rows] = np.log(likely)
+        ratios += np.float32(math.log((1.0 - HIDDEN) * ratio + HIDDEN))
         best = np.float32(ratios.max())
         return best, ratios - best
 
