@@ -42,7 +42,9 @@ def test_info_and_verify_of_a_sound_map(own_map, capsys):
     ('UPDATE place SET qw = 0.5, qz = 0 WHERE id = 3', 'not unit quaternions'),
     ('UPDATE place SET stamp_ns = 7 WHERE id IN (3, 4)', '1 places have the traverse and stamp'),
     ('UPDATE session SET complete = 0', 'is not complete'),
-    ("DELETE FROM meta WHERE key = 'calibration'", 'not calibrated'),
+    ("DELETE FROM meta WHERE key = 'calibration'; DELETE FROM token", 'not calibrated'),
+    ("UPDATE token SET tokens = x'00' WHERE place = 3",
+     'place 3 has tokens of 1 bytes instead of 3136'),
     ("UPDATE place SET descriptor = x'00' WHERE id = 3", 'place 3 has a descriptor of 1 bytes'),
     ('PRAGMA foreign_keys=0; UPDATE place SET session = 9 WHERE id = 2', 'not listed: [9]')])
 def test_verify_finds_what_is_wrong(own_map, capsys, change, says):
@@ -54,7 +56,7 @@ def test_verify_finds_what_is_wrong(own_map, capsys, change, says):
 
 def test_export(own_map, tmp_path, capsys):
     table = places(own_map)
-    for form in ('csv', 'tum', 'png', 'utm'):
+    for form in ('csv', 'tum', 'png', 'utm', 'npz'):
         assert main(['export', str(own_map), '--format', form, '--out',
                      str(tmp_path / f'out.{form}')]) == 0
     with (tmp_path / 'out.csv').open() as file:
@@ -66,6 +68,10 @@ def test_export(own_map, tmp_path, capsys):
     assert np.allclose(tum[:, 1:4], table.positions)
     assert np.allclose(tum[:, 4:], table.quaternions)
     assert (tmp_path / 'out.png').read_bytes().startswith(b'\x89PNG')
+    arrays = np.load(tmp_path / 'out.npz')
+    assert np.array_equal(arrays['descriptors'], table.descriptors)
+    with PlaceMap.open_file(own_map) as opened:
+        assert np.array_equal(arrays['tokens'][4], opened.tokens(int(table.ids[4])))
     pictures = list((tmp_path / 'out.utm').iterdir())
     assert len(pictures) == len(table)
     east = sorted(float(path.name.split('@')[1]) for path in pictures)
@@ -97,6 +103,8 @@ def test_merge_moves_the_second_map(own_map, map_file, tmp_path, capsys):
     assert np.array_equal(table.descriptors[count:], single.descriptors)
     with PlaceMap.open_file(out) as merged, PlaceMap.open_file(map_file) as original:
         assert merged.thumbnail(count + 3) == original.thumbnail(3)
+        assert np.array_equal(merged.tokens(count + 3), original.tokens(3))
+        assert merged.match_model() == original.match_model() is not None
         assert load_calibration(merged) is not None
         assert len(merged.sessions()) == 2
     assert main(['verify', str(out)]) == 0
@@ -115,6 +123,10 @@ def test_prune_by_spacing_and_by_redundance(own_map, tmp_path):
     assert main(['prune', str(own_map), '--spacing', '2', '--angle', '60', '--out',
                  str(out)]) == 0
     thin = places(out)
+    with PlaceMap.open_file(out) as pruned, PlaceMap.open_file(own_map) as whole:
+        kept = int(before.ids[np.flatnonzero(before.stamps == thin.stamps[2])[0]])
+        assert np.array_equal(pruned.tokens(3), whole.tokens(kept))
+        assert pruned.has_second_look()
     assert 3 < len(thin) < len(before) / 2
     assert np.array_equal(places(own_map).ids, before.ids)
     both = tmp_path / 'both.vpr'
@@ -175,3 +187,29 @@ def test_what_cannot_be_read_is_named(tmp_path, capsys):
     assert 'none.vpr' in capsys.readouterr().err
     (tmp_path / 'text.vpr').write_text('no map')
     assert main(['verify', str(tmp_path / 'text.vpr')]) == 1
+
+
+def test_an_old_map_gets_its_patch_tokens(own_map, map_file, capsys):
+    """A map of before 0.4 has no table for them, and its model said nothing of matches."""
+    with sqlite3.connect(own_map) as db:
+        db.executescript("DROP TABLE token; DELETE FROM meta WHERE key IN ('token_grid', "
+                         "'token_bits', 'match_model')")
+    with PlaceMap.open_file(own_map) as old:
+        assert not old.has_second_look()
+        assert old.tokens(1) is None
+    assert main(['info', str(own_map)]) == 0
+    assert "'vpr_map reencode' adds them" in capsys.readouterr().out
+    assert main(['verify', str(own_map)]) == 0
+    assert main(['reencode', str(own_map)]) == 0
+    count = len(places(own_map))
+    with PlaceMap.open_file(own_map) as new, PlaceMap.open_file(map_file) as built:
+        assert new.has_second_look()
+        assert new.tokens_size() == (count, 3136 * count)
+        # From thumbnails, so not bit for bit what the whole pictures gave.
+        assert np.unpackbits(new.tokens(5) ^ built.tokens(5)).mean() < 0.15
+    capsys.readouterr()
+    assert main(['info', str(own_map)]) == 0
+    assert f'patch tokens of {count} places' in capsys.readouterr().out
+    assert main(['reencode', str(own_map), '--no-tokens']) == 0
+    with PlaceMap.open_file(own_map) as bare:
+        assert not bare.has_second_look()

@@ -31,7 +31,10 @@ def calibrate_file(path: Path, queries: PlaceTable | None) -> Calibration:
     with PlaceMap.open_file(path, writable=True) as place_map:
         found = calibrate(place_map.places(), queries)
         if found is None:
-            raise MapError(f'{path} cannot be calibrated: no two places are more than 5 m apart')
+            raise MapError(f'{path} cannot be calibrated: no two places are more than 5 m apart; '
+                           + ('it needs none, its matches are judged by the second look'
+                              if place_map.has_second_look() else
+                              f"encode it for a second look with 'vpr_map reencode {path}'"))
         if queries is not None and found.positives < _FEWEST:
             raise MapError(
                 f'only {found.positives} of {len(queries)} frames of the drive lie beside a place '

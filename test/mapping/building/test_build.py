@@ -247,12 +247,17 @@ def test_a_damaged_bag_is_mapped_up_to_the_damage(tmp_path, street, recipe):
         assert opened.meta()['calibration'] is not None
 
 
-def test_a_small_map_says_that_it_cannot_be_calibrated(street, tmp_path, recipe):
+def test_a_small_map_says_by_what_its_matches_are_judged(street, tmp_path, recipe, tiny):
     with BagFactory(tmp_path / 'run') as bag:
         for i in range(3):
             bag.odometry(T + i * S, float(i))
             bag.image(T + i * S, street[i][2])
-    report = build_map(recipe(bags=(tmp_path / 'run',), output=tmp_path / 'm.vpr',
-                              max_pose_gap=2.0), progress=True)
-    assert report.calibration is None
-    assert 'not calibrated' in report.summary(tmp_path / 'm.vpr')
+    said = {}
+    for model in (None, tiny):
+        path = tmp_path / f'{bool(model)}.vpr'
+        report = build_map(recipe(bags=(tmp_path / 'run',), output=path, max_pose_gap=2.0,
+                                  model=model), progress=True)
+        assert report.calibration is None
+        said[model] = report.summary(path)
+    assert 'judged by the second look alone' in said[None]
+    assert 'cannot tell right from wrong' in said[tiny]

@@ -1,12 +1,13 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
 from pathlib import Path
 import shutil
 import sqlite3
 
 import numpy as np
 import pytest
-from sample_data import random_descriptors
+from sample_data import MATCHES, random_descriptors
 from tetra_vpr_ros.mapping import MapError, ModelMismatchError, NewPlace, PlaceMap, Pose
 from tetra_vpr_ros.vision import ModelInfo
 
@@ -213,3 +214,57 @@ def test_reading_while_another_process_appends(filled, rng):
             writer.add_places(1, places(rng, 2))
             assert len(reader.places()) == 10
         assert len(writer.places()) == 10
+
+
+WITH_TOKENS = replace(MODEL, token_grid=(2, 3), token_bits=64, match_model=MATCHES)
+
+
+def test_patch_tokens_come_back(path, rng):
+    tokens = rng.integers(0, 256, (2, 6, 8), dtype=np.uint8)
+    with PlaceMap.create(path, WITH_TOKENS) as new:
+        assert not new.has_tokens()
+        session = new.begin_session('bag1')
+        new.add_places(session, [replace(place, tokens=seen) for place, seen in zip(
+            places(rng, 3), (tokens[0], None, tokens[1]))])
+    with PlaceMap.open_file(path) as opened:
+        assert opened.has_tokens()
+        assert opened.has_second_look()
+        assert opened.token_grid == (2, 3)
+        assert opened.match_model() == MATCHES
+        assert np.array_equal(opened.tokens(1), tokens[0])
+        assert opened.tokens(2) is None
+        assert np.array_equal(opened.tokens(3), tokens[1])
+        assert opened.tokens_size() == (2, 96)
+        assert opened.integrity() == []
+
+
+def test_tokens_of_another_shape_are_refused(path, rng):
+    (place,) = places(rng, 1)
+    tokens = rng.integers(0, 256, (6, 8), dtype=np.uint8)
+    with PlaceMap.create(path, WITH_TOKENS) as new:
+        session = new.begin_session('bag1')
+        for bad in (tokens[:5], tokens[:, :7], tokens.astype(np.int16)):
+            with pytest.raises(ValueError, match=r'the tokens of a place of this map: uint8 \[6, 8'):
+                new.add_places(session, [replace(place, tokens=bad)])
+        assert len(new) == 0
+    path.unlink()
+    with PlaceMap.create(path, MODEL) as without, pytest.raises(ValueError, match='the tokens'):
+        without.add_places(without.begin_session('bag1'), [replace(place, tokens=tokens)])
+
+
+@pytest.mark.parametrize('damage, says', [
+    ("UPDATE token SET tokens = x'0011'", 'the tokens of place 1'),
+    ("UPDATE token SET tokens = 'text'", 'the tokens of place 1'),
+    ('DROP TABLE token', 'no such table'),
+    ("UPDATE meta SET value = '[2, -3]' WHERE key = 'token_grid'", 'token_grid'),
+    ("UPDATE meta SET value = '7' WHERE key = 'token_bits'", 'token_bits'),
+    ("UPDATE meta SET value = '{}' WHERE key = 'match_model'", 'match model: place_score')])
+def test_damaged_tokens_are_told(path, rng, damage, says):
+    with PlaceMap.create(path, WITH_TOKENS) as new:
+        new.add_places(new.begin_session('bag1'), [
+            replace(place, tokens=np.zeros((6, 8), np.uint8)) for place in places(rng, 1)])
+    with sqlite3.connect(path) as db:
+        db.executescript(damage)
+    with PlaceMap.open_file(path) as opened, pytest.raises(MapError, match=says):
+        opened.tokens(1)
+        opened.match_model()

@@ -196,3 +196,4 @@ def _finish(place_map: PlaceMap, report: BuildReport) -> None:
         place_map.set_meta(
             calibration=report.calibration.to_meta() if report.calibration else None)
     report.total_places = len(place_map)
+    report.second_look = place_map.has_second_look()

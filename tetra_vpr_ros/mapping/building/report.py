@@ -17,6 +17,7 @@ class BuildReport:
 
     :ivar interrupted: Ctrl-C stopped the build.
     :ivar damaged: what could not be read of traverses that are mapped only in part.
+    :ivar second_look: the map's places have patch tokens to be told apart by.
     :ivar notes: what else a person should know.
     """
 
@@ -30,6 +31,7 @@ class BuildReport:
     notes: list[str] = field(default_factory=list)
     total_places: int = 0
     calibration: Calibration | None = None
+    second_look: bool = False
 
     def add(self, other: BuildReport) -> None:
         """Add what happened to the frames of another traverse."""
@@ -51,8 +53,14 @@ class BuildReport:
         if self.interrupted:
             lines.append('interrupted: run the same command with --resume to continue')
         elif self.calibration is None:
-            lines.append('not calibrated: no two places are more than 5 m apart, so the map '
-                         'cannot tell right from wrong matches')
+            lines.append('no two places are more than 5 m apart: ' + (
+                'matches are judged by the second look alone' if self.second_look else
+                'the map cannot tell right from wrong matches without patch tokens; encode it '
+                "with a model that has them, see 'vpr_map reencode'"))
+        elif self.second_look:
+            found = self.calibration
+            lines.append(f'calibrated on {found.samples} places and {found.positives} true pairs '
+                         f'({found.source}); matches are judged by the second look')
         else:
             threshold = self.calibration.threshold(DEFAULT_FALSE_MATCH_RATE)
             found = self.calibration

@@ -227,6 +227,10 @@ class PlaceMap:
         stored = self.meta().get('match_model')
         return MatchModel.from_values(stored) if stored else None
 
+    def has_second_look(self) -> bool:
+        """Tell whether a frame's candidates can be told apart by their patch tokens."""
+        return self.match_model() is not None and self.has_tokens()
+
     def tokens_size(self) -> tuple[int, int]:
         """Return how many places have patch tokens, and the bytes that these take."""
         return tokens_size(self._db) if self.has_tokens() else (0, 0)
