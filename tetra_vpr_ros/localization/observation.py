@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.localization.estimate import Estimate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces
+from tetra_vpr_ros.localization.second_look import SecondLook
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.vision.local_features import LocalFeatures
@@ -77,3 +78,13 @@ class Localizer(Protocol):
         :param covariance: ``[6, 6]``; dimensions whose variance is not positive are ignored,
             unless none is: then x, y and yaw count as exact.
         """
+
+
+def second_look_of(localizer: Localizer) -> SecondLook | None:
+    """
+    Return the second look that a localizer takes; None where it takes none.
+
+    :param localizer: of any kind; what has no attribute ``second_look`` takes none.
+    """
+    found: SecondLook | None = getattr(localizer, 'second_look', None)
+    return found

@@ -70,6 +70,11 @@ class LocalizeNode(LifecycleNode):
             self.get_logger().warning(
                 f'{loaded.place_map.path} is not calibrated, so no match will be accepted: '
                 "finish it with 'build_map --resume', or map places that are more than 5 m apart")
+        if self._value('second_look') and loaded.lacks_tokens:
+            self.get_logger().info(
+                f'{loaded.place_map.path} has no patch tokens, which the model makes: '
+                f"'vpr_map reencode {loaded.place_map.path}' adds them, and with them a second "
+                'look at the candidates that orders them better')
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -38,6 +38,11 @@ class Loaded:
     shared: SharedLocalizer
     places: MappedPlaces
 
+    @property
+    def lacks_tokens(self) -> bool:
+        """Tell whether the model makes patch tokens and the map has none."""
+        return bool(self.encoder.info.token_bits) and not self.place_map.has_tokens()
+
 
 def parameter_getter(node: LifecycleNode) -> Callable[[str], Any]:
     """Return a function that gives the value of a parameter."""
@@ -109,4 +114,4 @@ def localizer_options(node: LifecycleNode, yaws: tuple[float, ...]) -> Localizer
             'max_speed', 'odometry_noise', 'leave_rate', 'enter_rate'))),
         radius=value('agreement_radius'), margin=value('covariance_margin'),
         sequence_length=value('sequence_length'), verification=value('verification'),
-        fewest_inliers=value('fewest_inliers'))
+        fewest_inliers=value('fewest_inliers'), second_look=value('second_look'))

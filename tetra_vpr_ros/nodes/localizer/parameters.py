@@ -14,6 +14,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from tetra_vpr_ros.localization.bayes import RADIUS
 from tetra_vpr_ros.localization.observation import FILTERS
+from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.localization.verification import METHODS
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.vision.encoder import OPTIMIZATIONS
@@ -85,6 +86,8 @@ PARAMETERS: tuple[Spec, ...] = (
          -360.0, 360.0),
     Spec('fusion_window', 0.05, 'Seconds within which frames of several cameras count as taken '
          'at the same time.', 0.0, 1.0, when='activate'),
+    Spec('second_look', SECOND_LOOK, 'Candidates that are compared with the frame once more, by '
+         'the patch tokens of the map, and ordered by that; 0 to do without.', 0, 200),
     Spec('verification', 'none', "Geometric verification of the best candidates: 'orb' by "
          "epipolar geometry, 'homography' by a plane; needs a map built with --features. It costs "
          'recall when the light changes.', choices=METHODS),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from tetra_vpr_ros.localization import Estimate, Localizer, make_localizer, View
+from tetra_vpr_ros.localization.observation import second_look_of
 from tetra_vpr_ros.localization.verification import VerifyingLocalizer
 from tetra_vpr_ros.nodes.localizer.camera_frame import CameraFrame, taken_together
 from tetra_vpr_ros.nodes.localizer.conversions import image_from_message
@@ -23,6 +24,7 @@ from tetra_vpr_ros.nodes.localizer.outputs import LOCALIZED, SEARCHING, UNKNOWN_
 from tetra_vpr_ros.nodes.localizer.relocalize import RelocalizeService
 from tetra_vpr_ros.nodes.localizer.transforms import CameraYaws, MapToOdom
 from tetra_vpr_ros.vision import ImageError
+from tetra_vpr_ros.vision.encoder import Encodings
 from tetra_vpr_ros.vision.local_features import extract_features
 
 
@@ -121,8 +123,11 @@ class Pipeline:
 
     def _encode(self, frames: Sequence[CameraFrame], images: Sequence[NDArray[np.uint8]],
                 localizer: Localizer) -> list[View]:
-        descriptors = self._loaded.encoder.encode_batch(images)
-        views = [View(descriptor, frame.camera) for descriptor, frame in zip(descriptors, frames)]
+        encoder = self._loaded.encoder
+        encodings = (Encodings(encoder.encode_batch(images), None)
+                     if second_look_of(localizer) is None else encoder.encode_with_tokens(images))
+        views = [View(descriptor, frame.camera, tokens=tokens)
+                 for (descriptor, tokens), frame in zip(encodings, frames)]
         if isinstance(localizer, VerifyingLocalizer):
             localizer.intrinsics = dict(self._measurements.intrinsics)
             views = [replace(view, features=extract_features(image))
@@ -146,6 +151,7 @@ class Pipeline:
         else:
             state, detail = UNKNOWN_PLACE if estimate.unknown else SEARCHING, estimate.rejection
         outputs.status(state, detail, (
-            ('distance', estimate.distance), ('confidence', f'{estimate.confidence:.4f}'),
-            ('place', estimate.place_id), ('latency_ms', f'{latency * 1e3:.1f}'),
-            ('first_fix', self._first_fix)))
+            ('distance', estimate.distance),
+            ('score', '' if math.isnan(estimate.score) else f'{estimate.score:.4f}'),
+            ('confidence', f'{estimate.confidence:.4f}'), ('place', estimate.place_id),
+            ('latency_ms', f'{latency * 1e3:.1f}'), ('first_fix', self._first_fix)))
