@@ -61,6 +61,18 @@ class SecondLook:
         """Return a second look, or None where the map has no tokens or none is wanted."""
         return cls(place_map, count) if count and place_map.has_tokens() else None
 
+    def see_through(self, camera: int, horizontal_fov: float | None) -> None:
+        """
+        Learn how wide a camera's pictures are.
+
+        :param camera: its index.
+        :param horizontal_fov: radians; None where it is not known.
+        """
+        if horizontal_fov is None:
+            self.fields_of_view.pop(camera, None)
+        else:
+            self.fields_of_view[camera] = horizontal_fov
+
     def turn(self, columns: float, camera: int) -> float | None:
         """
         Return by which angle the camera is turned against a place's.

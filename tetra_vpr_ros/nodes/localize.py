@@ -20,6 +20,7 @@ from tetra_vpr_ros.nodes.localizer.camera_frame import CameraFrame
 from tetra_vpr_ros.nodes.localizer.health import Health
 from tetra_vpr_ros.nodes.localizer.inputs import Inputs
 from tetra_vpr_ros.nodes.localizer.latest_frame import LatestFrameWorker
+from tetra_vpr_ros.nodes.localizer.lenses import camera_info_is_wanted
 from tetra_vpr_ros.nodes.localizer.loading import load, Loaded, parameter_getter
 from tetra_vpr_ros.nodes.localizer.measurements import Measurements, take_prior
 from tetra_vpr_ros.nodes.localizer.outputs import NO_IMAGES, SEARCHING
@@ -88,13 +89,13 @@ class LocalizeNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         super().on_activate(state)
         self._health = Health()
-        self._measurements.odometry.clear()
+        self._measurements.begin_anew()
         loaded.shared.begin_anew()
         pipeline = Pipeline(self, loaded, self._measurements, transforms, self._relocalize,
                             self._health)
         self._worker = LatestFrameWorker(pipeline.process, len(cameras),
                                          self._value('fusion_window'))
-        self._inputs = self._subscribe(cameras)
+        self._inputs = self._subscribe(cameras, camera_info_is_wanted(self, loaded))
         # Steady: it also ticks while simulated time stands still.
         self._timer = self.create_timer(1.0, self._tick,
                                         clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -113,12 +114,12 @@ class LocalizeNode(LifecycleNode):
         return Transforms(MapToOdom(self, loaded.outputs.frame_id) if broadcasts else None,
                           CameraYaws(self, base, cameras) if base else None)
 
-    def _subscribe(self, cameras: list[str]) -> Inputs:
+    def _subscribe(self, cameras: list[str], with_intrinsics: bool) -> Inputs:
         inputs = Inputs(self, cameras, self._value('image_transport') == 'compressed',
                         self._receive)
         if self._value('odom_topic'):
             inputs.listen_to_odometry(self._value('odom_topic'), self._measurements.add_odometry)
-        if self._value('verification') == 'orb':
+        if with_intrinsics:
             inputs.listen_to_intrinsics(cameras, self._measurements.add_intrinsics)
         inputs.listen_to_priors(self._receive_prior)
         return inputs

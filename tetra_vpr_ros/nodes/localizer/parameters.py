@@ -88,6 +88,9 @@ PARAMETERS: tuple[Spec, ...] = (
          'at the same time.', 0.0, 1.0, when='activate'),
     Spec('second_look', SECOND_LOOK, 'Candidates that are compared with the frame once more, by '
          'the patch tokens of the map, and ordered by that; 0 to do without.', 0, 200),
+    Spec('horizontal_fov', 0.0, 'Horizontal field of view of the cameras, degrees; 0 takes what '
+         'camera_info tells, else that of the mapping camera. With it a second look measures the '
+         'heading, and pictures are fitted to the view of the map.', 0.0, 179.0, when='activate'),
     Spec('verification', 'none', "Geometric verification of the best candidates: 'orb' by "
          "epipolar geometry, 'homography' by a plane; needs a map built with --features. It costs "
          'recall when the light changes.', choices=METHODS),
@@ -134,6 +137,8 @@ def check(name: str, value: Any) -> None:
         raise ParameterError(f"{name} must be one of {', '.join(spec.choices)}, not {value!r}")
     if name == 'image_topics' and (not value or not all(value)):
         raise ParameterError('image_topics must name at least one topic, and no empty one')
+    if name == 'horizontal_fov' and 0.0 < value <= 1.0:
+        raise ParameterError(f'horizontal_fov is in degrees: {value:g} is too narrow')
     if name == 'camera_yaws' and not value:
         raise ParameterError('camera_yaws needs a heading for each camera, or one for all')
 

@@ -18,6 +18,7 @@ from tetra_vpr_ros.localization.verification import VerifyingLocalizer
 from tetra_vpr_ros.nodes.localizer.camera_frame import CameraFrame, taken_together
 from tetra_vpr_ros.nodes.localizer.conversions import image_from_message
 from tetra_vpr_ros.nodes.localizer.health import Health
+from tetra_vpr_ros.nodes.localizer.lenses import Lenses
 from tetra_vpr_ros.nodes.localizer.loading import Loaded, localizer_options, parameter_getter
 from tetra_vpr_ros.nodes.localizer.measurements import Measurements
 from tetra_vpr_ros.nodes.localizer.outputs import LOCALIZED, SEARCHING, UNKNOWN_PLACE
@@ -54,6 +55,7 @@ class Pipeline:
         self._node, self._value = node, parameter_getter(node)
         self._loaded, self._measurements, self._transforms = loaded, measurements, transforms
         self._relocalize, self._health = relocalize, health
+        self._lenses = Lenses(node, loaded, measurements)
         self._first_fix = ''
 
     def process(self, frames: Sequence[CameraFrame]) -> None:
@@ -123,9 +125,15 @@ class Pipeline:
 
     def _encode(self, frames: Sequence[CameraFrame], images: Sequence[NDArray[np.uint8]],
                 localizer: Localizer) -> list[View]:
-        encoder = self._loaded.encoder
-        encodings = (Encodings(encoder.encode_batch(images), None)
-                     if second_look_of(localizer) is None else encoder.encode_with_tokens(images))
+        encoder, look = self._loaded.encoder, second_look_of(localizer)
+        lenses = [self._lenses.of(frame.camera, frame.topic, image)
+                  for frame, image in zip(frames, images)]
+        seen = [lens(image) for lens, image in zip(lenses, images)]
+        encodings = (Encodings(encoder.encode_batch(seen), None) if look is None
+                     else encoder.encode_with_tokens(seen))
+        if look is not None:
+            for frame, lens in zip(frames, lenses):
+                look.see_through(frame.camera, lens.horizontal_fov)
         views = [View(descriptor, frame.camera, tokens=tokens)
                  for (descriptor, tokens), frame in zip(encodings, frames)]
         if isinstance(localizer, VerifyingLocalizer):
