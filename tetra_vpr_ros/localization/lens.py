@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import math
 
 from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.vision.decoding import Image
 from tetra_vpr_ros.vision.field_of_view import with_view
 
-_SAME = 0.02  # of a picture's width: what calibrations of one camera differ by
+_WIDER = 0.98
+"""Share from which on a picture is not cropped: so much do calibrations of one camera differ."""
+_NARROWER = 1.15
+"""Share up to which it is not padded: what would be made up costs more than it helps."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,8 @@ class Lens:
 
     :ivar shares: width and height of the map's view as shares of the camera's; None where
         the pictures are used as they are.
-    :ivar horizontal_fov: of the pictures as they are used, radians; None where it is not
-        known.
+    :ivar horizontal_fov: of the pictures as they are used, radians; of a fisheye's, that of
+        a lens without distortion that shows what is ahead as large. None where it is not known.
     """
 
     shares: tuple[float, float] | None = None
@@ -37,14 +41,15 @@ class Lens:
         """
         if own is None or mapping is None:
             known = own or mapping
-            return cls(None, None if known is None else known.horizontal_fov)
+            return cls(None, None if known is None else _central_fov(known))
         # A fisheye's picture cannot be cut to that of a lens without distortion.
         if own.projection != mapping.projection:
-            return cls(None, own.horizontal_fov)
-        across, down = (theirs / ours for theirs, ours in zip(mapping.extents, own.extents))
-        if max(abs(across - 1), abs(down - 1)) <= _SAME:
-            return cls(None, own.horizontal_fov)
-        return cls((across, down), mapping.horizontal_fov)
+            return cls(None, _central_fov(own))
+        across, down = (_share(theirs / ours)
+                        for theirs, ours in zip(mapping.extents, own.extents))
+        if across == down == 1.0:
+            return cls(None, _central_fov(own))
+        return cls((across, down), _central_fov(own if across == 1.0 else mapping))
 
     def __call__(self, image: Image) -> Image:
         """
@@ -53,3 +58,11 @@ class Lens:
         :param image: of the robot's camera, RGB uint8 ``[H, W, 3]``.
         """
         return image if self.shares is None else with_view(image, *self.shares)
+
+
+def _share(ratio: float) -> float:
+    return 1.0 if _WIDER <= ratio <= _NARROWER else ratio
+
+
+def _central_fov(camera: Camera) -> float:
+    return 2 * math.atan(camera.extents[0])

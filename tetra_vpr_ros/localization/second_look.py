@@ -20,6 +20,15 @@ from tetra_vpr_ros.mapping.pose import Pose
 SECOND_LOOK = 20
 """Candidates that are looked at again: of the right places hardly any is further down."""
 
+HEADING_DEVIATION = math.radians(4.0)
+"""
+Standard deviation of a heading that a second look has measured, radians.
+
+Chosen on second laps through one simulated level (90 degrees of view, 0.3-0.6 m beside the
+first): 95 % of the headings were within 6.7 degrees. Mostly it is the way to the side: near
+things move in the picture as if the camera had been turned.
+"""
+
 _CACHED = 4096  # places whose tokens are kept in memory, 13 MB
 
 
@@ -72,6 +81,10 @@ class SecondLook:
             self.fields_of_view.pop(camera, None)
         else:
             self.fields_of_view[camera] = horizontal_fov
+
+    def sees_heading(self, camera: int) -> bool:
+        """Tell whether the field of view of a camera is known, so that `turn` is."""
+        return camera in self.fields_of_view
 
     def turn(self, columns: float, camera: int) -> float | None:
         """

@@ -13,7 +13,7 @@ from tetra_vpr_ros.localization.covariance import ONE_PLACE, pose_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces, UNCALIBRATED
 from tetra_vpr_ros.localization.observation import View
-from tetra_vpr_ros.localization.second_look import SecondLook
+from tetra_vpr_ros.localization.second_look import HEADING_DEVIATION, SecondLook
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.mapping.map.hamming_index import HammingIndex
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
@@ -87,7 +87,7 @@ class SingleFrameLocalizer:
         covariance = pose_covariance(
             best.pose, np.array([pose.position for pose in rivals]),
             np.array([pose.quaternion for pose in rivals]), np.ones(len(rivals)),
-            ONE_PLACE * self.places.floor)
+            self._floor(best, camera))
         rejection = self._rejection(best.distance)
         return Estimate(best.place_id, best.pose, covariance, best.distance,
                         self._confidence(best.distance), rejection, candidates,
@@ -105,6 +105,14 @@ class SingleFrameLocalizer:
         if look is not None and tokens is not None:
             found = look.ordered(found, tokens, camera)
         return tuple(found[:self.candidates])
+
+    def _floor(self, best: Candidate, camera: int) -> NDArray[np.float64]:
+        """Return what stays unknown of the pose of one place, ``[6, 6]``."""
+        floor = ONE_PLACE * self.places.floor
+        if (not math.isnan(best.score) and self.second_look is not None
+                and self.second_look.sees_heading(camera)):
+            floor[5, 5] = min(floor[5, 5], HEADING_DEVIATION ** 2)
+        return floor
 
     def _rivals(self, best: Candidate, other: Candidate) -> bool:
         """Tell whether a candidate may be the place as well as the best."""
