@@ -109,6 +109,18 @@ class BagFactory:
             header=self.header(stamp if header_stamp is None else header_stamp),
             format='jpeg', data=np.frombuffer(data, np.uint8)))
 
+    def camera_info(self, stamp, width, height, focal, topic='/camera/camera_info',
+                    model='plumb_bob'):
+        kind = 'sensor_msgs/msg/CameraInfo'
+        k = np.array([focal, 0, width / 2, 0, focal, height / 2, 0, 0, 1 if focal else 0], float)
+        names = ('D', 'K', 'R', 'P') if self.ros1 else ('d', 'k', 'r', 'p')
+        matrices = dict(zip(names, (np.zeros(5), k, np.eye(3).ravel(), np.zeros(12))))
+        self.write(topic, kind, stamp, self.t[kind](
+            header=self.header(stamp, 'camera'), height=height, width=width,
+            distortion_model=model, binning_x=0, binning_y=0,
+            roi=self.t['sensor_msgs/msg/RegionOfInterest'](
+                x_offset=0, y_offset=0, height=0, width=0, do_rectify=False), **matrices))
+
     def image(self, stamp, image, topic='/camera/image_raw', encoding='rgb8'):
         kind = 'sensor_msgs/msg/Image'
         self.write(topic, kind, stamp, self.t[kind](

@@ -1,14 +1,30 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How a command ends: done, on an error that it knows, or told to stop."""
+"""How a command ends: done, on an error that it knows, or told to stop; what numbers may be."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 import signal
 import sys
 
 FAILED, INTERRUPTED = 1, 130  # the exit status; 130 as shells have it for SIGINT
+
+
+def field_of_view(text: str) -> float:
+    """
+    Return an angle of the command line, degrees.
+
+    :raises argparse.ArgumentTypeError: no camera without distortion has that field of view.
+    """
+    try:
+        degrees = float(text)
+    except ValueError:
+        degrees = 0.0
+    if not 1.0 < degrees < 180.0:
+        raise argparse.ArgumentTypeError(f'it must lie between 1 and 180 degrees, not {text}')
+    return degrees
 
 
 def _interrupt(_signum: int, _frame: object) -> None:

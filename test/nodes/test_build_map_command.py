@@ -14,10 +14,11 @@ from tetra_vpr_ros.nodes import build_map
 def test_options(tmp_path):
     options = build_map.options_from_arguments([
         '--bag', 'a', 'b.mcap', '--map', 'm.vpr', '--tf-frames', 'map', 'base_link',
-        '--keyframe-distance', '1', '--no-thumbnails', '--append'])
+        '--keyframe-distance', '1', '--no-thumbnails', '--append', '--horizontal-fov', '90'])
     assert options.bags == (Path('a'), Path('b.mcap'))
     assert options.tf_frames == ('map', 'base_link')
     assert (options.keyframe_distance, options.keyframe_angle) == (1.0, 15.0)
+    assert options.horizontal_fov == 90.0
     assert (options.thumbnails, options.append, options.resume) == (False, True, False)
 
 
@@ -25,6 +26,7 @@ def test_options(tmp_path):
     (['--map', 'm.vpr'], '--bag'), (['--bag', 'a'], '--map'),
     (['--bag', 'a', '--map', 'm', '--keyframe-distance', '-1'], '--keyframe-distance must not'),
     (['--bag', 'a', '--map', 'm', '--max-pose-gap', 'nan'], '--max-pose-gap must not'),
+    (['--bag', 'a', '--map', 'm', '--horizontal-fov', '180'], 'between 1 and 180 degrees'),
     (['--bag', 'a', '--map', 'm', '--tf-frames', 'map'], '--tf-frames')])
 def test_wrong_options_are_named(capsys, arguments, says):
     with pytest.raises(SystemExit):

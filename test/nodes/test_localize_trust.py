@@ -301,3 +301,29 @@ def test_other_filters(bring_up, probe, robot, map_file, name):
     robot.show(range(40, 90))
     assert len(probe.received['/vpr/match']) > 10, localizer.log
     assert f'filter {name}' in localizer.log
+
+
+@pytest.mark.parametrize('count', [5, 0])
+def test_a_second_look_is_taken_where_it_is_wanted(bring_up, probe, wall_robot, wall_map, count):
+    localizer = bring_up(map=wall_map, image_topics=['/cam'], filter='single', second_look=count)
+    wall_robot.wait(localizer)
+    probe.received['/vpr/status'].clear()
+    wall_robot.show(range(10, 15))
+    assert probe.spin(lambda: len(probe.received['/vpr/status']) >= 5)
+    scores = [probe.values_of(status)[1]['score'] for status in probe.received['/vpr/status']]
+    if count:
+        assert all(0.5 < float(score) <= 1.0 for score in scores), scores
+    else:
+        assert not any(scores)
+    assert 'reencode' not in localizer.log
+
+
+def test_what_a_map_without_tokens_lacks_is_told_once(borrow, probe, wall_map, tmp_path):
+    old = tmp_path / 'old.vpr'
+    shutil.copy(wall_map, old)
+    with sqlite3.connect(old) as db:
+        db.execute('DELETE FROM token')
+    localizer = borrow(map=old)
+    assert probe.change('configure')
+    assert probe.spin(lambda: 'has no patch tokens' in localizer.log), localizer.log
+    assert localizer.log.count(f'vpr_map reencode {old}') == 1

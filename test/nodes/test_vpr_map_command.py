@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tetra_vpr_ros.mapping import PlaceMap
 from tetra_vpr_ros.mapping.calibration import load_calibration
+from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.nodes.vpr_map import main
 from tetra_vpr_ros.vision import default_model_path
 
@@ -34,6 +35,11 @@ def test_info_and_verify_of_a_sound_map(own_map, capsys):
     for part in (f'{len(places(own_map))} places', "frame 'map'", '2048 bits', 'bounds: x',
                  'traverse 1:', 'true pairs (neighbours)'):
         assert part in told
+    assert 'field of view of the mapping camera is not known' in told
+    with PlaceMap.open_file(own_map, writable=True) as opened:
+        opened.set_meta(camera=Camera.from_field_of_view(640, 480, np.pi / 2).to_meta())
+    assert main(['info', str(own_map)]) == 0
+    assert 'mapping camera: 90.0° x 73.7°' in capsys.readouterr().out
     assert main(['verify', str(own_map)]) == 0
     assert 'is sound' in capsys.readouterr().out
 

@@ -3,7 +3,7 @@
 """From a descriptor to an estimate of where the robot is."""
 
 from tetra_vpr_ros.localization.bayes import BayesLocalizer
-from tetra_vpr_ros.localization.belief import MotionModel
+from tetra_vpr_ros.localization.belief.belief import MotionModel
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.factory import LocalizerOptions, make_localizer
 from tetra_vpr_ros.localization.observation import FILTERS, Localizer, View

@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.localization.belief import MotionModel, PlaceBelief
+from tetra_vpr_ros.localization.belief.belief import MotionModel, PlaceBelief
 from tetra_vpr_ros.localization.covariance import mean_pose, pose_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
-from tetra_vpr_ros.localization.evidence import Evidence
-from tetra_vpr_ros.localization.gate import PlausibilityGate
+from tetra_vpr_ros.localization.belief.evidence import Evidence
+from tetra_vpr_ros.localization.belief.gate import PlausibilityGate
 from tetra_vpr_ros.localization.mapped_places import (
     MappedPlaces, RADIUS, SAME_HEADING, turned, UNCALIBRATED)
 from tetra_vpr_ros.localization.observation import View
-from tetra_vpr_ros.localization.place_graph import located, PlaceGraph
-from tetra_vpr_ros.localization.second_look import SecondLook
+from tetra_vpr_ros.localization.belief.place_graph import located, PlaceGraph
+from tetra_vpr_ros.localization.second_look import HEADING_DEVIATION, SecondLook
 from tetra_vpr_ros.localization.second_look.token_evidence import Seen, TokenEvidence
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE, step_bits
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
@@ -245,7 +245,12 @@ class BayesLocalizer:
         scale = self.calibration.covariance_scale if self.calibration else 1.0
         covariance = pose_covariance(mean, self._positions[near], self._quaternions[near],
                                      weights, self.places.floor, scale)
-        moved = self._facing(compose(mean, self._pending), near, weights)
+        moved, heading = compose(mean, self._pending), self._heading(near, weights)
+        if heading is not None:
+            moved = replace(moved, quaternion=heading)
+            # What the places' own headings leave open was seen in this frame.
+            covariance[5, :] = covariance[:, 5] = 0.0
+            covariance[5, 5] = HEADING_DEVIATION**2
         rows = near % len(self.table)
         pose = Pose(moved.position, moved.quaternion, self.places.geodetic_mean(rows, weights))
         if heard is None:
@@ -266,9 +271,9 @@ class BayesLocalizer:
                         0.0 if heard is None else held, rejection, candidates,
                         self.belief.off_map > 0.5)
 
-    def _facing(self, pose: Pose, near: NDArray[np.int64], weights: NDArray[np.float64]
-                ) -> Pose:
-        """Return a pose with the heading that the frame was seen to have against the places."""
+    def _heading(self, near: NDArray[np.int64], weights: NDArray[np.float64]
+                 ) -> NDArray[np.float64] | None:
+        """Return the orientation that the frame was seen to have against places, x y z w."""
         seen, headings = [], []
         for state, weight in zip(near, weights):
             for camera, yaw in enumerate(self._yaws):
@@ -278,9 +283,8 @@ class BayesLocalizer:
                     headings.append(turned(place[None], turn - yaw)[0])
                     seen.append(weight)
         if not seen:
-            return pose
-        mean = mean_pose(np.zeros((len(seen), 3)), np.array(headings), np.array(seen))
-        return replace(pose, quaternion=mean.quaternion)
+            return None
+        return mean_pose(np.zeros((len(seen), 3)), np.array(headings), np.array(seen)).quaternion
 
     def _agreeing(self, best: int, mass: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
         """Return the states with belief that lie near the best and look the same way."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tetra_vpr_ros.localization.bayes import BayesLocalizer
-from tetra_vpr_ros.localization.belief import MotionModel
+from tetra_vpr_ros.localization.belief.belief import MotionModel
 from tetra_vpr_ros.localization.mapped_places import RADIUS
 from tetra_vpr_ros.localization.observation import FILTERS, Localizer
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK, SecondLook

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.localization.estimate import Estimate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces
+from tetra_vpr_ros.localization.second_look import SecondLook
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.vision.local_features import LocalFeatures
@@ -47,6 +48,10 @@ class Localizer(Protocol):
 
     false_match_rate: float
     candidates: int
+
+    @property
+    def second_look(self) -> SecondLook | None:
+        """Return the second look that is taken, or None."""
 
     @property
     def places(self) -> MappedPlaces:

@@ -14,7 +14,7 @@ from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import (
     MappedPlaces, RADIUS, SAME_HEADING, UNCALIBRATED)
 from tetra_vpr_ros.localization.observation import View
-from tetra_vpr_ros.localization.second_look import SecondLook
+from tetra_vpr_ros.localization.second_look import HEADING_DEVIATION, SecondLook
 from tetra_vpr_ros.localization.second_look.token_evidence import Seen, TokenEvidence
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances, nearest_rows
@@ -128,9 +128,10 @@ class SingleFrameLocalizer:
             rejection = (f'ambiguous: {here:.1%} speak for place {best.place_id}, {required:.1%} '
                          'are needed')
         rivals = [c.pose for c in alike if c.score >= best.score - self.margin]
-        return Estimate(best.place_id, best.pose, self._covariance(best.pose, rivals),
-                        best.distance, (1.0 - foreign) * here, rejection,
-                        tuple(found[:self.candidates]), foreign > self.false_match_rate)
+        covariance = self._covariance(best.pose, rivals, look.sees_heading(camera))
+        return Estimate(best.place_id, best.pose, covariance, best.distance,
+                        (1.0 - foreign) * here, rejection, tuple(found[:self.candidates]),
+                        foreign > self.false_match_rate)
 
     def _candidate(self, row: int, distances: NDArray[np.int32], camera: int, turn: float = 0.0,
                    mass: float = 0.0, score: float = math.nan) -> Candidate:
@@ -142,11 +143,15 @@ class SingleFrameLocalizer:
         return (pose.distance_to(other) <= RADIUS * self.places.spacing
                 and abs(float(pose.quaternion @ other.quaternion)) >= SAME_HEADING)
 
-    def _covariance(self, centre: Pose, rivals: Sequence[Pose]) -> NDArray[np.float64]:
+    def _covariance(self, centre: Pose, rivals: Sequence[Pose], heading_seen: bool = False
+                    ) -> NDArray[np.float64]:
+        floor = ONE_PLACE * self.places.floor
+        if heading_seen:
+            floor[5, 5] = min(floor[5, 5], HEADING_DEVIATION**2)
         return pose_covariance(
             centre, np.array([pose.position for pose in rivals]),
             np.array([pose.quaternion for pose in rivals]), np.ones(len(rivals)),
-            ONE_PLACE * self.places.floor)
+            floor)
 
     def _confidence(self, distance: int) -> float:
         if self.calibration is None:

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces, turned
 from tetra_vpr_ros.localization.observation import Localizer, View
+from tetra_vpr_ros.localization.second_look import SecondLook
 from tetra_vpr_ros.localization.single_frame import SingleFrameLocalizer
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
@@ -128,6 +129,11 @@ class VerifyingLocalizer:
     def table(self) -> PlaceTable:
         """Return the places of the map."""
         return self.inner.table
+
+    @property
+    def second_look(self) -> SecondLook | None:
+        """Return the second look of the other localizer, if it takes one."""
+        return self.inner.second_look
 
     @property
     def false_match_rate(self) -> float:

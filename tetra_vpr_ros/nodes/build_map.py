@@ -9,7 +9,7 @@ from pathlib import Path
 import sys
 from typing import Any
 
-from tetra_vpr_ros.command_line import INTERRUPTED, run_command
+from tetra_vpr_ros.command_line import field_of_view, INTERRUPTED, run_command
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError
 from tetra_vpr_ros.vision import ModelError
 
@@ -41,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
         help='store local features of each place, for geometric verification (about 16 kB each)')
     add('--tokens', action=argparse.BooleanOptionalAction, default=True,
         help='store the patch tokens of each place, for the second look (default: yes, 3 kB each)')
+    add('--horizontal-fov', type=field_of_view, default=0.0, metavar='DEG',
+        help="of the camera, degrees, instead of what the bag's camera_info tells")
     add('--frame-id', help="frame of the poses (default: the parent of --tf-frames, else 'map')")
     add('--resume', action='store_true', help='continue an interrupted build')
     add('--append', action='store_true', help='add traverses to an existing map')
@@ -68,6 +70,7 @@ def options_from_arguments(arguments: list[str]) -> BuildOptions:
         model=args.model, keyframe_distance=args.keyframe_distance,
         keyframe_angle=args.keyframe_angle, max_pose_gap=args.max_pose_gap,
         thumbnails=args.thumbnails, features=args.features, tokens=args.tokens,
+        horizontal_fov=args.horizontal_fov,
         frame_id=args.frame_id, resume=args.resume, append=args.append, threads=args.threads,
         workers=args.workers, ray=args.ray)
 

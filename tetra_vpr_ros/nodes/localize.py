@@ -20,6 +20,7 @@ from tetra_vpr_ros.nodes.localizer.camera_frame import CameraFrame
 from tetra_vpr_ros.nodes.localizer.health import Health
 from tetra_vpr_ros.nodes.localizer.inputs import Inputs
 from tetra_vpr_ros.nodes.localizer.latest_frame import LatestFrameWorker
+from tetra_vpr_ros.nodes.localizer.lenses import camera_info_is_wanted
 from tetra_vpr_ros.nodes.localizer.loading import load, Loaded, parameter_getter
 from tetra_vpr_ros.nodes.localizer.measurements import Measurements, take_prior
 from tetra_vpr_ros.nodes.localizer.outputs import NO_IMAGES, SEARCHING
@@ -66,10 +67,16 @@ class LocalizeNode(LifecycleNode):
             f'{len(loaded.places.table)} places of {loaded.place_map.path} in frame '
             f'{loaded.outputs.frame_id!r}, model {loaded.encoder.info.name}, filter '
             f"{self._value('filter')}, loaded in {time.monotonic() - began:.2f} s")
-        if loaded.places.calibration is None:
+        if loaded.judges_nothing:
             self.get_logger().warning(
                 f'{loaded.place_map.path} is not calibrated, so no match will be accepted: '
-                "finish it with 'build_map --resume', or map places that are more than 5 m apart")
+                "finish it with 'build_map --resume', map places that are more than 5 m apart, or "
+                "give it patch tokens with 'vpr_map reencode'")
+        if self._value('second_look') and loaded.lacks_tokens:
+            self.get_logger().info(
+                f'{loaded.place_map.path} has no patch tokens, which the model makes: '
+                f"'vpr_map reencode {loaded.place_map.path}' adds them, and with them a second "
+                'look at the candidates that orders them better')
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -83,13 +90,13 @@ class LocalizeNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         super().on_activate(state)
         self._health = Health()
-        self._measurements.odometry.clear()
+        self._measurements.begin_anew()
         loaded.shared.begin_anew()
         pipeline = Pipeline(self, loaded, self._measurements, transforms, self._relocalize,
                             self._health)
         self._worker = LatestFrameWorker(pipeline.process, len(cameras),
                                          self._value('fusion_window'))
-        self._inputs = self._subscribe(cameras)
+        self._inputs = self._subscribe(cameras, camera_info_is_wanted(self, loaded))
         # Steady: it also ticks while simulated time stands still.
         self._timer = self.create_timer(1.0, self._tick,
                                         clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -108,12 +115,12 @@ class LocalizeNode(LifecycleNode):
         return Transforms(MapToOdom(self, loaded.outputs.frame_id) if broadcasts else None,
                           CameraYaws(self, base, cameras) if base else None)
 
-    def _subscribe(self, cameras: list[str]) -> Inputs:
+    def _subscribe(self, cameras: list[str], with_intrinsics: bool) -> Inputs:
         inputs = Inputs(self, cameras, self._value('image_transport') == 'compressed',
                         self._receive)
         if self._value('odom_topic'):
             inputs.listen_to_odometry(self._value('odom_topic'), self._measurements.add_odometry)
-        if self._value('verification') == 'orb':
+        if with_intrinsics:
             inputs.listen_to_intrinsics(cameras, self._measurements.add_intrinsics)
         inputs.listen_to_priors(self._receive_prior)
         return inputs

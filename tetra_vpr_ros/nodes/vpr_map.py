@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.command_line import INTERRUPTED, run_command
+from tetra_vpr_ros.command_line import field_of_view, INTERRUPTED, run_command
 from tetra_vpr_ros.mapping import BagError, BuildOptions, import_folder, MapError, PlaceMap, Pose
 from tetra_vpr_ros.mapping.calibration import load_calibration
 from tetra_vpr_ros.mapping.sources.image_folder import POSE_SOURCES
@@ -39,6 +39,8 @@ def describe(path: Path) -> str:
         lines.append(
             f'patch tokens of {seen} places, {size / 1e6:.2f} MB: the second look is possible'
             if seen else "no patch tokens, so no second look: 'vpr_map reencode' adds them")
+        lines.append(f'mapping camera: {place_map.camera}' if place_map.camera else
+                     'the field of view of the mapping camera is not known')
         if len(table):
             low, high = table.positions.min(axis=0), table.positions.max(axis=0)
             lines.append('bounds: ' + ', '.join(
@@ -110,6 +112,8 @@ def _add_import_and_reencode(verb: Callable[[str, str], argparse.ArgumentParser]
     entry.add_argument('--thumbnails', action=argparse.BooleanOptionalAction, default=True)
     entry.add_argument('--features', action='store_true')
     _add_tokens(entry)
+    entry.add_argument('--horizontal-fov', type=field_of_view, default=0.0, metavar='DEG',
+                       help='of the camera, degrees')
     entry.add_argument('--resume', action='store_true', help='continue an interrupted import')
     entry.add_argument('--append', action='store_true', help='add to an existing map')
     entry = verb('reencode', 'Encode a map with another model; it is replaced unless --out '
@@ -132,6 +136,7 @@ def _import(options: argparse.Namespace) -> int:
     report = import_folder(options.folder, options.poses, BuildOptions(
         options.map, model=options.model, keyframe_distance=options.keyframe_distance,
         thumbnails=options.thumbnails, features=options.features, tokens=options.tokens,
+        horizontal_fov=options.horizontal_fov,
         frame_id=options.frame_id, resume=options.resume, append=options.append))
     print(report.summary(options.map))
     return INTERRUPTED if report.interrupted else 0

@@ -19,6 +19,7 @@ from tetra_vpr_ros.simulation.level import LEVELS, Pose2D, Sector, WorldError
 import vizdoom
 
 UNITS_PER_METRE = 32.0
+_ZOOM_TICS = 30  # until the engine has turned from one lens to another, some degrees a tic
 _SCENERY = ('Decoration', 'Vegetation', 'Light', 'Obstacle', 'Furniture')
 
 
@@ -108,6 +109,16 @@ class DoomWorld:
         # The engine draws before it has settled on the new floor: one tic more.
         self._game.make_action([0.0], 1)
         return np.array(self._state().screen_buffer), self.pose()
+
+    def set_field_of_view(self, degrees: float) -> None:
+        """
+        Change the lens; the engine begins with one of 90 degrees.
+
+        :param degrees: horizontal field of view.
+        """
+        self._game.send_game_command(f'fov {degrees:g}')
+        for _ in range(_ZOOM_TICS):
+            self._game.make_action([0.0], 1)
 
     def segment(self) -> NDArray[np.uint8]:
         """

@@ -79,6 +79,9 @@ DAMAGE = {
         WHERE key = 'build'""",
     'a recipe without an end': """UPDATE meta SET value = '{"keyframe_distance": Infinity}'
         WHERE key = 'build'""",
+    'a camera that sees nothing': """INSERT INTO meta VALUES ('camera', '{"width": 640,
+        "height": 480, "horizontal_fov": 0.0, "vertical_fov": 1.0}')""",
+    'a camera that is a list': "INSERT INTO meta VALUES ('camera', '[640, 480]')",
     'an origin of two': "INSERT INTO meta VALUES ('geodetic_origin', '[47, 8]')",
     'an origin off the Earth': "INSERT INTO meta VALUES ('geodetic_origin', '[470, 8, 0]')",
     'a calibration that is a list': "UPDATE meta SET value = '[1]' WHERE key = 'calibration'",

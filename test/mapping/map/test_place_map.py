@@ -244,7 +244,7 @@ def test_tokens_of_another_shape_are_refused(path, rng):
     with PlaceMap.create(path, WITH_TOKENS) as new:
         session = new.begin_session('bag1')
         for bad in (tokens[:5], tokens[:, :7], tokens.astype(np.int16)):
-            with pytest.raises(ValueError, match=r'the tokens of a place of this map: uint8 \[6, 8'):
+            with pytest.raises(ValueError, match=r'tokens of a place of this map: uint8 \[6, 8'):
                 new.add_places(session, [replace(place, tokens=bad)])
         assert len(new) == 0
     path.unlink()

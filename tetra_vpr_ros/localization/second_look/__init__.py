@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The second look: candidates are compared by their patch tokens, and believed by that."""
 
-from tetra_vpr_ros.localization.second_look.looking import Looks, SECOND_LOOK, SecondLook
+from tetra_vpr_ros.localization.second_look.looking import (
+    HEADING_DEVIATION, Looks, SECOND_LOOK, SecondLook)
 
-__all__ = ['SECOND_LOOK', 'Looks', 'SecondLook']
+__all__ = ['HEADING_DEVIATION', 'SECOND_LOOK', 'Looks', 'SecondLook']

@@ -18,6 +18,15 @@ from tetra_vpr_ros.vision.match_model import MatchModel
 SECOND_LOOK = 20
 """Candidates that are looked at again: of the right places hardly any is further down."""
 
+HEADING_DEVIATION = math.radians(4.0)
+"""
+Standard deviation of a heading that a second look has measured, radians.
+
+Chosen on second laps through one simulated level (90 degrees of view, 0.3-0.6 m beside the
+first): 95 % of the headings were within 6.7 degrees. Mostly it is the way to the side: near
+things move in the picture as if the camera had been turned.
+"""
+
 _CACHED = 4096  # places whose tokens are kept in memory, 13 MB
 
 
@@ -67,6 +76,22 @@ class SecondLook:
         """
         model = place_map.match_model() if count else None
         return cls(place_map, model, count) if model and place_map.has_tokens() else None
+
+    def see_through(self, camera: int, horizontal_fov: float | None) -> None:
+        """
+        Learn how wide a camera's pictures are.
+
+        :param camera: its index.
+        :param horizontal_fov: radians; None where it is not known.
+        """
+        if horizontal_fov is None:
+            self.fields_of_view.pop(camera, None)
+        else:
+            self.fields_of_view[camera] = horizontal_fov
+
+    def sees_heading(self, camera: int) -> bool:
+        """Tell whether the field of view of a camera is known, so that `turn` is."""
+        return camera in self.fields_of_view
 
     def turn(self, columns: float, camera: int) -> float | None:
         """

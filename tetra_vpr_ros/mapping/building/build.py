@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import TypeVar
 
+from tetra_vpr_ros.mapping.building.mapping_camera import keep_camera
 from tetra_vpr_ros.mapping.building.options import BuildOptions
 from tetra_vpr_ros.mapping.building.parallel import add_with_processes
 from tetra_vpr_ros.mapping.building.parts import Parts
@@ -81,6 +82,7 @@ def _build(options: BuildOptions,
     encoder = PlaceEncoder(options.model, threads=options.threads or os.cpu_count() or 1)
     report = BuildReport()
     with _opened(options, encoder, read) as (place_map, traverses):
+        keep_camera(place_map, traverses, options.horizontal_fov, report)
         try:
             add(place_map, traverses, encoder, options, report, progress)
         except KeyboardInterrupt:

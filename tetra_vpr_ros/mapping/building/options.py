@@ -26,6 +26,7 @@ class BuildOptions:
     :ivar features: store local features of each place, for geometric verification.
     :ivar tokens: store the patch tokens of each place, for the second look, where the model
         has them.
+    :ivar horizontal_fov: of the camera, degrees; 0 takes what the bag's ``camera_info`` tells.
     :ivar frame_id: of the poses; None takes the parent of ``tf_frames``, else ``map``.
     :ivar resume: continue an interrupted build.
     :ivar append: add traverses to an existing map.
@@ -46,6 +47,7 @@ class BuildOptions:
     thumbnails: bool = True
     features: bool = False
     tokens: bool = True
+    horizontal_fov: float = 0.0
     frame_id: str | None = None
     resume: bool = False
     append: bool = False

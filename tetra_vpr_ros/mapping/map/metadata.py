@@ -10,6 +10,7 @@ import json
 import math
 from typing import Any
 
+from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.mapping.map.map_database import MapDatabase
 from tetra_vpr_ros.mapping.map.map_error import damage_told
 from tetra_vpr_ros.mapping.pose import FARTHEST
@@ -56,12 +57,17 @@ def _calibration(value: Any) -> bool:
     return value is None or isinstance(value, dict)
 
 
+def _camera(value: Any) -> bool:
+    Camera.from_meta(value)  # raises ValueError
+    return True
+
+
 _REQUIRED: dict[str, Callable[[Any], bool]] = {
     'model_fingerprint': _text, 'model_name': _text, 'frame_id': _text, 'created': _text,
     'bits': _bits}
 _KNOWN = {**_REQUIRED, 'build': _recipe, 'geodetic_origin': _origin,
           'calibration': _calibration, 'token_grid': _grid, 'token_bits': _bits,
-          'match_model': _match_model}
+          'match_model': _match_model, 'camera': _camera}
 
 
 def token_metadata(model: ModelInfo) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.mapping.map.map_database import MapDatabase
 from tetra_vpr_ros.mapping.map.map_error import MapError, ModelMismatchError
 from tetra_vpr_ros.mapping.map.map_file import check_creatable, create_database, open_database
@@ -110,6 +111,11 @@ class PlaceMap:
     def bits(self) -> int:
         """Return the length of the map's descriptors."""
         return int(read_value(self._db, 'bits'))
+
+    @property
+    def camera(self) -> Camera | None:
+        """Return the mapping camera, or None where it is not known."""
+        return Camera.from_meta(self.meta().get('camera'))
 
     def require_model(self, model: ModelInfo) -> None:
         """

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -17,6 +18,7 @@ import numpy as np
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import get_typestore, Stores
+from tetra_vpr_ros.mapping.camera import Camera, info_topic
 from tetra_vpr_ros.mapping.sources.gps import track_from_fixes
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
@@ -27,8 +29,10 @@ from tqdm import tqdm
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 POSE_TYPES = ('nav_msgs/msg/Odometry', 'geometry_msgs/msg/PoseStamped',
               'geometry_msgs/msg/PoseWithCovarianceStamped', 'sensor_msgs/msg/NavSatFix')
+INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 TF_TYPE = 'tf2_msgs/msg/TFMessage'
 _OLD_TF_TYPE = 'tf/msg/tfMessage'
+_ENOUGH_INFOS = 10  # a driver that is not calibrated says so again and again
 _LATEST = 2**63 - 1  # nanoseconds that a map can hold
 
 Item = TypeVar('Item')
@@ -184,6 +188,27 @@ class BagSource:
             return ImageMessage(_stamp(message, received), received, topic, message)
 
         yield from self._messages([topic], take)
+
+    def camera(self, image_topic: str) -> Camera | None:
+        """
+        Return the camera of an image topic, as the ``camera_info`` beside it tells.
+
+        :returns: None where there is none, or it is not calibrated.
+        """
+        topic = info_topic(image_topic)
+        if self.topics().get(topic) != INFO_TYPE:
+            return None
+
+        def take(_: Connection, _received: int, message: Any) -> Camera | None:
+            matrix = message.K if hasattr(message, 'K') else message.k  # of ROS 1, of ROS 2
+            return Camera.from_intrinsics(message.width, message.height, matrix,
+                                          message.distortion_model)
+
+        try:
+            infos = islice(self._messages([topic], take), _ENOUGH_INFOS)
+            return next((camera for camera in infos if camera is not None), None)
+        except BagError:  # the reading of poses tells of it
+            return None
 
     def pose_track(self, topic: str, origin: Origin | None = None
                    ) -> PoseTrack:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.mapping.sources.bag import BagError, BagSource
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
@@ -26,6 +27,7 @@ class BagTraverse:
     :ivar clock: of the recording.
     :ivar max_gap: nanoseconds between two poses that may be interpolated.
     :ivar count: number of frames.
+    :ivar camera: None where the bag does not tell it.
     :ivar problems: what could not be read so far.
     """
 
@@ -36,6 +38,7 @@ class BagTraverse:
     clock: RecordingClock
     max_gap: int
     count: int
+    camera: Camera | None = None
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -105,4 +108,4 @@ def read_bag(path: Path, wanted: Topics, max_gap: int, origin: Origin | None,
         else:
             track = bag.pose_track(bag.find_pose_topic(wanted.pose), origin)
         return BagTraverse(path, source, topic, track, bag.clock, max_gap,
-                           bag.message_count(topic), bag.problems)
+                           bag.message_count(topic), bag.camera(topic), bag.problems)

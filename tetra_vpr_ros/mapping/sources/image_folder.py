@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.pose import Pose, sound_poses
 from tetra_vpr_ros.mapping.sources.image_poses import (
@@ -32,12 +33,14 @@ class FolderTraverse:
     :ivar folder: of the images.
     :ivar source: by which a map knows it.
     :ivar images: paths, stamps in nanoseconds and poses; None where one is not known.
+    :ivar camera: always None: folders do not tell it.
     :ivar problems: always empty: what cannot be read is an error beforehand.
     """
 
     folder: Path
     source: str
     images: Sequence[tuple[Path, int, Pose | None]]
+    camera: Camera | None = None
     problems: list[str] = field(default_factory=list)
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.vision.decoding import Image
 
@@ -32,10 +33,12 @@ class Traverse(Protocol):
     One drive along a way.
 
     :ivar source: by which a map knows it again.
+    :ivar camera: None where it is not known.
     :ivar problems: what could not be read so far.
     """
 
     source: str
+    camera: Camera | None
     problems: list[str]
 
     @property

@@ -21,7 +21,7 @@ def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
     Write a map beside its final place and swap it in when it is whole.
 
     :param output: of the new map; an existing file is replaced at the end.
-    :param like: a map with the frame of the new one.
+    :param like: a map with the frame and the camera of the new one.
     :param model: of the new map; None for that of the other.
     """
     temporary = output.with_name(output.name + '.tmp')
@@ -34,7 +34,8 @@ def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
                           int(meta.get('token_bits', 0)), like.match_model())
     try:
         with PlaceMap.create(temporary, model, like.frame_id) as new:
-            kept = {key: meta[key] for key in ('build', 'geodetic_origin') if key in meta}
+            kept = {key: meta[key] for key in ('build', 'geodetic_origin', 'camera')
+                    if key in meta}
             new.set_meta(**kept)
             yield new
             found = calibrate(new.places())

@@ -14,6 +14,7 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from tetra_vpr_ros.mapping.camera import info_topic
 
 
 class Inputs:
@@ -46,9 +47,7 @@ class Inputs:
                              on_info: Callable[[int, CameraInfo], None]) -> None:
         """Subscribe to the ``camera_info`` beside each image topic, as drivers publish it."""
         for camera, name in enumerate(image_topics):
-            folder, slash, _ = name.rpartition('/')
-            self._sensor(CameraInfo, f'{folder}{slash}camera_info',
-                         functools.partial(on_info, camera))
+            self._sensor(CameraInfo, info_topic(name), functools.partial(on_info, camera))
 
     def listen_to_priors(self, on_prior: Callable[[PoseWithCovarianceStamped], None]) -> None:
         """Subscribe to poses to start from: RViz's estimate, and a region of our own."""

@@ -14,6 +14,7 @@ import faiss
 from rclpy.lifecycle import LifecycleNode
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, MotionModel
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces
+from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.nodes.localizer.outputs import Outputs
@@ -30,6 +31,7 @@ class Loaded:
     :ivar shared: the localizer; without one until all cameras are known, where tf2 is to be
         asked for them.
     :ivar places: of the map.
+    :ivar mapping_camera: of the map; None where it is not known.
     """
 
     encoder: PlaceEncoder
@@ -37,6 +39,19 @@ class Loaded:
     outputs: Outputs
     shared: SharedLocalizer
     places: MappedPlaces
+    mapping_camera: Camera | None = None
+
+    @property
+    def judges_nothing(self) -> bool:
+        """Tell whether neither calibration nor second look tells right from wrong matches."""
+        localizer = self.shared.localizer
+        looks = localizer is not None and localizer.second_look is not None
+        return self.places.calibration is None and not looks
+
+    @property
+    def lacks_tokens(self) -> bool:
+        """Tell whether the model makes patch tokens and the map has none."""
+        return bool(self.encoder.info.token_bits) and not self.place_map.has_tokens()
 
 
 def parameter_getter(node: LifecycleNode) -> Callable[[str], Any]:
@@ -69,12 +84,13 @@ def load(node: LifecycleNode) -> Loaded:
             raise MapError(f'{place_map.path} holds no place: build it again')
         # Made in any case: what is wrong with the map is told now, not at the first image.
         localizer = make_localizer(place_map, localizer_options(node, yaws or (0.0,)))
+        mapping_camera = place_map.camera
         outputs = Outputs(node, value('frame_id') or place_map.frame_id)
     except MapError:
         place_map.close()
         raise
     shared = SharedLocalizer(localizer if yaws else None, node)
-    return Loaded(encoder, place_map, outputs, shared, localizer.places)
+    return Loaded(encoder, place_map, outputs, shared, localizer.places, mapping_camera)
 
 
 def fixed_yaws(node: LifecycleNode) -> tuple[float, ...] | None:
@@ -109,4 +125,4 @@ def localizer_options(node: LifecycleNode, yaws: tuple[float, ...]) -> Localizer
             'max_speed', 'odometry_noise', 'leave_rate', 'enter_rate'))),
         radius=value('agreement_radius'), margin=value('covariance_margin'),
         sequence_length=value('sequence_length'), verification=value('verification'),
-        fewest_inliers=value('fewest_inliers'))
+        fewest_inliers=value('fewest_inliers'), second_look=value('second_look'))

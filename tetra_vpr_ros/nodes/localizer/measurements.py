@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from tetra_vpr_ros.localization.odometry_buffer import OdometryBuffer
+from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds, pose_from_message
 from tetra_vpr_ros.nodes.localizer.loading import Loaded
 
@@ -23,6 +24,7 @@ class Measurements:
     :ivar odometry: the last poses of it.
     :ivar odom_frame: their frame.
     :ivar intrinsics: of each camera that told them, float64 ``[3, 3]``.
+    :ivar cameras: likewise how much they see.
     """
 
     def __init__(self, node: Node) -> None:
@@ -31,6 +33,13 @@ class Measurements:
         self.odometry = OdometryBuffer()
         self.odom_frame = ''
         self.intrinsics: dict[int, NDArray[np.float64]] = {}
+        self.cameras: dict[int, Camera] = {}
+
+    def begin_anew(self) -> None:
+        """Forget what was measured: the topics may be others than before."""
+        self.odometry.clear()
+        self.intrinsics.clear()
+        self.cameras.clear()
 
     def add_odometry(self, message: Odometry) -> None:
         """Keep a pose of the robot; one that is not finite is ignored."""
@@ -47,6 +56,10 @@ class Measurements:
         matrix = np.array(message.k, float).reshape(3, 3)
         if matrix[0, 0] > 0 and np.isfinite(matrix).all():
             self.intrinsics[camera] = matrix
+        found = Camera.from_intrinsics(message.width, message.height, matrix,
+                                       message.distortion_model)
+        if found is not None:
+            self.cameras[camera] = found
 
 
 def take_prior(message: PoseWithCovarianceStamped, loaded: Loaded, node: Node) -> None:

@@ -14,6 +14,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from tetra_vpr_ros.localization.mapped_places import RADIUS
 from tetra_vpr_ros.localization.observation import FILTERS
+from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.localization.verification import METHODS
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.vision.encoder import OPTIMIZATIONS
@@ -85,6 +86,11 @@ PARAMETERS: tuple[Spec, ...] = (
          -360.0, 360.0),
     Spec('fusion_window', 0.05, 'Seconds within which frames of several cameras count as taken '
          'at the same time.', 0.0, 1.0, when='activate'),
+    Spec('second_look', SECOND_LOOK, 'Candidates that are compared with the frame once more, by '
+         'the patch tokens of the map, and ordered by that; 0 to do without.', 0, 200),
+    Spec('horizontal_fov', 0.0, 'Horizontal field of view of the cameras, degrees; 0 takes what '
+         'camera_info tells, else that of the mapping camera. With it a second look measures the '
+         'heading, and pictures are fitted to the view of the map.', 0.0, 179.0, when='activate'),
     Spec('verification', 'none', "Geometric verification of the best candidates: 'orb' by "
          "epipolar geometry, 'homography' by a plane; needs a map built with --features. It costs "
          'recall when the light changes.', choices=METHODS),
@@ -131,6 +137,8 @@ def check(name: str, value: Any) -> None:
         raise ParameterError(f"{name} must be one of {', '.join(spec.choices)}, not {value!r}")
     if name == 'image_topics' and (not value or not all(value)):
         raise ParameterError('image_topics must name at least one topic, and no empty one')
+    if name == 'horizontal_fov' and 0.0 < value <= 1.0:
+        raise ParameterError(f'horizontal_fov is in degrees: {value:g} is too narrow')
     if name == 'camera_yaws' and not value:
         raise ParameterError('camera_yaws needs a heading for each camera, or one for all')
 

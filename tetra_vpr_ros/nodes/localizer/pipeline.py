@@ -17,12 +17,14 @@ from tetra_vpr_ros.localization.verification import VerifyingLocalizer
 from tetra_vpr_ros.nodes.localizer.camera_frame import CameraFrame, taken_together
 from tetra_vpr_ros.nodes.localizer.conversions import image_from_message
 from tetra_vpr_ros.nodes.localizer.health import Health
+from tetra_vpr_ros.nodes.localizer.lenses import Lenses
 from tetra_vpr_ros.nodes.localizer.loading import Loaded, localizer_options, parameter_getter
 from tetra_vpr_ros.nodes.localizer.measurements import Measurements
 from tetra_vpr_ros.nodes.localizer.outputs import LOCALIZED, SEARCHING, UNKNOWN_PLACE
 from tetra_vpr_ros.nodes.localizer.relocalize import RelocalizeService
 from tetra_vpr_ros.nodes.localizer.transforms import CameraYaws, MapToOdom
 from tetra_vpr_ros.vision import ImageError
+from tetra_vpr_ros.vision.encoder import Encodings
 from tetra_vpr_ros.vision.local_features import extract_features
 
 
@@ -52,6 +54,7 @@ class Pipeline:
         self._node, self._value = node, parameter_getter(node)
         self._loaded, self._measurements, self._transforms = loaded, measurements, transforms
         self._relocalize, self._health = relocalize, health
+        self._lenses = Lenses(node, loaded, measurements)
         self._first_fix = ''
 
     def process(self, frames: Sequence[CameraFrame]) -> None:
@@ -121,8 +124,17 @@ class Pipeline:
 
     def _encode(self, frames: Sequence[CameraFrame], images: Sequence[NDArray[np.uint8]],
                 localizer: Localizer) -> list[View]:
-        descriptors = self._loaded.encoder.encode_batch(images)
-        views = [View(descriptor, frame.camera) for descriptor, frame in zip(descriptors, frames)]
+        encoder, look = self._loaded.encoder, localizer.second_look
+        lenses = [self._lenses.of(frame.camera, frame.topic, image)
+                  for frame, image in zip(frames, images)]
+        seen = [lens(image) for lens, image in zip(lenses, images)]
+        encodings = (Encodings(encoder.encode_batch(seen), None) if look is None
+                     else encoder.encode_with_tokens(seen))
+        if look is not None:
+            for frame, lens in zip(frames, lenses):
+                look.see_through(frame.camera, lens.horizontal_fov)
+        views = [View(descriptor, frame.camera, tokens=tokens)
+                 for (descriptor, tokens), frame in zip(encodings, frames)]
         if isinstance(localizer, VerifyingLocalizer):
             localizer.intrinsics = dict(self._measurements.intrinsics)
             views = [replace(view, features=extract_features(image))
@@ -146,6 +158,7 @@ class Pipeline:
         else:
             state, detail = UNKNOWN_PLACE if estimate.unknown else SEARCHING, estimate.rejection
         outputs.status(state, detail, (
-            ('distance', estimate.distance), ('confidence', f'{estimate.confidence:.4f}'),
-            ('place', estimate.place_id), ('latency_ms', f'{latency * 1e3:.1f}'),
-            ('first_fix', self._first_fix)))
+            ('distance', estimate.distance),
+            ('score', '' if math.isnan(estimate.score) else f'{estimate.score:.4f}'),
+            ('confidence', f'{estimate.confidence:.4f}'), ('place', estimate.place_id),
+            ('latency_ms', f'{latency * 1e3:.1f}'), ('first_fix', self._first_fix)))

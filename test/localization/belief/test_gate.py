@@ -1,6 +1,6 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-from tetra_vpr_ros.localization.gate import PlausibilityGate
+from tetra_vpr_ros.localization.belief.gate import PlausibilityGate
 from worlds import at, SECOND
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.localization.place_graph import _turns, PlaceGraph
+from tetra_vpr_ros.localization.belief.place_graph import _turns, PlaceGraph
 from tetra_vpr_ros.mapping.motion import compose, motion_between, share_of, STILL
 from worlds import at
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.localization.place_graph import PlaceGraph
+from tetra_vpr_ros.localization.belief.place_graph import PlaceGraph
 from tetra_vpr_ros.mapping.motion import share_of
 from tetra_vpr_ros.mapping.pose import Pose
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sample_data import noisy, random_descriptors, walk_descriptors
-from tetra_vpr_ros.localization.evidence import Evidence
+from tetra_vpr_ros.localization.belief.evidence import Evidence
 from tetra_vpr_ros.mapping.calibration import calibrate
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from worlds import BITS, line, make_map

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from tetra_vpr_ros.localization.belief import MotionModel, PlaceBelief
-from tetra_vpr_ros.localization.place_graph import PlaceGraph
+from tetra_vpr_ros.localization.belief.belief import MotionModel, PlaceBelief
+from tetra_vpr_ros.localization.belief.place_graph import PlaceGraph
 from worlds import at
 
 

@@ -1,0 +1,65 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import numpy as np
+import pytest
+from tetra_vpr_ros.mapping.camera import Camera, info_topic
+
+
+def matrix(fx, fy=None, cx=320.0, cy=240.0):
+    return np.array([[fx, 0, cx], [0, fy or fx, cy], [0, 0, 1.0]])
+
+
+def test_a_pinhole_camera():
+    camera = Camera.from_intrinsics(640, 480, matrix(320.0), 'plumb_bob')
+    assert camera.horizontal_fov == pytest.approx(math.pi / 2)
+    assert camera.vertical_fov == pytest.approx(2 * math.atan(0.75))
+    assert camera.extents == pytest.approx((1.0, 0.75))
+    assert camera == Camera.from_field_of_view(640, 480, camera.horizontal_fov)
+    assert str(camera) == '90.0° x 73.7°'
+
+
+def test_a_fisheye_may_see_more_than_half_of_the_world():
+    camera = Camera.from_intrinsics(800, 800, matrix(230.0), 'equidistant')
+    assert math.degrees(camera.horizontal_fov) == pytest.approx(199.3, abs=0.1)
+    assert camera.extents == pytest.approx((400 / 230, 400 / 230))
+    assert 'fisheye' in str(camera)
+    assert Camera.from_intrinsics(800, 800, matrix(230.0), 'plumb_bob').horizontal_fov < math.pi
+
+
+@pytest.mark.parametrize('width, height, k', [
+    (640, 480, np.zeros((3, 3))),  # not calibrated
+    (640, 480, matrix(math.nan)), (640, 480, matrix(math.inf)), (640, 480, matrix(-320.0)),
+    (640, 480, matrix(320.0, -1.0)), (640, 480, matrix(320.0)[:2]), (0, 480, matrix(320.0)),
+    (640, 0, matrix(320.0)), (2**32 - 1, 480, matrix(320.0)),
+    (640, 480, matrix(60000.0)), (640, 480, matrix(1e-300)), (640, 480, matrix(1.0, 1e9))])
+def test_nonsense_is_no_camera(width, height, k):
+    for model in ('plumb_bob', 'equidistant', ''):
+        assert Camera.from_intrinsics(width, height, k, model) is None
+
+
+@pytest.mark.parametrize('degrees', [0.0, -90.0, 180.0, 200.0, math.nan])
+def test_an_impossible_field_of_view_is_refused(degrees):
+    with pytest.raises(ValueError, match='not possible'):
+        Camera.from_field_of_view(640, 480, math.radians(degrees))
+
+
+def test_a_map_gives_back_what_it_keeps():
+    camera = Camera.from_intrinsics(640, 480, matrix(320.0, 384.0))
+    assert Camera.from_meta(camera.to_meta()) == camera
+    assert Camera.from_meta(None) is None
+    sound = camera.to_meta()
+    for wrong in ({}, [], 7, {**sound, 'lens': 1}, {**sound, 'projection': 'flat'},
+                  {**sound, 'width': 640.5}, {**sound, 'horizontal_fov': 4.0},
+                  {**sound, 'vertical_fov': '1'}):
+        with pytest.raises(ValueError, match='no camera'):
+            Camera.from_meta(wrong)
+
+
+@pytest.mark.parametrize('image, info', [
+    ('image', 'camera_info'), ('/image', '/camera_info'),
+    ('/cam/image_raw', '/cam/camera_info'), ('/cam/image_raw/compressed', '/cam/camera_info'),
+    ('cam/image', 'cam/camera_info')])
+def test_the_topic_beside_the_images(image, info):
+    assert info_topic(image) == info
