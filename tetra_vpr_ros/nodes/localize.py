@@ -67,7 +67,8 @@ class LocalizeNode(LifecycleNode):
             f'{len(loaded.places.table)} places of {loaded.place_map.path} in frame '
             f'{loaded.outputs.frame_id!r}, model {loaded.encoder.info.name}, filter '
             f"{self._value('filter')}, loaded in {time.monotonic() - began:.2f} s")
-        if loaded.judges_nothing:
+        looks = self._value('second_look') and loaded.place_map.has_second_look()
+        if loaded.places.calibration is None and not looks:
             self.get_logger().warning(
                 f'{loaded.place_map.path} is not calibrated, so no match will be accepted: '
                 "finish it with 'build_map --resume', map places that are more than 5 m apart, or "

@@ -42,13 +42,6 @@ class Loaded:
     mapping_camera: Camera | None = None
 
     @property
-    def judges_nothing(self) -> bool:
-        """Tell whether neither calibration nor second look tells right from wrong matches."""
-        localizer = self.shared.localizer
-        looks = localizer is not None and localizer.second_look is not None
-        return self.places.calibration is None and not looks
-
-    @property
     def lacks_tokens(self) -> bool:
         """Tell whether the model makes patch tokens and the map has none."""
         return bool(self.encoder.info.token_bits) and not self.place_map.has_tokens()
