@@ -10,48 +10,57 @@ from sample_data import walk_descriptors
 from tetra_vpr_ros.evaluation.recognition.recall import frames_truth
 from tetra_vpr_ros.evaluation.recognition.streams import follow, map_of_frames, score
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer
-from tetra_vpr_ros.vision import ModelInfo
+from tetra_vpr_ros.vision import Encodings, ModelInfo
 
 TRAVERSES = ('day_left', 'day_right', 'night_right')
 
 
-def stream(path, encoder, database, queries, name='bayes'):
-    with map_of_frames(path, encoder.info, database) as opened:
+def stream(path, encoder, places, queries, name='bayes'):
+    with map_of_frames(path, encoder.info, places.descriptors, tokens=places.tokens) as opened:
         return follow(make_localizer(opened, LocalizerOptions(name)), queries)
+
+
+def first(encodings, count):
+    return Encodings(encodings.descriptors[:count], encodings.tokens[:count])
 
 
 @pytest.mark.data
 @pytest.mark.parametrize('database, queries, recall, precision, accepted', [
-    ('day_left', 'night_right', 0.92, 0.99, 0.75),
-    ('day_right', 'night_right', 0.99, 0.99, 0.75),
-    ('day_left', 'day_right', 0.92, 0.95, 0.75)])
-def test_gardens_point_as_a_stream(tmp_path, encoder, benchmark_descriptors, database, queries,
+    ('day_left', 'night_right', 0.97, 0.99, 0.85),
+    ('day_right', 'night_right', 0.99, 0.99, 0.95),
+    ('day_left', 'day_right', 0.97, 0.97, 0.95)])
+def test_gardens_point_as_a_stream(tmp_path, encoder, benchmark_encodings, database, queries,
                                    recall, precision, accepted):
-    truth = frames_truth(200, 200, 2)
-    for name in ('single', 'seqslam', 'bayes'):
-        found = score(stream(tmp_path / f'{name}.vpr', encoder, benchmark_descriptors[database],
-                             benchmark_descriptors[queries], name), truth)
-        print(f'{database} -> {queries} {name:8} recall@1 {100 * found.recall_at_1:.1f} '
-              f'precision {100 * found.precision:.1f} accepted {100 * found.accepted:.1f}')
+    for tolerance in (3, 2):
+        truth = frames_truth(200, 200, tolerance)
+        for name in ('single', 'seqslam', 'bayes'):
+            found = score(stream(
+                tmp_path / f'{name}{tolerance}.vpr', encoder,
+                *(benchmark_encodings(f'gardens_point/{side}') for side in (database, queries)),
+                name), truth)
+            print(f'{database} -> {queries} {name:8} +-{tolerance} recall@1 '
+                  f'{100 * found.recall_at_1:.1f} precision {100 * found.precision:.1f} accepted '
+                  f'{100 * found.accepted:.1f}')
     assert found.recall_at_1 >= recall
     assert found.precision >= precision
     assert found.accepted >= accepted
 
 
 @pytest.mark.data
-def test_another_world_is_unknown(tmp_path, encoder, benchmark_descriptors):
+@pytest.mark.parametrize('name', ['bayes', 'single', 'seqslam'])
+def test_another_world_is_unknown(tmp_path, encoder, benchmark_encodings, name):
+    lap = benchmark_encodings('rtabmap_lap')
     accepted = {}
-    for name in TRAVERSES:
-        accepted[f'lap on {name}'] = sum(e.accepted for e in stream(
-            tmp_path / f'{name}.vpr', encoder, benchmark_descriptors[name],
-            benchmark_descriptors['lap']))
-    for name in TRAVERSES:
-        found = stream(tmp_path / f'lap_{name}.vpr', encoder, benchmark_descriptors['lap'][:40],
-                       benchmark_descriptors[name])
-        accepted[f'{name} on lap'] = sum(e.accepted for e in found)
-    print(accepted)
-    assert sum(accepted.values()) <= 1
-    assert np.mean([e.unknown for e in found]) > 0.9
+    for folder in TRAVERSES:
+        there = benchmark_encodings(f'gardens_point/{folder}')
+        found = stream(tmp_path / f'{folder}.vpr', encoder, there, lap, name)
+        accepted[f'lap on {folder}'] = sum(e.accepted for e in found)
+        found = stream(tmp_path / f'lap_{folder}.vpr', encoder, first(lap, 40), there, name)
+        accepted[f'{folder} on lap'] = sum(e.accepted for e in found)
+    print(name, accepted)
+    assert sum(accepted.values()) <= 2  # of 852: three times the rate that is allowed
+    if name == 'bayes':
+        assert np.mean([e.unknown for e in found]) > 0.9
 
 
 def test_a_score_counts_what_is_true_and_what_is_taken(tmp_path, rng):
@@ -59,7 +68,7 @@ def test_a_score_counts_what_is_true_and_what_is_taken(tmp_path, rng):
     database = walk_descriptors(rng, 60)
     with map_of_frames(tmp_path / 'm.vpr', model, database, spacing=0.5) as opened:
         localizer = make_localizer(opened, LocalizerOptions('single'))
-        estimates = follow(localizer, database[:30], seconds=0.2)
+        estimates = follow(localizer, Encodings(database[:30], None), seconds=0.2)
     assert score(estimates, frames_truth(30, 60, 0)).recall_at_1 == 1.0
     wrong = np.zeros((30, 60), bool)
     wrong[:15] = frames_truth(15, 60, 0)

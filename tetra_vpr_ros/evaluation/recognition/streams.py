@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.localization import Estimate, Localizer, View
 from tetra_vpr_ros.mapping import calibrate, NewPlace, PlaceMap, Pose
-from tetra_vpr_ros.vision import ModelInfo
+from tetra_vpr_ros.vision import Encodings, ModelInfo
 
 _STRAIGHT = np.array([0.0, 0.0, 0.0, 1.0])
 _BEGIN_NS = 1_700_000_000_000_000_000
@@ -45,20 +45,20 @@ def map_of_frames(path: Path, model: ModelInfo, descriptors: NDArray[np.uint8],
     return PlaceMap.open_file(path)
 
 
-def follow(localizer: Localizer, descriptors: NDArray[np.uint8], seconds: float = 1.0,
+def follow(localizer: Localizer, frames: Encodings, seconds: float = 1.0,
            odometry: Sequence[Pose] | None = None) -> list[Estimate]:
     """
     Give a localizer one frame after the other, from a new start.
 
     :param localizer: to be asked.
-    :param descriptors: of the frames, uint8 ``[m, bits / 8]``.
+    :param frames: with tokens where a second look is wanted.
     :param seconds: between two frames.
     :param odometry: pose of the robot at each frame, if that is known.
     """
     localizer.reset()
-    return [localizer.locate([View(row)], _BEGIN_NS + int(i * seconds * 1e9),
-                             odometry[i] if odometry else None)
-            for i, row in enumerate(descriptors)]
+    return [localizer.locate([View(descriptor, tokens=tokens)],
+                             _BEGIN_NS + int(i * seconds * 1e9), odometry[i] if odometry else None)
+            for i, (descriptor, tokens) in enumerate(frames)]
 
 
 @dataclass(frozen=True)
