@@ -22,8 +22,8 @@ HEADING_DEVIATION = math.radians(4.0)
 """
 Standard deviation of a heading that a second look has measured, radians.
 
-Chosen on second laps through one simulated level (90 degrees of view, 0.3-0.6 m beside the
-first): 95 % of the headings were within 6.7 degrees. Mostly it is the way to the side: near
+Set from a second lap through one simulated level, MAP11 (90 degrees of view, 0.3-0.6 m beside
+the first): 95 % of the headings were within 6.7 degrees. Mostly it is the way to the side: near
 things move in the picture as if the camera had been turned.
 """
 
