@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Iterator
 import csv
 import json
+import math
 import os
 from pathlib import Path
 import random
@@ -38,6 +39,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE = 10.0           # frames per second, both laps
+FIELD_OF_VIEW = 90.0  # degrees, the world's
 NEAR, WRONG = 1.0, 3.0  # metres: a recalled place, a wrong match
 
 
@@ -110,12 +112,17 @@ def localize_second_lap(map_file: Path, level: str, poses: list[Pose2D], out: Pa
                     process.kill()
 
 
+def yaw_of(orientation: Any) -> float:
+    """Return the heading of a quaternion of a level robot, radians."""
+    return 2.0 * math.atan2(orientation.z, orientation.w)
+
+
 def evaluate(listener: Any, map_file: Path, out: Path) -> tuple[dict[str, Any], list[Any]]:
     """Compare what was heard with the truth."""
     from demo.figures import Match
     with (out / 'truth.csv').open() as file:
-        truth = {int(row['stamp_ns']): (float(row['x']), float(row['y']))
-                 for row in csv.DictReader(file)}
+        rows = {int(row['stamp_ns']): row for row in csv.DictReader(file)}
+    truth = {stamp: (float(row['x']), float(row['y'])) for stamp, row in rows.items()}
     best = {stamp: (pose.position.x, pose.position.y)
             for stamp, pose in listener.best.items() if stamp in truth}
     near = [np.hypot(*(np.subtract(truth[stamp], point))) <= NEAR
@@ -126,6 +133,9 @@ def evaluate(listener: Any, map_file: Path, out: Path) -> tuple[dict[str, Any], 
     errors = np.array([match.error for match in matches])
     with PlaceMap.open_file(map_file) as place_map:
         places, meta = len(place_map), place_map.meta()
+    turned = [math.remainder(yaw_of(message.pose.pose.orientation) - float(rows[stamp]['yaw']),
+                             2 * math.pi)
+              for stamp, message in listener.matches.items() if stamp in rows]
     latency = np.array(listener.latencies or [np.nan])
     report = {
         'map_places': places,
@@ -133,6 +143,8 @@ def evaluate(listener: Any, map_file: Path, out: Path) -> tuple[dict[str, Any], 
         'queries': len(best),
         'matches': len(matches),
         'median_error_m': round(float(np.median(errors)), 3) if len(errors) else None,
+        'median_heading_error_deg':
+            round(math.degrees(np.median(np.abs(turned))), 2) if turned else None,
         'recall_1m': round(float(np.mean(near)), 4) if near else None,
         'false_match_rate': round(float(np.mean(errors > WRONG)), 4) if len(errors) else None,
         'latency_ms': {'p50': round(float(np.percentile(latency, 50)), 1),
@@ -195,7 +207,8 @@ def main() -> None:
         mapping = record_mapping_lap(world, drive(path, 1.0 / RATE), args.out / 'mapping_bag')
     print('2/5 building the map')
     subprocess.run([sys.executable, '-m', 'tetra_vpr_ros.nodes.build_map',
-                    '--bag', str(args.out / 'mapping_bag'), '--map', str(map_file)], check=True)
+                    '--bag', str(args.out / 'mapping_bag'), '--map', str(map_file),
+                    '--horizontal-fov', str(FIELD_OF_VIEW)], check=True)
     print('3/5 starting the localizer; 4/5 driving the second lap')
     rng = np.random.default_rng(args.seed)
     poses = second_lap(plan, drive(path, 1.5 / RATE, start=float(rng.uniform(0.2, 0.8))), rng)

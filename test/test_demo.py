@@ -25,6 +25,7 @@ def test_the_demo_localizes_and_reports(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((out / 'report.json').read_text())
     assert set(report) == {'map_places', 'frames', 'queries', 'matches', 'median_error_m',
+                           'median_heading_error_deg',
                            'recall_1m', 'false_match_rate', 'latency_ms', 'model', 'bits'}
     assert report['frames'] == 80
     assert report['queries'] == 80
@@ -32,6 +33,7 @@ def test_the_demo_localizes_and_reports(tmp_path):
     assert report['recall_1m'] > 0.8
     assert report['false_match_rate'] < 0.1
     assert report['median_error_m'] < 1.0
+    assert report['median_heading_error_deg'] < 8.0
     assert 0 < report['latency_ms']['p50'] <= report['latency_ms']['p95']
     assert (out / 'mapping_bag' / 'metadata.yaml').exists()
     for name in ('trajectory.png', 'matches.png'):
