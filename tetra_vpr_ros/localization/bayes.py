@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization.belief.belief import MotionModel, PlaceBelief
-from tetra_vpr_ros.localization.covariance import mean_pose, pose_covariance
-from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.belief.evidence import Evidence
 from tetra_vpr_ros.localization.belief.gate import PlausibilityGate
+from tetra_vpr_ros.localization.belief.place_graph import located, PlaceGraph
+from tetra_vpr_ros.localization.covariance import mean_pose, pose_covariance
+from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import (
     MappedPlaces, RADIUS, SAME_HEADING, turned, UNCALIBRATED)
 from tetra_vpr_ros.localization.observation import View
-from tetra_vpr_ros.localization.belief.place_graph import located, PlaceGraph
 from tetra_vpr_ros.localization.second_look import HEADING_DEVIATION, SecondLook
 from tetra_vpr_ros.localization.second_look.token_evidence import Seen, TokenEvidence
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE, step_bits

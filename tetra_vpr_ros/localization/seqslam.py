@@ -16,9 +16,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from tetra_vpr_ros.localization.belief.gate import PlausibilityGate
 from tetra_vpr_ros.localization.covariance import ONE_PLACE, pose_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
-from tetra_vpr_ros.localization.belief.gate import PlausibilityGate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces, UNCALIBRATED
 from tetra_vpr_ros.localization.observation import View
 from tetra_vpr_ros.localization.second_look import SecondLook

@@ -23,8 +23,8 @@ HEADING_DEVIATION = math.radians(5.0)
 Standard deviation of a heading that a second look has measured, radians.
 
 Set from second laps through two simulated levels, MAP11 and E1M1 (90 degrees of view, 0.3-0.6 m
-beside the first): 95 % of the headings were within 7.3 and 10.0 degrees. Mostly it is the way to the side: near
-things move in the picture as if the camera had been turned.
+beside the first): 95 % of the headings were within 7.3 and 10.0 degrees. Mostly it is the way
+to the side: near things move in the picture as if the camera had been turned.
 """
 
 _CACHED = 4096  # places whose tokens are kept in memory, 13 MB
