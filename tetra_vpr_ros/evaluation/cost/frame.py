@@ -10,7 +10,7 @@ import tempfile
 import cv2
 import numpy as np
 from tetra_vpr_ros.evaluation.cost.timing import in_turns, Seconds
-from tetra_vpr_ros.localization import SingleFrameLocalizer
+from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.mapping import calibrate, NewPlace, PlaceMap, Pose
 from tetra_vpr_ros.vision import decode_compressed, PlaceEncoder
 
@@ -19,6 +19,8 @@ def measure_frame(model: Path, threads: int, iterations: int, places: int = 10_0
                   ) -> tuple[dict[str, float], dict[str, float]]:
     """
     Time a whole frame, from JPEG bytes to an accepted estimate, and what precedes the encoder.
+
+    The second look is part of it where the model has patch tokens.
 
     :returns: of the frame, and of decoding with resizing, each ``p50_ms`` and ``p95_ms``.
     """
@@ -29,30 +31,37 @@ def measure_frame(model: Path, threads: int, iterations: int, places: int = 10_0
     picture = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
     data = cv2.imencode('.jpg', picture)[1].tobytes()
     descriptors = rng.integers(0, 256, (places, encoder.bits // 8), dtype=np.uint8)
-    descriptors[0] = encoder.encode(decode_compressed(data))
+    tokens = rng.integers(0, 256, (places, *encoder.info.token_shape), dtype=np.uint8)
+    seen = encoder.encode_with_tokens([decode_compressed(data)])
+    descriptors[0] = seen.descriptors[0]
+    if seen.tokens is not None:
+        tokens[0] = seen.tokens[0]
     straight = np.array([0.0, 0.0, 0.0, 1.0])
     with tempfile.TemporaryDirectory() as folder, \
             PlaceMap.create(Path(folder) / 'line.vpr', encoder.info) as place_map:
         place_map.add_places(place_map.begin_session('benchmark'), [
-            NewPlace(i, Pose(np.array([float(i), 0.0, 0.0]), straight, None), descriptor)
+            NewPlace(i, Pose(np.array([float(i), 0.0, 0.0]), straight, None), descriptor,
+                     tokens=None if seen.tokens is None else tokens[i])
             for i, descriptor in enumerate(descriptors)])
         calibration = calibrate(place_map.places())
         place_map.set_meta(calibration=calibration.to_meta() if calibration else None)
-        localizer = SingleFrameLocalizer(place_map)
+        localizer = make_localizer(place_map, LocalizerOptions('single'))
 
-    def frame() -> None:
-        estimate = localizer.match(encoder.encode(decode_compressed(data)))
-        if not estimate.accepted:
-            raise RuntimeError(f'the frame was not accepted: {estimate.rejection}')
+        def frame() -> None:
+            ((descriptor, own),) = encoder.encode_with_tokens([decode_compressed(data)])
+            estimate = localizer.locate([View(descriptor, tokens=own)], 0)
+            if not estimate.accepted:
+                raise RuntimeError(f'the frame was not accepted: {estimate.rejection}')
 
-    def prepare() -> None:
-        image = decode_compressed(data)
-        cv2.resize(image, (encoder.info.width, encoder.info.height),
-                   interpolation=cv2.INTER_AREA)
+        def prepare() -> None:
+            image = decode_compressed(data)
+            cv2.resize(image, (encoder.info.width, encoder.info.height),
+                       interpolation=cv2.INTER_AREA)
+
+        whole, before = in_turns([frame, prepare], iterations, 'whole frame')
 
     def figures(seconds: Seconds) -> dict[str, float]:
         return {'p50_ms': 1e3 * float(np.median(seconds)),
                 'p95_ms': 1e3 * float(np.percentile(seconds, 95))}
 
-    whole, before = in_turns([frame, prepare], iterations, 'whole frame')
     return figures(whole), figures(before)
