@@ -36,7 +36,7 @@ def test_a_second_look_sees_by_how_much_the_camera_is_turned(world, drive, map_f
     turn = math.radians(12)
     errors, blind = [], []
     with PlaceMap.open_file(map_file) as opened:
-        second_look = SecondLook(opened)
+        second_look = SecondLook.of(opened, 20)
         localizer = SingleFrameLocalizer(opened, second_look=second_look)
         for image, stood in look(world, [pose for _, pose, _ in drive[::8]], turn):
             encoded = encoder.encode_with_tokens([image])
