@@ -33,6 +33,7 @@ from tetra_vpr_ros.localization import FILTERS
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.localization.verification import METHODS
 from tetra_vpr_ros.mapping import BagError, MapError
+from tetra_vpr_ros.mapping.camera import MOUNTS
 from tetra_vpr_ros.vision import default_model_path, ModelError
 
 GEOMETRY = METHODS[1:]
@@ -41,16 +42,18 @@ RERANKINGS = ('tokens', 'none', *GEOMETRY)
 
 
 def encode_all(models: Sequence[Path], methods: Sequence[str], database: Sequence[Path],
-               queries: Sequence[Path], tokens: bool) -> list[Encoded]:
+               queries: Sequence[Path], tokens: bool, camera_mount: str = 'forward'
+               ) -> list[Encoded]:
     """Encode both folders with everything that was asked for."""
-    return ([encode_with_model(model, database, queries, tokens) for model in models]
+    return ([encode_with_model(model, database, queries, tokens, camera_mount)
+             for model in models]
             + [encode_with(name, database, queries) for name in methods])
 
 
 def evaluate_folders(database: Path, queries: Path, ground_truth: str,
                      models: Sequence[Path] = (), methods: Sequence[str] = (),
                      filters: Sequence[str] = ('single',), reranking: str | None = None,
-                     exclude_recent: int | None = None
+                     exclude_recent: int | None = None, camera_mount: str = 'forward'
                      ) -> tuple[list[Result], list[tuple[Encoded, Answers]], NDArray[np.bool_]]:
     """
     Measure methods on two folders of images.
@@ -65,6 +68,8 @@ def evaluate_folders(database: Path, queries: Path, ground_truth: str,
         None is tokens where a model has them.
     :param exclude_recent: each frame of one drive, in both folders the same, is answered only
         by earlier ones, but not by so many before it; for the filter ``single``.
+    :param camera_mount: of `MOUNTS`; where it is ``down``, of four turns of each query the one
+        that looks most like a place is taken. Methods without a model know no turns.
     :returns: a result for each method and filter, what it was made from, and the truth.
     :raises DatasetError: a folder, an image or the ground truth cannot be used, or tokens are
         asked for that a model does not have.
@@ -92,7 +97,7 @@ def evaluate_folders(database: Path, queries: Path, ground_truth: str,
         return answer(encoded, name, second_look)
 
     results, made = [], []
-    for encoded in encode_all(models, methods, places, asked, tokens):
+    for encoded in encode_all(models, methods, places, asked, tokens, camera_mount):
         for name in filters:
             rows = {name: answered(encoded, name, 0)}
             if encoded.token_bytes:
@@ -132,6 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     add('--exclude-recent', type=_whole, metavar='N',
         help='one drive against itself: a frame is answered only by frames more than N\n'
         'before it (0: any earlier one)')
+    add('--camera-mount', choices=MOUNTS, default='forward',
+        help='of a camera that looks straight down (down), each query is encoded in four\n'
+        'quarter turns, and the best is taken (default: forward)')
     add('--map', type=Path, metavar='FILE.vpr', help='instead of folders: a map …')
     add('--bag', type=Path, metavar='BAG', help='… and a drive with poses in its frame')
     add('--radius', type=float, default=5.0, metavar='M',
@@ -147,7 +155,8 @@ def _parser() -> argparse.ArgumentParser:
 def _on_folders(options: argparse.Namespace) -> list[Result]:
     results, made, truth = evaluate_folders(
         options.database, options.queries, options.ground_truth, options.model, options.method,
-        options.filters, options.rerank, options.exclude_recent)
+        options.filters, options.rerank, options.exclude_recent,
+        options.camera_mount)
     if options.report:
         from tetra_vpr_ros.evaluation.recognition.report import folders_report
         files = images_of(options.database), images_of(options.queries)
@@ -192,6 +201,9 @@ def main(args: Sequence[str] | None = None) -> int:
     if options.rerank in GEOMETRY and any(drive):
         parser.error(f'--rerank {options.rerank} looks at pictures: name --database and '
                      '--queries')
+    if options.camera_mount == 'down' and (any(drive) or options.method or options.report):
+        parser.error('--camera-mount down turns the queries of a folder for a model: leave out '
+                     '--map and --bag, --method and --report')
     try:
         if options.report:
             options.report.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tetra_vpr_ros.localization.bayes import BayesLocalizer
 from tetra_vpr_ros.localization.belief.belief import MotionModel
@@ -13,8 +13,10 @@ from tetra_vpr_ros.localization.observation import FILTERS, Localizer
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK, SecondLook
 from tetra_vpr_ros.localization.seqslam import SequenceLocalizer
 from tetra_vpr_ros.localization.single_frame import SingleFrameLocalizer
+from tetra_vpr_ros.localization.upright import DownwardLocalizer
 from tetra_vpr_ros.localization.verification import VerifyingLocalizer
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
+from tetra_vpr_ros.mapping.camera import MOUNTS
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 
 
@@ -35,6 +37,8 @@ class LocalizerOptions:
     :ivar fewest_inliers: of a verified match; 0 for the method's own.
     :ivar second_look: candidates that are compared by their patch tokens, where the map has
         them; 0 for none.
+    :ivar camera_mount: one of `MOUNTS`; with ``down`` a localizer is shown four turns of each
+        frame, see `View`.
     """
 
     name: str = 'bayes'
@@ -48,6 +52,7 @@ class LocalizerOptions:
     verification: str = 'none'
     fewest_inliers: int = 0
     second_look: int = SECOND_LOOK
+    camera_mount: str = 'forward'
 
 
 def make_localizer(place_map: PlaceMap, options: LocalizerOptions) -> Localizer:
@@ -58,8 +63,16 @@ def make_localizer(place_map: PlaceMap, options: LocalizerOptions) -> Localizer:
     :param options: what to make.
     :raises MapError: the map is damaged, was calibrated by another version, or lacks
         the features to verify with.
-    :raises ValueError: there is no such filter or verification.
+    :raises ValueError: there is no such filter, verification or camera mount.
     """
+    if options.camera_mount not in MOUNTS:
+        raise ValueError(f"camera_mount must be one of {', '.join(MOUNTS)}, not "
+                         f'{options.camera_mount!r}')
+    if options.camera_mount == 'down':
+        # However it is turned, such a camera sees the places below it.
+        same = replace(options, camera_mount='forward',
+                       camera_yaws=(0.0,) * len(options.camera_yaws))
+        return DownwardLocalizer(make_localizer(place_map, same), options.camera_yaws)
     rate, count, yaws = options.false_match_rate, options.candidates, options.camera_yaws
     look = SecondLook.of(place_map, options.second_look)
     localizer: Localizer

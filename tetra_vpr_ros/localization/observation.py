@@ -30,12 +30,15 @@ class View:
     :ivar camera: index of the camera.
     :ivar features: for geometric verification, where that is wanted.
     :ivar tokens: of the patches, for a second look, uint8 ``[rows*columns, token_bits / 8]``.
+    :ivar quarter_turns: by which the picture was turned before it was encoded, 0..3,
+        counter-clockwise as by ``np.rot90``; of a camera that looks down.
     """
 
     descriptor: NDArray[np.uint8]
     camera: int = 0
     features: LocalFeatures | None = None
     tokens: NDArray[np.uint8] | None = None
+    quarter_turns: int = 0
 
 
 class Localizer(Protocol):

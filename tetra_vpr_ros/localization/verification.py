@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
-from tetra_vpr_ros.localization.mapped_places import MappedPlaces, turned
+from tetra_vpr_ros.localization.mapped_places import turned
 from tetra_vpr_ros.localization.observation import Localizer, View
-from tetra_vpr_ros.localization.second_look import SecondLook
 from tetra_vpr_ros.localization.single_frame import SingleFrameLocalizer
+from tetra_vpr_ros.localization.wrapping import WrappingLocalizer
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.vision.local_features import LocalFeatures
 
@@ -91,7 +90,7 @@ def compare(query: LocalFeatures, reference: LocalFeatures, method: str,
     return Geometry(0 if mask is None else int(mask.sum()), yaw)
 
 
-class VerifyingLocalizer:
+class VerifyingLocalizer(WrappingLocalizer):
     """
     Another localizer whose best candidates are looked at again.
 
@@ -113,53 +112,12 @@ class VerifyingLocalizer:
         if not place_map.has_features():
             raise MapError(f'{place_map.path} has no local features to verify with: build it '
                            "with build_map --features, or set 'verification' to none")
-        self.inner = inner
+        super().__init__(inner)
         self.method = method
         self.fewest_inliers = fewest_inliers or _ENOUGH[method]
         self.intrinsics: dict[int, NDArray[np.float64]] = {}
         self._looked_at = looked_at
         self._features = lru_cache(maxsize=_CACHED)(place_map.features)
-
-    @property
-    def places(self) -> MappedPlaces:
-        """Return what was read of the map."""
-        return self.inner.places
-
-    @property
-    def table(self) -> PlaceTable:
-        """Return the places of the map."""
-        return self.inner.table
-
-    @property
-    def second_look(self) -> SecondLook | None:
-        """Return the second look of the other localizer, if it takes one."""
-        return self.inner.second_look
-
-    @property
-    def false_match_rate(self) -> float:
-        """Return the share of wrong matches that is allowed."""
-        return self.inner.false_match_rate
-
-    @false_match_rate.setter
-    def false_match_rate(self, value: float) -> None:
-        self.inner.false_match_rate = value
-
-    @property
-    def candidates(self) -> int:
-        """Return how many places an estimate lists."""
-        return self.inner.candidates
-
-    @candidates.setter
-    def candidates(self, value: int) -> None:
-        self.inner.candidates = value
-
-    def reset(self) -> None:
-        """Forget what was seen."""
-        self.inner.reset()
-
-    def set_prior(self, pose: Pose, covariance: NDArray[np.float64]) -> None:
-        """Start from a pose that is roughly known."""
-        self.inner.set_prior(pose, covariance)
 
     def locate(self, views: Sequence[View], stamp_ns: int, odometry: Pose | None = None
                ) -> Estimate:

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MOUNTS = ('forward', 'down')
+"""Ways to mount a camera: with an upright, or looking straight down."""
+
 PINHOLE, EQUIDISTANT = 'pinhole', 'equidistant'
 _FISHEYE_MODELS = ('equidistant', 'fisheye', 'kannala_brandt')
 _NARROWEST, _WIDEST = math.radians(1.0), math.radians(180.0)

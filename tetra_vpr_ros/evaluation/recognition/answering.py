@@ -46,19 +46,22 @@ def answer(encoded: Encoded, filter_name: str, second_look: int = 0, progress: b
                                f'not {filter_name}')
         return _by_cosine(encoded)
     tokens = encoded.database_tokens if second_look else None
-    options = LocalizerOptions(filter_name, candidates=_MOST, second_look=second_look)
+    options = LocalizerOptions(filter_name, candidates=_MOST, second_look=second_look,
+                               camera_mount='down' if encoded.turned else 'forward')
     with tempfile.TemporaryDirectory() as folder, map_of_frames(
             Path(folder) / 'places.vpr', _model_of(encoded), encoded.database, tokens=tokens
             ) as place_map:
         localizer = make_localizer(place_map, options)
         found, seconds = [], []
-        asked = Encodings(encoded.queries, None if tokens is None else encoded.query_tokens)
-        for i, (descriptor, own) in enumerate(tqdm(
-                asked, total=len(encoded.queries), desc=f'{encoded.name}/{filter_name}',
+        asked = (Encodings(encoded.queries, encoded.query_tokens), *encoded.turned)
+        for i, turns in enumerate(tqdm(
+                zip(*asked), total=len(encoded.queries), desc=f'{encoded.name}/{filter_name}',
                 disable=not progress, leave=False)):
             began = time.perf_counter()
-            found.append(localizer.locate([View(descriptor, tokens=own)],
-                                          _BEGIN_NS + i * _SECOND_NS))
+            views = [View(descriptor, tokens=None if tokens is None else own,
+                          quarter_turns=quarters)
+                     for quarters, (descriptor, own) in enumerate(turns)]
+            found.append(localizer.locate(views, _BEGIN_NS + i * _SECOND_NS))
             seconds.append(time.perf_counter() - began)
     size = encoded.bytes_per_place + (encoded.token_bytes if second_look else 0)
     return collected(found, np.array(seconds) + encoded.seconds, localizer, filter_name, size)

@@ -10,6 +10,7 @@ for among those before it, but not among the last, which show nearly the same.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 import time
 
 import numpy as np
@@ -48,9 +49,29 @@ def answer_earlier(encoded: Encoded, recent: int, second_look: int = 0, progress
     :param progress: show a bar.
     :returns: answers, of which none is accepted or refused: there is no map to calibrate.
     """
+    each = [_answer(side, recent, second_look, progress) for side in _sides(encoded)]
+    # Of a camera that looks down, the turn whose best match is best.
+    best = np.argmax([answers.scores for answers in each], axis=0)
+    frames = np.arange(len(best))
+    ranked = np.stack([answers.ranked for answers in each])[best, frames]
+    scores = np.stack([answers.scores for answers in each])[best, frames]
+    seconds = np.sum([answers.seconds for answers in each], axis=0) + encoded.seconds
+    # Frames without an earlier one have no answer: they come after all others.
+    scores[ranked[:, 0] < 0] = scores[ranked[:, 0] >= 0].min(initial=0.0) - 1.0
+    return replace(each[0], ranked=ranked, scores=scores, seconds=seconds)
+
+
+def _sides(encoded: Encoded) -> list[Encoded]:
+    """Return the frames as they are, and turned where the camera looks down."""
+    return [encoded, *(replace(encoded, queries=turned.descriptors, query_tokens=turned.tokens)
+                       for turned in encoded.turned)]
+
+
+def _answer(encoded: Encoded, recent: int, second_look: int, progress: bool) -> Answers:
+    """Answer one turn of the frames; the seconds are of the search alone."""
     count = len(encoded.queries)
     ranked = np.full((count, max(RANKS)), -1, np.int64)
-    scores, seconds = np.zeros(count), encoded.seconds.copy()
+    scores, seconds = np.zeros(count), np.zeros(count)
     look = _second_look(encoded, second_look)
     for row in tqdm(range(count), desc=f'{encoded.name}/earlier', disable=not progress,
                     leave=False):
@@ -61,10 +82,8 @@ def answer_earlier(encoded: Encoded, recent: int, second_look: int = 0, progress
             scores[row] = -apart[order[0]]
             if look is not None:
                 order, scores[row] = look(row, order, apart)
-        seconds[row] += time.perf_counter() - began
+        seconds[row] = time.perf_counter() - began
         ranked[row, :len(order)] = order[:max(RANKS)]
-    # Frames without an earlier one have no answer: they come after all others.
-    scores[ranked[:, 0] < 0] = scores.min(initial=0.0) - 1.0
     return Answers(ranked, scores, None, seconds,
                    encoded.bytes_per_place + (encoded.token_bytes if look else 0))
 

@@ -19,6 +19,7 @@ from tetra_vpr_ros.vision import ModelInfo, PlaceEncoder
 from tetra_vpr_ros.vision.decoding import Image
 from tetra_vpr_ros.vision.encoder import Encodings
 from tetra_vpr_ros.vision.local_features import extract_features
+from tetra_vpr_ros.vision.quarter_turns import quarter_turned
 from tqdm import tqdm
 
 BASELINES = ('hog', 'orb-bow')
@@ -40,6 +41,8 @@ class Encoded:
     :ivar database_tokens: uint8 ``[n, rows*columns, token_bits / 8]``, or None.
     :ivar query_tokens: likewise; both or none.
     :ivar model: that encoded; None for a method without one.
+    :ivar turned: the queries turned by one, two and three quarters, where the camera looks
+        down; else none.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Encoded:
     database_tokens: NDArray[np.uint8] | None = None
     query_tokens: NDArray[np.uint8] | None = None
     model: ModelInfo | None = None
+    turned: tuple[Encodings, ...] = ()
 
     @property
     def binary(self) -> bool:
@@ -93,7 +97,7 @@ def encoding(encoder: PlaceEncoder, tokens: bool) -> Callable[[Sequence[Image]],
 
 
 def encode_with_model(model: Path, database: Sequence[Path], queries: Sequence[Path],
-                      tokens: bool = True) -> Encoded:
+                      tokens: bool = True, camera_mount: str = 'forward') -> Encoded:
     """
     Encode with a model file.
 
@@ -101,20 +105,33 @@ def encode_with_model(model: Path, database: Sequence[Path], queries: Sequence[P
     :param database: image files of the places.
     :param queries: image files of the queries.
     :param tokens: encode the patch tokens in the same run, where the model has them.
+    :param camera_mount: one of `MOUNTS`; where it is ``down``, each query is encoded in four
+        turns, in one batch.
     :raises ModelError: the model cannot be used.
     :raises DatasetError: an image does not decode.
     """
     encoder = PlaceEncoder(model, threads=0)
     encode = encoding(encoder, tokens and encoder.info.match_model is not None)
 
-    def describe(image: NDArray[np.uint8]) -> Encodings:
+    height, width = read_image(database[0]).shape[:2]
+
+    def describe(image: Image) -> Encodings:
         return encode([image])
 
+    def describe_turned(image: Image) -> Encodings:
+        return encode(quarter_turned(image, width / height))
+
     found, _ = _each(database, describe, f'{model.stem}: database')
-    sought, seconds = _each(queries, describe, f'{model.stem}: queries')
-    places, asked = Encodings.joined(found), Encodings.joined(sought)
+    sought, seconds = _each(queries, describe_turned if camera_mount == 'down' else describe,
+                            f'{model.stem}: queries')
+    places, every = Encodings.joined(found), Encodings.joined(sought)
+    turns = len(every.descriptors) // len(queries)
+    asked, *turned = (
+        Encodings(every.descriptors[turn::turns],
+                  None if every.tokens is None else every.tokens[turn::turns])
+        for turn in range(turns))
     return Encoded(model.stem, places.descriptors, asked.descriptors, seconds, places.tokens,
-                   asked.tokens, encoder.info)
+                   asked.tokens, encoder.info, tuple(turned))
 
 
 def require_tokens(models: Sequence[Path]) -> None:
