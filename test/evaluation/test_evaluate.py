@@ -219,3 +219,23 @@ def test_options_that_do_not_go_together(capsys, asked, says):
     with pytest.raises(SystemExit):
         main(asked)
     assert says in capsys.readouterr().err
+
+
+def test_queries_that_stand_on_their_heads(folders, tmp_path, capsys):
+    turned = tmp_path / 'turned'
+    turned.mkdir()
+    for path in sorted(folders[1].iterdir())[::5]:
+        picture = cv2.imread(str(path))
+        cv2.imwrite(str(turned / path.name), np.rot90(picture, 2))
+    found = {}
+    for mount in ('forward', 'down'):
+        assert main(['--database', str(folders[0]), '--queries', str(turned), '--ground-truth',
+                     'utm:1.0', '--camera-mount', mount, '--json',
+                     str(tmp_path / f'{mount}.json')]) == 0
+        rows = json.loads((tmp_path / f'{mount}.json').read_text())
+        found[mount] = {row['filter']: row['recall']['1'] for row in rows}
+    assert found['forward']['single+tokens'] < 0.5
+    assert found['down']['single+tokens'] > 0.8
+    with pytest.raises(SystemExit):
+        main(['--map', 'a.vpr', '--bag', 'b', '--camera-mount', 'down'])
+    assert 'camera-mount' in capsys.readouterr().err

@@ -72,3 +72,17 @@ def test_a_narrower_camera_is_fitted_to_the_map(bring_up, probe, wall, lens_map)
     assert 'the camera sees 77.3°' in localizer.log
     best = [message.poses[0].position.x for message in probe.received['/vpr/candidates'][1:]]
     assert np.allclose(best, [wall[i][1].x for i in range(11, 16)], atol=0.6)
+
+
+def test_a_camera_that_looks_down_has_no_upright(bring_up, probe, wall, wall_map):
+    """The robot drives over its map backwards: its pictures stand on their heads."""
+    turned = [(stamp, pose, np.ascontiguousarray(np.rot90(image, 2)))
+              for stamp, pose, image in wall]
+    localizer = bring_up(map=wall_map, image_topics=['/cam/image_raw'], filter='single',
+                         camera_mount='down')
+    robot = Robot(probe, turned, '/cam/image_raw')
+    robot.wait(localizer)
+    robot.show(range(10, 14))
+    best = [message.poses[0].position.x for message in probe.received['/vpr/candidates']]
+    assert np.allclose(best, [wall[i][1].x for i in range(10, 14)], atol=0.6)
+    assert abs(heading(probe)) == pytest.approx(180.0, abs=1.0)

@@ -17,6 +17,7 @@ from tetra_vpr_ros.localization.observation import FILTERS
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.localization.verification import METHODS
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
+from tetra_vpr_ros.mapping.camera import MOUNTS
 from tetra_vpr_ros.vision.encoder import OPTIMIZATIONS
 
 INITIAL_POSES = ('off', 'on_relocalize', 'first_fix')
@@ -88,6 +89,9 @@ PARAMETERS: tuple[Spec, ...] = (
          'at the same time.', 0.0, 1.0, when='activate'),
     Spec('second_look', SECOND_LOOK, 'Candidates that are compared with the frame once more, by '
          'the patch tokens of the map, and ordered by that; 0 to do without.', 0, 200),
+    Spec('camera_mount', 'forward', "How the cameras look: 'forward', or 'down', where a picture "
+         'has no upright: it is tried in four quarter turns, and the best tells the heading.',
+         choices=MOUNTS),
     Spec('horizontal_fov', 0.0, 'Horizontal field of view of the cameras, degrees; 0 takes what '
          'camera_info tells, else that of the mapping camera. With it a second look measures the '
          'heading, and pictures are fitted to the view of the map.', 0.0, 179.0, when='activate'),

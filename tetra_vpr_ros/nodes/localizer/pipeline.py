@@ -26,6 +26,7 @@ from tetra_vpr_ros.nodes.localizer.transforms import CameraYaws, MapToOdom
 from tetra_vpr_ros.vision import ImageError
 from tetra_vpr_ros.vision.encoder import Encodings
 from tetra_vpr_ros.vision.local_features import extract_features
+from tetra_vpr_ros.vision.quarter_turns import quarter_turned
 
 
 @dataclass(frozen=True)
@@ -128,17 +129,23 @@ class Pipeline:
         lenses = [self._lenses.of(frame.camera, frame.topic, image)
                   for frame, image in zip(frames, images)]
         seen = [lens(image) for lens, image in zip(lenses, images)]
-        encodings = (Encodings(encoder.encode_batch(seen), None) if look is None
-                     else encoder.encode_with_tokens(seen))
+        down = self._value('camera_mount') == 'down'
+        turns = [quarter_turned(picture) if down else [picture] for picture in seen]
+        pictures = [picture for part in turns for picture in part]
+        encodings = (Encodings(encoder.encode_batch(pictures), None) if look is None
+                     else encoder.encode_with_tokens(pictures))
         if look is not None:
             for frame, lens in zip(frames, lenses):
-                look.see_through(frame.camera, lens.horizontal_fov)
-        views = [View(descriptor, frame.camera, tokens=tokens)
-                 for (descriptor, tokens), frame in zip(encodings, frames)]
+                # What a camera that looks down sees move to the side is no turn.
+                look.see_through(frame.camera, None if down else lens.horizontal_fov)
+        taken = [(frame.camera, quarters) for frame, part in zip(frames, turns)
+                 for quarters in range(len(part))]
+        views = [View(descriptor, camera, tokens=tokens, quarter_turns=quarters)
+                 for (descriptor, tokens), (camera, quarters) in zip(encodings, taken)]
         if isinstance(localizer, VerifyingLocalizer):
             localizer.intrinsics = dict(self._measurements.intrinsics)
-            views = [replace(view, features=extract_features(image))
-                     for view, image in zip(views, images)]
+            views = [replace(view, features=extract_features(picture))
+                     for view, picture in zip(views, pictures if down else images)]
         return views
 
     def _tell(self, estimate: Estimate, stamp: Any, latency: float, forgotten: int) -> None:
