@@ -49,6 +49,7 @@ def test_info_and_verify_of_a_sound_map(own_map, capsys):
     ('UPDATE place SET stamp_ns = 7 WHERE id IN (3, 4)', '1 places have the traverse and stamp'),
     ('UPDATE session SET complete = 0', 'is not complete'),
     ("DELETE FROM meta WHERE key = 'calibration'; DELETE FROM token", 'not calibrated'),
+    ('DELETE FROM token WHERE place < 4', '3 of '),
     ("UPDATE token SET tokens = x'00' WHERE place = 3",
      'place 3 has tokens of 1 bytes instead of 3136'),
     ("UPDATE place SET descriptor = x'00' WHERE id = 3", 'place 3 has a descriptor of 1 bytes'),

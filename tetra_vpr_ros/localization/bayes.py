@@ -145,9 +145,8 @@ class BayesLocalizer:
         """
         Return the probability about a pose above which it is accepted.
 
-        The discount of the evidence makes the belief cautious: over thousands of
-        frames of other laps and other light the wrong share of what was accepted
-        at belief b stayed below (1 - b)^2 (docs/localization.md).
+        Over thousands of frames of other laps and other light the wrong share of what
+        was accepted at belief b stayed below (1 - b)^2 (docs/localization.md).
         """
         return 1.0 - math.sqrt(self.false_match_rate)
 

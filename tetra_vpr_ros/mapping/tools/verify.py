@@ -23,6 +23,7 @@ def problems(path: Path) -> list[str]:
             found = place_map.integrity()
             table = place_map.places()
             sessions = place_map.sessions()
+            seen = place_map.tokens_size()[0]
             judged = load_calibration(place_map) is not None or place_map.has_second_look()
     except MapError as error:
         return [str(error)]
@@ -35,6 +36,9 @@ def problems(path: Path) -> list[str]:
         found.append(f'places belong to traverses that are not listed: {sorted(unknown)}')
     found += [f'traverse {s.source} is not complete: finish it with build_map --resume'
               for s in sessions if not s.complete]
+    if 0 < seen < len(table):
+        found.append(f'{len(table) - seen} of {len(table)} places have no patch tokens, so that the '
+                     f'second look passes them over: run vpr_map reencode {path}')
     if not judged and len(table):
         found.append(f'not calibrated: run calibrate_map --map {path}, or, where no two places '
                      f'are more than 5 m apart, vpr_map reencode {path} for a second look')
