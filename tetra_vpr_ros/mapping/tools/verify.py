@@ -37,8 +37,8 @@ def problems(path: Path) -> list[str]:
     found += [f'traverse {s.source} is not complete: finish it with build_map --resume'
               for s in sessions if not s.complete]
     if 0 < seen < len(table):
-        found.append(f'{len(table) - seen} of {len(table)} places have no patch tokens, so that the '
-                     f'second look passes them over: run vpr_map reencode {path}')
+        found.append(f'{len(table) - seen} of {len(table)} places have no patch tokens, so that '
+                     f'the second look passes them over: run vpr_map reencode {path}')
     if not judged and len(table):
         found.append(f'not calibrated: run calibrate_map --map {path}, or, where no two places '
                      f'are more than 5 m apart, vpr_map reencode {path} for a second look')
