@@ -69,13 +69,12 @@ def draw_trajectory(path: Path, plan: FloorPlan, mapping: Points, second: Points
     figure.savefig(path, dpi=110)
 
 
-def draw_matches(path: Path, rows: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8], str]]
-                 ) -> None:
-    """Draw query beside matched reference, two pairs a row, each with a line of text."""
+def draw_matches(path: Path, rows: Sequence[tuple[Sequence[NDArray[np.uint8]], str]]) -> None:
+    """Draw pictures side by side, two rows in one, each with a line of text."""
     tiles = []
-    for query, reference, text in rows:
+    for pictures, text in rows:
         pair = np.hstack([cv2.resize(image, (320, 240), interpolation=cv2.INTER_AREA)
-                          for image in (query, reference)])
+                          for image in pictures])
         pair = cv2.copyMakeBorder(pair, 0, 26, 0, 8, cv2.BORDER_CONSTANT, value=(255,) * 3)
         cv2.putText(pair, text, (6, 259), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1,
                     cv2.LINE_AA)

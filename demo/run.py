@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping import PlaceMap
+from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan, FloorPlan
@@ -157,7 +158,7 @@ def evaluate(listener: Any, map_file: Path, out: Path) -> tuple[dict[str, Any], 
 
 def draw(report: dict[str, Any], matches: list[Any], plan: FloorPlan,
          mapping: NDArray[np.float64], second: list[Pose2D], map_file: Path, level: str,
-         out: Path) -> None:
+         out: Path, encoder: PlaceEncoder) -> None:
     """Draw both pictures; the queries are rendered again from where they were taken."""
     from demo.figures import draw_matches, draw_trajectory
     driven = np.array([[p.x, p.y] for p in second])
@@ -175,9 +176,17 @@ def draw(report: dict[str, Any], matches: list[Any], plan: FloorPlan,
             at = int(np.argmin(np.hypot(*(driven - match.truth).T)))
             query = SECOND_LAP_CAMERA.apply(world.look(second[at])[0], rng)
             place = int(np.argmin(np.hypot(*(table.positions[:, :2] - match.estimate).T)))
-            jpeg = place_map.thumbnail(int(table.ids[place]))
-            assert jpeg is not None  # build_map stores them by default
-            rows.append((query, decode_compressed(jpeg), f'error {match.error:.2f} m'))
+            # What the descriptor alone would have taken it for.
+            nearest = int(np.argmin(hamming_distances(encoder.encode(query)[None],
+                                                      table.descriptors)[0]))
+            off = float(np.hypot(*(table.positions[nearest, :2] - match.truth)))
+            pictures = [query]
+            for row in (place, nearest):
+                jpeg = place_map.thumbnail(int(table.ids[row]))
+                assert jpeg is not None  # build_map stores them by default
+                pictures.append(decode_compressed(jpeg))
+            rows.append((pictures, f'query; its match, {match.error:.2f} m off; by the descriptor '
+                         f'of this frame alone, {off:.2f} m'))
     draw_matches(out / 'matches.png', rows)
 
 
@@ -217,7 +226,8 @@ def main() -> None:
     listener = localize_second_lap(map_file, args.level, poses, args.out, args.in_step)
     print('5/5 comparing with the truth')
     report, matches = evaluate(listener, map_file, args.out)
-    draw(report, matches, plan, mapping, poses, map_file, args.level, args.out)
+    draw(report, matches, plan, mapping, poses, map_file, args.level, args.out,
+         encoder)
     (args.out / 'report.json').write_text(json.dumps(report, indent=2) + '\n')
     print(f"\n{'':2}{'level':<22}{args.level}")
     for key, value in report.items():
