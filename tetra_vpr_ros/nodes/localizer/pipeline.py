@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from tetra_vpr_ros.localization import Estimate, Localizer, make_localizer, View
+from tetra_vpr_ros.localization.upright import DownwardLocalizer
 from tetra_vpr_ros.localization.verification import VerifyingLocalizer
 from tetra_vpr_ros.nodes.localizer.camera_frame import CameraFrame, taken_together
 from tetra_vpr_ros.nodes.localizer.conversions import image_from_message
@@ -129,7 +130,9 @@ class Pipeline:
         lenses = [self._lenses.of(frame.camera, frame.topic, image)
                   for frame, image in zip(frames, images)]
         seen = [lens(image) for lens, image in zip(lenses, images)]
-        down = self._value('camera_mount') == 'down'
+        # Not the parameter, which may have changed since the localizer was made.
+        down = isinstance(localizer, DownwardLocalizer)
+        asked = localizer.inner if isinstance(localizer, DownwardLocalizer) else localizer
         turns = [quarter_turned(picture) if down else [picture] for picture in seen]
         pictures = [picture for part in turns for picture in part]
         encodings = (Encodings(encoder.encode_batch(pictures), None) if look is None
@@ -142,8 +145,9 @@ class Pipeline:
                  for quarters in range(len(part))]
         views = [View(descriptor, camera, tokens=tokens, quarter_turns=quarters)
                  for (descriptor, tokens), (camera, quarters) in zip(encodings, taken)]
-        if isinstance(localizer, VerifyingLocalizer):
-            localizer.intrinsics = dict(self._measurements.intrinsics)
+        if isinstance(asked, VerifyingLocalizer):
+            # They are of the picture as it was taken, not of its turns.
+            asked.intrinsics = {} if down else dict(self._measurements.intrinsics)
             views = [replace(view, features=extract_features(picture))
                      for view, picture in zip(views, pictures if down else images)]
         return views
