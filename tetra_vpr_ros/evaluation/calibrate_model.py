@@ -14,14 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tetra_vpr_ros.command_line import run_command
-from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, images_of, read_image
+from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, images_of
 from tetra_vpr_ros.evaluation.recognition.ground_truth import read_truth
 from tetra_vpr_ros.evaluation.recognition.matching import fit_match_model, LabelledPlaces
-from tetra_vpr_ros.vision import Encodings, ModelError, PlaceEncoder
+from tetra_vpr_ros.evaluation.recognition.recall import encode_files
+from tetra_vpr_ros.vision import ModelError, PlaceEncoder
 from tetra_vpr_ros.vision.match_model import MatchModel
-from tqdm import tqdm
-
-_BATCH = 8
 
 
 def calibrate_model(model: Path, places: Sequence[tuple[Path, str]], foreign: Sequence[Path],
@@ -46,22 +44,14 @@ def calibrate_model(model: Path, places: Sequence[tuple[Path, str]], foreign: Se
     for folder, spec in places:
         files = images_of(folder)
         found, asked = files[::2], files[1::2]
-        sets.append(LabelledPlaces(folder.name, _encode(encoder, found),
-                                   _encode(encoder, asked),
+        sets.append(LabelledPlaces(folder.name, encode_files(encoder, found, progress=True),
+                                   encode_files(encoder, asked, progress=True),
                                    read_truth(spec, found, asked)))
-    strange: list[Encodings] = [_encode(encoder, images_of(folder)[::every])
-                                for folder in foreign]
+    strange = [encode_files(encoder, images_of(folder)[::every], progress=True)
+               for folder in foreign]
     fitted = fit_match_model(sets, strange, encoder.info.token_grid)
     _write(model, fitted, output)
     return fitted
-
-
-def _encode(encoder: PlaceEncoder, files: Sequence[Path]) -> Encodings:
-    starts = tqdm(range(0, len(files), _BATCH), unit='batch', leave=False,
-                  desc=files[0].parent.name)
-    return Encodings.joined([
-        encoder.encode_with_tokens([read_image(file) for file in files[start:start + _BATCH]])
-        for start in starts])
 
 
 def _write(model: Path, fitted: MatchModel, output: Path) -> None:

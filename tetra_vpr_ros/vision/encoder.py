@@ -160,16 +160,17 @@ class PlaceEncoder:
         """
         return self._run(images, {'descriptor': (self.bits // 8,)})[0]
 
-    def encode_with_tokens(self, images: Sequence[Image]) -> Encodings:
+    def encode_with_tokens(self, images: Sequence[Image], wanted: bool = True) -> Encodings:
         """
         Encode images, in the same run to the patch tokens of a second look.
 
         :param images: each RGB uint8 ``[H, W, 3]``.
+        :param wanted: False leaves the tokens out, which are then not computed.
         :returns: descriptors, and tokens where the model has them.
         :raises ValueError: an image is not RGB uint8, or is empty.
         :raises ModelError: the model fails, because its file is damaged.
         """
-        if not self.info.token_bits:
+        if not wanted or not self.info.token_bits:
             return Encodings(self.encode_batch(images), None)
         return Encodings(*self._run(images, {'descriptor': (self.bits // 8,),
                                              'tokens': self.info.token_shape}))

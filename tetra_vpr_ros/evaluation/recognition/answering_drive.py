@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.evaluation.recognition.answering import collected
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
-from tetra_vpr_ros.evaluation.recognition.methods import encoding
 from tetra_vpr_ros.evaluation.recognition.metrics import Answers, RANKS
 from tetra_vpr_ros.localization import Estimate, LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
@@ -62,7 +61,6 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
     :raises DatasetError: no frame has a pose.
     """
     encoder = PlaceEncoder(model, threads=0)
-    encode = encoding(encoder, tokens=second_look > 0)
     with PlaceMap.open_file(map_file) as place_map, BagSource(bag) as source:
         place_map.require_model(encoder.info)
         localizer = make_localizer(place_map, LocalizerOptions(
@@ -79,7 +77,8 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
                 continue
             began = time.perf_counter()
             try:
-                (descriptor, tokens), = encode([frame.decode()])
+                (descriptor, tokens), = encoder.encode_with_tokens([frame.decode()],
+                                                                   second_look > 0)
             except ImageError:
                 continue
             estimates.append(localizer.locate([View(descriptor, tokens=tokens)],

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 import time
@@ -89,13 +90,6 @@ def _each(files: Sequence[Path], describe: Callable[[NDArray[np.uint8]], Descrip
     return rows, np.array(seconds)
 
 
-def encoding(encoder: PlaceEncoder, tokens: bool) -> Callable[[Sequence[Image]], Encodings]:
-    """Return what encodes pictures, with patch tokens only if these are wanted: they cost time."""
-    if tokens:
-        return encoder.encode_with_tokens
-    return lambda images: Encodings(encoder.encode_batch(images), None)
-
-
 def encode_with_model(model: Path, database: Sequence[Path], queries: Sequence[Path],
                       tokens: bool = True, camera_mount: str = 'forward') -> Encoded:
     """
@@ -111,8 +105,8 @@ def encode_with_model(model: Path, database: Sequence[Path], queries: Sequence[P
     :raises DatasetError: an image does not decode.
     """
     encoder = PlaceEncoder(model, threads=0)
-    encode = encoding(encoder, tokens and encoder.info.match_model is not None)
-
+    encode = partial(encoder.encode_with_tokens,
+                     wanted=tokens and encoder.info.match_model is not None)
     height, width = read_image(database[0]).shape[:2]
 
     def describe(image: Image) -> Encodings:

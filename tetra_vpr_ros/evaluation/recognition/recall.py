@@ -12,17 +12,21 @@ from tetra_vpr_ros.evaluation.recognition.dataset import read_image
 from tetra_vpr_ros.mapping.map.hamming_index import HammingIndex
 from tetra_vpr_ros.vision import PlaceEncoder
 from tetra_vpr_ros.vision.encoder import Encodings
+from tqdm import tqdm
 
 
-def encode_files(encoder: PlaceEncoder, files: list[Path], batch: int = 8) -> Encodings:
+def encode_files(encoder: PlaceEncoder, files: list[Path], batch: int = 8,
+                 progress: bool = False) -> Encodings:
     """
     Encode image files.
 
+    :param progress: show a bar.
     :returns: descriptors, and tokens where the model has them, of all files.
     :raises DatasetError: a file does not decode; it is named.
     """
     parts = [encoder.encode_with_tokens([read_image(path) for path in files[start:start + batch]])
-             for start in range(0, len(files), batch)]
+             for start in tqdm(range(0, len(files), batch), desc='encoding', unit='batch',
+                               leave=False, disable=not progress)]
     return Encodings.joined(parts) if parts else encoder.encode_with_tokens([])
 
 

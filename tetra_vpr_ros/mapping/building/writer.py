@@ -18,7 +18,7 @@ from tetra_vpr_ros.mapping.map.places import NewPlace
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.traverse import Frame, Traverse
 from tetra_vpr_ros.vision.decoding import Image, ImageError
-from tetra_vpr_ros.vision.encoder import Encodings, PlaceEncoder
+from tetra_vpr_ros.vision.encoder import PlaceEncoder
 from tetra_vpr_ros.vision.local_features import extract_features
 from tqdm import tqdm
 
@@ -112,8 +112,7 @@ def _store(place_map: PlaceMap, session: int, encoder: PlaceEncoder, waiting: Se
     if not waiting:
         return 0
     images = [image for _, _, image in waiting]
-    encodings = (encoder.encode_with_tokens(images) if options.tokens
-                 else Encodings(encoder.encode_batch(images), None))
+    encodings = encoder.encode_with_tokens(images, options.tokens)
     place_map.add_places(session, [
         NewPlace(stamp, pose, descriptor, thumbnail_of(image) if options.thumbnails else None,
                  extract_features(image) if options.features else None, tokens)

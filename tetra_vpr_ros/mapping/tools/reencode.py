@@ -44,16 +44,12 @@ def reencode(path: Path, output: Path, encoder: PlaceEncoder, from_bags: bool = 
     with PlaceMap.open_file(path) as place_map:
         place_map.require_sound()
         table = place_map.places()
-        look = encoder.encode_with_tokens if tokens else partial(_descriptors_only, encoder)
+        look = partial(encoder.encode_with_tokens, wanted=tokens)
         encode = (_FromBags(place_map, table, look, progress) if from_bags
                   else partial(_from_thumbnails, place_map, table, look))
         with rewritten(output, place_map, encoder.info) as new:
             return copy_places(place_map, table, new, np.ones(len(table), bool), None, progress,
                                encode)
-
-
-def _descriptors_only(encoder: PlaceEncoder, images: Sequence[Image]) -> Encodings:
-    return Encodings(encoder.encode_batch(images), None)
 
 
 def _from_thumbnails(place_map: PlaceMap, table: PlaceTable, look: Look,

@@ -25,7 +25,6 @@ from tetra_vpr_ros.nodes.localizer.outputs import LOCALIZED, SEARCHING, UNKNOWN_
 from tetra_vpr_ros.nodes.localizer.relocalize import RelocalizeService
 from tetra_vpr_ros.nodes.localizer.transforms import CameraYaws, MapToOdom
 from tetra_vpr_ros.vision import ImageError
-from tetra_vpr_ros.vision.encoder import Encodings
 from tetra_vpr_ros.vision.local_features import extract_features
 from tetra_vpr_ros.vision.quarter_turns import quarter_turned
 
@@ -135,8 +134,7 @@ class Pipeline:
         asked = localizer.inner if isinstance(localizer, DownwardLocalizer) else localizer
         turns = [quarter_turned(picture) if down else [picture] for picture in seen]
         pictures = [picture for part in turns for picture in part]
-        encodings = (Encodings(encoder.encode_batch(pictures), None) if look is None
-                     else encoder.encode_with_tokens(pictures))
+        encodings = encoder.encode_with_tokens(pictures, look is not None)
         if look is not None:
             for frame, lens in zip(frames, lenses):
                 # What a camera that looks down sees move to the side is no turn.
