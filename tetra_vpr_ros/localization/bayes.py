@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization.belief.belief import MotionModel, PlaceBelief
-from tetra_vpr_ros.localization.belief.evidence import Evidence
+from tetra_vpr_ros.localization.belief.evidence import Evidence, novelty_of
 from tetra_vpr_ros.localization.belief.gate import PlausibilityGate
 from tetra_vpr_ros.localization.belief.place_graph import located, PlaceGraph
 from tetra_vpr_ros.localization.covariance import mean_pose, pose_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import (
-    MappedPlaces, RADIUS, SAME_HEADING, turned, UNCALIBRATED)
+    MappedPlaces, RADIUS, required_belief, SAME_HEADING, turned, UNCALIBRATED)
 from tetra_vpr_ros.localization.observation import View
 from tetra_vpr_ros.localization.second_look import HEADING_DEVIATION, SecondLook
 from tetra_vpr_ros.localization.second_look.token_evidence import Seen, TokenEvidence
@@ -70,11 +70,10 @@ class BayesLocalizer:
         self._yaws = tuple(camera_yaws)
         self._evidence = Evidence(self.calibration) if self.calibration else None
         self.second_look = second_look
-        self._token_evidence = (TokenEvidence(second_look, self.table.ids, self.places.bits)
-                                if second_look else None)
+        self._token_evidence = TokenEvidence.of(second_look, self.places)
         self._radius = radius * self.places.spacing
-        self._step_bits = max(self.calibration.step_bits if self.calibration
-                              else step_bits(self.table), 1.0)
+        self._step_bits = (self.calibration.step_bits if self.calibration
+                           else step_bits(self.table))
         count, cameras = len(self.table), len(self._yaws)
         self._positions, self._quaternions = self.table.positions, self.table.quaternions
         if self._yaws != (0.0,):
@@ -148,7 +147,7 @@ class BayesLocalizer:
         Over thousands of frames of other laps and other light the wrong share of what
         was accepted at belief b stayed below (1 - b)^2 (docs/localization.md).
         """
-        return 1.0 - math.sqrt(self.false_match_rate)
+        return required_belief(self.false_match_rate)
 
     def locate(self, views: Sequence[View], stamp_ns: int, odometry: Pose | None = None
                ) -> Estimate:
@@ -176,7 +175,7 @@ class BayesLocalizer:
         if seen is not None and self._token_evidence is not None:
             best, below = self._token_evidence.log_ratios(seen)
             said = min(best, _CLEAR) + below
-            weighted = self._token_evidence.weighted(seen, novelty, first)
+            weighted = self._token_evidence.weighted(best, below, novelty, first)
         elif self._evidence is not None:
             said = self._evidence.log_ratios(bits, first)
             weighted = np.float32(novelty**2) * said
@@ -191,7 +190,7 @@ class BayesLocalizer:
 
     def _look(self, view: View, bits: NDArray[np.int32]) -> Seen | None:
         """Look again at the nearest places and at those that are believed in."""
-        if self._token_evidence is None or view.tokens is None:
+        if self._token_evidence is None:
             return None
         places = self._seen_from[view.camera][self.belief.places >= _BELIEVED]
         seen = self._token_evidence.see(view.tokens, bits, np.unique(places[places >= 0]))
@@ -208,7 +207,7 @@ class BayesLocalizer:
         if last is None:
             return 1.0
         bits = int(hamming_distances(view.descriptor[None], last[None])[0, 0])
-        return min(1.0, bits / self._step_bits)
+        return novelty_of(bits, self._step_bits)
 
     def _predict(self, stamp_ns: int, odometry: Pose | None, novelty: float) -> None:
         last_stamp, last_odometry = self._last_stamp, self._last_odometry

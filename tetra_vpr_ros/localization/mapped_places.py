@@ -25,6 +25,15 @@ SAME_HEADING = math.cos(math.radians(60.0) / 2)
 UNCALIBRATED = 'the map is not calibrated'
 
 
+def required_belief(false_match_rate: float) -> float:
+    """
+    Return the probability about a pose above which it is accepted.
+
+    :param false_match_rate: share of wrong matches that is allowed, 0..1.
+    """
+    return 1.0 - math.sqrt(false_match_rate)
+
+
 @dataclass(frozen=True)
 class MappedPlaces:
     """

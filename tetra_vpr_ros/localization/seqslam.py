@@ -60,8 +60,7 @@ class SequenceLocalizer:
         self._length = length
         self._yaws = tuple(camera_yaws)
         self.second_look = second_look
-        self._evidence = (TokenEvidence(second_look, self.table.ids, self.places.bits)
-                          if second_look else None)
+        self._evidence = TokenEvidence.of(second_look, self.places)
         self._gate = PlausibilityGate(6.0 * self.places.spacing, max_speed)
         sessions = self.table.sessions
         first = np.concatenate([[0], np.flatnonzero(np.diff(sessions)) + 1])
@@ -113,8 +112,7 @@ class SequenceLocalizer:
         if self._is_new(view.descriptor):
             self._rows.append(row)
             self._last = view.descriptor
-            seen = (self._evidence.see(view.tokens, bits)
-                    if self._evidence is not None and view.tokens is not None else None)
+            seen = self._evidence.see(view.tokens, bits) if self._evidence else None
             if seen is not None:
                 self._ratios.append(seen.of_the_map)
         else:
@@ -151,13 +149,12 @@ class SequenceLocalizer:
             return UNCALIBRATED
         if len(self._rows) < self._length:
             return f'{len(self._rows)} of {self._length} views of the sequence'
-        if self.second_look is not None and self._ratios:
+        if self._evidence is not None and self._ratios:
             # Of one frame's ratio is known how often foreign worlds reach it: the mean of
             # several, which depend on each other, does so less often.
-            foreign = self.second_look.model.foreign_share(float(np.mean(self._ratios)))
-            if foreign > self.false_match_rate:
-                return (f'{foreign:.2%} of the pictures of foreign worlds look as much like this '
-                        f'map; {self.false_match_rate:.2%} are allowed')
+            foreign = self._evidence.foreign(float(np.mean(self._ratios)), self.false_match_rate)
+            if foreign:
+                return foreign
         if score <= self.threshold:
             return (f'a score of {score:.2f}; more than {self.threshold:.2f} is accepted at a '
                     f'false-match rate of {self.false_match_rate:g}')

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tetra_vpr_ros.localization.covariance import ONE_PLACE, pose_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import (
-    MappedPlaces, RADIUS, SAME_HEADING, UNCALIBRATED)
+    MappedPlaces, RADIUS, required_belief, SAME_HEADING, UNCALIBRATED)
 from tetra_vpr_ros.localization.observation import View
 from tetra_vpr_ros.localization.second_look import HEADING_DEVIATION, SecondLook
 from tetra_vpr_ros.localization.second_look.token_evidence import Seen, TokenEvidence
@@ -51,8 +51,7 @@ class SingleFrameLocalizer:
         self.candidates = candidates
         self.margin = margin
         self.second_look = second_look
-        self._evidence = (TokenEvidence(second_look, self.table.ids, self.places.bits)
-                          if second_look else None)
+        self._evidence = TokenEvidence.of(second_look, self.places)
         self._yaws = tuple(camera_yaws)
 
     @property
@@ -88,10 +87,10 @@ class SingleFrameLocalizer:
         if not len(self.table):
             return Estimate(-1, None, np.eye(6), self.places.bits, 0.0, 'the map is empty', ())
         distances = hamming_distances(descriptor[None], self.table.descriptors)[0]
-        if self._evidence is not None and tokens is not None:
+        if self._evidence is not None:
             seen = self._evidence.see(tokens, distances)
             if seen is not None:
-                return self._most_alike(seen, self._evidence.look, distances, camera)
+                return self._most_alike(seen, self._evidence, distances, camera)
         return self._nearest(distances, camera)
 
     def _nearest(self, distances: NDArray[np.int32], camera: int) -> Estimate:
@@ -106,9 +105,10 @@ class SingleFrameLocalizer:
                         best.distance, self._confidence(best.distance), rejection, candidates,
                         bool(rejection) and self.calibration is not None)
 
-    def _most_alike(self, seen: Seen, look: SecondLook, distances: NDArray[np.int32],
+    def _most_alike(self, seen: Seen, evidence: TokenEvidence, distances: NDArray[np.int32],
                     camera: int) -> Estimate:
         """Return the likeliest of the places that were looked at, accepted by its tokens."""
+        look = evidence.look
         order = np.lexsort((seen.rows, -seen.shares))
         found = []
         for at in order:
@@ -118,20 +118,16 @@ class SingleFrameLocalizer:
         best = found[0]
         alike = [c for c in found if self._agree(best.pose, c.pose)]
         here = sum(c.mass for c in alike)
-        foreign = look.model.foreign_share(seen.of_the_map)
-        required = 1.0 - math.sqrt(self.false_match_rate)
-        rejection = ''
-        if foreign > self.false_match_rate:
-            rejection = (f'{foreign:.2%} of the pictures of foreign worlds look as much like this '
-                         f'map; {self.false_match_rate:.2%} are allowed')
-        elif here < required:
+        foreign = evidence.foreign(seen.of_the_map, self.false_match_rate)
+        rejection, required = foreign, required_belief(self.false_match_rate)
+        if not foreign and here < required:
             rejection = (f'ambiguous: {here:.1%} speak for place {best.place_id}, {required:.1%} '
                          'are needed')
         rivals = [c.pose for c in alike if c.score >= best.score - self.margin]
         covariance = self._covariance(best.pose, rivals, look.sees_heading(camera))
         return Estimate(best.place_id, best.pose, covariance, best.distance,
-                        (1.0 - foreign) * here, rejection, tuple(found[:self.candidates]),
-                        foreign > self.false_match_rate)
+                        (1.0 - look.model.foreign_share(seen.of_the_map)) * here, rejection,
+                        tuple(found[:self.candidates]), bool(foreign))
 
     def _candidate(self, row: int, distances: NDArray[np.int32], camera: int, turn: float = 0.0,
                    mass: float = 0.0, score: float = math.nan) -> Candidate:

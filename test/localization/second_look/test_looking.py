@@ -92,9 +92,9 @@ def test_the_probabilities_of_places_and_of_being_off_the_map_are_bayes_rule(
     whole = math.log((1 - HIDDEN) * ratio + HIDDEN)
     assert np.log(np.exp(ratios.astype(float)).mean()) == pytest.approx(whole, abs=1e-3)
     assert np.argmax(ratios) == 7
-    assert np.allclose(evidence.weighted(seen, 1.0, first=False), ratios, atol=1e-5)
-    assert np.allclose(evidence.weighted(seen, 0.1, first=True), ratios, atol=1e-5)
-    assert not evidence.weighted(seen, 0.0, first=False).any()
+    assert np.allclose(evidence.weighted(best, below, 1.0, first=False), ratios, atol=1e-5)
+    assert np.allclose(evidence.weighted(best, below, 0.1, first=True), ratios, atol=1e-5)
+    assert not evidence.weighted(best, below, 0.0, first=False).any()
 
 
 @pytest.mark.parametrize('name', ['bayes', 'single'])

@@ -49,7 +49,6 @@ class Evidence:
         self.bits: NDArray[np.float32] = np.maximum(
             _bits_table(calibration), 0.0).astype(np.float32)
         """Nats of a distance of 0, 1, 2 … bits, to be added."""
-        self._step_bits = max(calibration.step_bits, 1.0)
 
     def log_ratios(self, distances: NDArray[np.int32], first: bool = False
                    ) -> NDArray[np.float32]:
@@ -65,15 +64,17 @@ class Evidence:
         near = self.bits if first else np.float32(DISCOUNT) * self.bits
         return np.asarray(self.scores[bins] + near[distances], np.float32)
 
-    def novelty(self, bits: int) -> float:
-        """
-        Return how much of a new view a frame is, compared with the one before.
 
-        :param bits: distance between the two frames.
-        :returns: 0 for the same picture, 1 for one as different as that of the next
-            place of the map, or more so.
-        """
-        return min(1.0, bits / self._step_bits)
+def novelty_of(bits: int, step_bits: float) -> float:
+    """
+    Return how much of a new view a frame is, compared with the one before.
+
+    :param bits: distance between the two frames.
+    :param step_bits: distance of consecutive places of the map.
+    :returns: 0 for the same picture, 1 for one as different as that of the next
+        place of the map, or more so.
+    """
+    return min(1.0, bits / max(step_bits, 1.0))
 
 
 def _score_table(calibration: Calibration) -> Table:

@@ -9,8 +9,10 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from tetra_vpr_ros.localization.mapped_places import MappedPlaces
 from tetra_vpr_ros.localization.second_look.looking import Looks, SecondLook
 from tetra_vpr_ros.mapping.calibration import standing_out
+from tetra_vpr_ros.mapping.map.hamming_index import nearest_rows
 
 HIDDEN = 0.05
 """Share of the frames of a known place that look like none: somebody stands in the way."""
@@ -62,18 +64,24 @@ class TokenEvidence:
         self.look, self.model = look, look.model
         self._ids, self._bits = ids, bits
 
-    def see(self, tokens: NDArray[np.uint8], distances: NDArray[np.int32],
+    @classmethod
+    def of(cls, look: SecondLook | None, places: MappedPlaces) -> TokenEvidence | None:
+        """Return the evidence of a map's places; None where no second look is taken."""
+        return cls(look, places.table.ids, places.bits) if look is not None else None
+
+    def see(self, tokens: NDArray[np.uint8] | None, distances: NDArray[np.int32],
             believed: NDArray[np.int64] | None = None) -> Seen | None:
         """
         Look at the nearest places, and at those that are believed in.
 
-        :param tokens: of the frame, uint8 ``[rows*columns, token_bits / 8]``.
+        :param tokens: of the frame, uint8 ``[rows*columns, token_bits / 8]``, or None.
         :param distances: to all places, bits, ``[n]``.
         :param believed: rows of places that are looked at in any case, ascending.
-        :returns: None where no place has tokens.
+        :returns: None where the frame or all places are without tokens.
         """
-        count = min(self.look.count, len(distances))
-        nearest = np.argpartition(distances, count - 1)[:count]
+        if tokens is None:
+            return None
+        nearest = nearest_rows(distances, self.look.count)
         rows = np.sort(nearest) if believed is None else np.union1d(nearest, believed)
         looks = self.look(tokens, self._ids[rows])
         if not len(looks.ids):
@@ -104,7 +112,23 @@ class TokenEvidence:
         best = np.float32(ratios.max())
         return best, ratios - best
 
-    def weighted(self, seen: Seen, novelty: float, first: bool) -> NDArray[np.float32]:
+    def foreign(self, ratio: float, false_match_rate: float) -> str:
+        """
+        Say why a frame may be one of a foreign world.
+
+        :param ratio: see `Seen.of_the_map`.
+        :param false_match_rate: share of such frames that may be accepted, 0..1.
+        :returns: empty where hardly any reaches the ratio.
+        """
+        share = self.model.foreign_share(ratio)
+        if share <= false_match_rate:
+            return ''
+        return (f'{share:.2%} of the pictures of foreign worlds look as much like this map; '
+                f'{false_match_rate:.2%} are allowed')
+
+    @staticmethod
+    def weighted(best: np.float32, below: NDArray[np.float32], novelty: float, first: bool
+                 ) -> NDArray[np.float32]:
         """
         Return how the belief is to change: ``e_i`` as far as the frame is news.
 
@@ -113,12 +137,12 @@ class TokenEvidence:
         says of being on the map. Where on it the robot is, frames between two places tell
         better than one, and count by the novelty itself.
 
-        :param seen: of the frame.
+        :param best: see `log_ratios`.
+        :param below: see `log_ratios`.
         :param novelty: of the view, 0..1.
         :param first: the frame depends on none before it.
         :returns: float32 ``[n]``.
         """
-        best, below = self.log_ratios(seen)
         if first:
             return np.asarray(best + below, np.float32)
         return np.asarray(np.float32(novelty**2) * best + np.float32(novelty) * below,

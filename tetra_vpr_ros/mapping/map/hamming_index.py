@@ -81,8 +81,8 @@ class HammingIndex:
             bits = hamming_distances(query[None], self._descriptors)[0]
             # faiss.knn_hamming takes as long, but ties at the k-th would be lost, and its
             # threads wait for each other where a core is busy (150 ms instead of 25).
-            near[row], found[row] = (part[:k] for part in self._sorted(
-                bits, np.flatnonzero(bits <= np.partition(bits, k - 1)[k - 1])))
+            rows = nearest_rows(bits, k, self._ids)
+            near[row], found[row] = bits[rows], self._ids[rows]
         return near, found
 
     def search_radius(self, query: NDArray[np.uint8], radius: int) -> tuple[Distances, Ids]:
@@ -112,18 +112,21 @@ class HammingIndex:
                 f'{descriptors.dtype} {descriptors.shape}')
 
 
-def nearest_rows(distances: NDArray[np.int32], k: int) -> NDArray[np.int64]:
+def nearest_rows(distances: NDArray[np.int32], k: int, ids: Ids | None = None
+                 ) -> NDArray[np.int64]:
     """
     Return the rows of the k smallest distances, ascending; of equal ones the first.
 
     :param distances: bits, ``[n]``.
     :param k: how many; fewer come back where there are fewer.
+    :param ids: by which equal distances are ordered, ``[n]``; None is by the row.
     """
     k = min(k, len(distances))
     if k <= 0:
         return np.empty(0, np.int64)
     rows = np.flatnonzero(distances <= np.partition(distances, k - 1)[k - 1])
-    return np.asarray(rows[np.lexsort((rows, distances[rows]))][:k])
+    ties = rows if ids is None else ids[rows]
+    return np.asarray(rows[np.lexsort((ties, distances[rows]))][:k])
 
 
 def hamming_distances(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int32]:
