@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 import math
 from typing import Any
 
@@ -103,9 +103,7 @@ class Camera:
 
     def to_meta(self) -> dict[str, Any]:
         """Return what a map keeps, JSON-serialisable."""
-        return {'width': self.width, 'height': self.height,
-                'horizontal_fov': self.horizontal_fov, 'vertical_fov': self.vertical_fov,
-                'projection': self.projection}
+        return asdict(self)
 
     def _possible(self) -> bool:
         widest = _WIDEST if self.projection == PINHOLE else 2 * _WIDEST

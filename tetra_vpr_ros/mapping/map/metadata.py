@@ -93,11 +93,13 @@ def read_metadata(db: MapDatabase) -> dict[str, Any]:
 
 def read_value(db: MapDatabase, key: str) -> Any:
     """
-    Return one value that every map has.
+    Return one value; None where the map has none and not every map must.
 
-    :raises MapError: it is damaged or missing.
+    :raises MapError: it is damaged, or is missing and must not.
     """
     stored = dict(db.read('SELECT key, value FROM meta WHERE key = ?', (key,)))
+    if not stored and key not in _REQUIRED:
+        return None
     with damage_told(db.path, 'its metadata'):
         return _parsed(key, stored[key])
 

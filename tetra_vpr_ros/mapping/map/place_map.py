@@ -115,7 +115,7 @@ class PlaceMap:
     @property
     def camera(self) -> Camera | None:
         """Return the mapping camera, or None where it is not known."""
-        return Camera.from_meta(self.meta().get('camera'))
+        return Camera.from_meta(read_value(self._db, 'camera'))
 
     def require_model(self, model: ModelInfo) -> None:
         """
@@ -206,13 +206,13 @@ class PlaceMap:
     @cached_property
     def token_grid(self) -> tuple[int, int]:
         """Return rows and columns of the patch tokens; (0, 0) where the map's model has none."""
-        rows, columns = self.meta().get('token_grid', (0, 0))
+        rows, columns = read_value(self._db, 'token_grid') or (0, 0)
         return rows, columns
 
     @cached_property
     def _token_shape(self) -> tuple[int, int]:
         rows, columns = self.token_grid
-        return rows * columns, int(self.meta().get('token_bits', 0)) // 8
+        return rows * columns, (read_value(self._db, 'token_bits') or 0) // 8
 
     def has_tokens(self) -> bool:
         """Tell whether any place has patch tokens."""
@@ -230,7 +230,7 @@ class PlaceMap:
 
     def match_model(self) -> MatchModel | None:
         """Return what the model's matches look like, or None where it does not say."""
-        stored = self.meta().get('match_model')
+        stored = read_value(self._db, 'match_model')
         return MatchModel.from_values(stored) if stored else None
 
     def has_second_look(self) -> bool:

@@ -22,6 +22,7 @@ from tetra_vpr_ros.training.stages.distill_config import DistillConfig
 from tetra_vpr_ros.training.stages.distillation_loss import align
 from tetra_vpr_ros.training.teachers.cache import ask_teacher, CacheSpec, image_view
 from tetra_vpr_ros.training.teachers.open_teacher import open_teacher
+from tetra_vpr_ros.training.teachers.targets import whitened_axes
 import torch
 from tqdm import tqdm
 
@@ -91,12 +92,9 @@ class TokenMoments:
         ridge = config.ridge * self.student.diagonal().mean()
         regularised = self.student + ridge * torch.eye(len(self.student))
         predict = torch.linalg.solve(regularised, self.both)
-        values, vectors = torch.linalg.eigh(predict.T @ self.student @ predict)
-        values, vectors = values.flip(0)[:bits], vectors.flip(1)[:, :bits]
-        values = values.clamp_min(float(values[0]) * 1e-9) / values[0]
-        rotation, _ = torch.linalg.qr(torch.randn(
-            bits, bits, generator=torch.Generator().manual_seed(seed), dtype=torch.float64))
-        weight = predict @ (vectors * values ** (-config.whitening / 2) @ rotation)
+        predicted = predict.T @ self.student @ predict
+        weight = predict @ whitened_axes(predicted / predicted.diagonal().mean(), bits,
+                                         config.whitening, seed)
         return (weight / weight.std()).T.float()
 
 

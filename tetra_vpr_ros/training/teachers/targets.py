@@ -65,14 +65,28 @@ def fit_target(cache: TeacherCache, rows: np.ndarray, config: AggregationConfig,
         pool @ torch.from_numpy(cache.tokens[i, 0].astype(np.float32)) for i in rows])
     mean = pooled.mean(0)
     centred = (pooled - mean).flatten(0, 1)
-    values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
-    values, vectors = values.flip(0)[:dims], vectors.flip(1)[:, :dims]
-    rotation, _ = torch.linalg.qr(
-        torch.randn(dims, dims, generator=torch.Generator().manual_seed(seed)))
-    matrix = vectors * values.clamp_min(1e-8) ** (-whitening / 2) @ rotation
+    matrix = whitened_axes(centred.T @ centred / len(centred), dims, whitening, seed)
     # Unit variance on average, so that |x| <= 1 (the sign's gradient) covers most of it.
     matrix = matrix / (centred @ matrix).std()
     return DescriptorTarget(pool, mean, matrix)
+
+
+def whitened_axes(covariance: torch.Tensor, dims: int, whitening: float, seed: int
+                  ) -> torch.Tensor:
+    """
+    Return principal axes, whitened and rotated at random, so that all numbers tell alike.
+
+    :param covariance: ``[C, C]``, of numbers about as large as one.
+    :param dims: of them that are kept, at most C.
+    :param whitening: 0 keeps the variances, 1 makes them all equal.
+    :param seed: of the rotation.
+    :returns: ``[C, dims]``.
+    """
+    values, vectors = torch.linalg.eigh(covariance)
+    values, vectors = values.flip(0)[:dims], vectors.flip(1)[:, :dims]
+    rotation, _ = torch.linalg.qr(torch.randn(
+        dims, dims, generator=torch.Generator().manual_seed(seed), dtype=covariance.dtype))
+    return vectors * values.clamp_min(1e-8) ** (-whitening / 2) @ rotation
 
 
 def ridge_regression(x: torch.Tensor, y: torch.Tensor, ridge: float = 1e-2
