@@ -86,7 +86,7 @@ class BayesLocalizer:
         if not count:
             return
         graph = PlaceGraph(self._positions, self._quaternions, self.places.spacing,
-                           self.places.angle)
+                           self.places.angle, roaming=self.places.errors is not None)
         starts = np.flatnonzero(np.diff(self.table.sessions)) + 1
         breaks = np.concatenate([np.append(starts, count) + i * count for i in range(cameras)])
         self.belief = PlaceBelief(graph, breaks[breaks < count * cameras], motion)
@@ -111,6 +111,7 @@ class BayesLocalizer:
     def reset(self) -> None:
         """Forget what was seen."""
         self._last_views: dict[int, NDArray[np.uint8]] = {}
+        self._seen: list[tuple[int, Seen]] = []  # by camera, of this moment
         self._turns: dict[tuple[int, int], float] = {}  # by camera and row of the place seen
         self._last_stamp: int | None = None
         self._last_odometry: Pose | None = None
@@ -161,6 +162,7 @@ class BayesLocalizer:
         self._predict(stamp_ns, odometry, max(novelties))
         heard: NDArray[np.float32] | None = None
         self._turns.clear()
+        self._seen.clear()
         for view, bits, novelty in zip(views, distances, novelties):
             said = self._listen(view, bits, novelty, first)
             if said is None:
@@ -195,6 +197,7 @@ class BayesLocalizer:
         places = self._seen_from[view.camera][self.belief.places >= _BELIEVED]
         seen = self._token_evidence.see(view.tokens, bits, np.unique(places[places >= 0]))
         if seen is not None:
+            self._seen.append((view.camera, seen))
             for row, columns in zip(seen.rows, seen.looks.columns):
                 turn = self._token_evidence.look.turn(float(columns), view.camera)
                 if turn is not None:
@@ -240,9 +243,11 @@ class BayesLocalizer:
         weights = mass[near].astype(np.float64)
         held = float(weights.sum())
         mean = mean_pose(self._positions[near], self._quaternions[near], weights)
-        scale = self.calibration.covariance_scale if self.calibration else 1.0
+        deviation = self._deviation(near)
+        # What is known of matches like this one is better than what is known of all.
+        scale = self.calibration.covariance_scale if self.calibration and not deviation else 1.0
         covariance = pose_covariance(mean, self._positions[near], self._quaternions[near],
-                                     weights, self.places.floor, scale)
+                                     weights, self.places.uncertainty(deviation), scale)
         moved, heading = compose(mean, self._pending), self._heading(near, weights)
         if heading is not None:
             moved = replace(moved, quaternion=heading)
@@ -258,7 +263,8 @@ class BayesLocalizer:
         elif heard[near].max() < _CONTRADICTED:
             rejection = 'the view speaks against the place that is believed in'
         else:
-            rejection = self._gate.check(pose, stamp_ns, odometry)
+            rejection = self.places.off(deviation, self._radius) or self._gate.check(
+                pose, stamp_ns, odometry)
         # The place of the published pose comes first: the mean is right more often than the mode.
         closest = int(near[np.argmin(np.linalg.norm(
             self._positions[near] - mean.position, axis=1))])
@@ -268,6 +274,14 @@ class BayesLocalizer:
         return Estimate(candidates[0].place_id, pose, covariance, candidates[0].distance,
                         0.0 if heard is None else held, rejection, candidates,
                         self.belief.off_map > 0.5)
+
+    def _deviation(self, near: NDArray[np.int64]) -> float | None:
+        """Return how far off matches like the best of this moment are, see `MappedPlaces`."""
+        if not self._seen:
+            return None
+        scores = [score for camera, seen in self._seen
+                  if (score := seen.score_among(self._seen_from[camera][near])) is not None]
+        return self.places.deviation(max(scores, default=None))
 
     def _heading(self, near: NDArray[np.int64], weights: NDArray[np.float64]
                  ) -> NDArray[np.float64] | None:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization.covariance import covariance_floor
-from tetra_vpr_ros.mapping.calibration import Calibration, load_calibration, place_spacing
+from tetra_vpr_ros.mapping.calibration import (
+    Calibration, load_calibration, load_position_errors, place_spacing, PositionErrors)
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.pose import Pose
@@ -21,6 +22,8 @@ RADIUS = 4.0
 
 SAME_HEADING = math.cos(math.radians(60.0) / 2)
 """Product of quaternions from which two poses look about the same way."""
+
+_RADIUS_95 = math.sqrt(5.991)  # deviations that hold 95 % of the errors on a plane
 
 UNCALIBRATED = 'the map is not calibrated'
 
@@ -44,6 +47,7 @@ class MappedPlaces:
     :ivar calibration: None for a map that has none.
     :ivar spacing: metres between places, positive.
     :ivar angle: radians between places, positive.
+    :ivar errors: how far off its matches are; None where the map cannot tell.
     """
 
     table: PlaceTable
@@ -51,6 +55,7 @@ class MappedPlaces:
     calibration: Calibration | None
     spacing: float
     angle: float
+    errors: PositionErrors | None = None
 
     @classmethod
     def load(cls, place_map: PlaceMap) -> MappedPlaces:
@@ -65,7 +70,8 @@ class MappedPlaces:
         spacing = calibration.spacing if calibration else place_spacing(table)
         return cls(table, place_map.bits, calibration,
                    max(spacing, float(build.get('keyframe_distance', 0.5)), 0.1),
-                   max(math.radians(float(build.get('keyframe_angle', 15.0))), 0.02))
+                   max(math.radians(float(build.get('keyframe_angle', 15.0))), 0.02),
+                   load_position_errors(place_map))
 
     def pose(self, row: int, yaw: float = 0.0) -> Pose:
         """
@@ -87,6 +93,37 @@ class MappedPlaces:
             return None
         lat, lon, alt = (float(v) for v in weights @ geodetic / weights.sum())
         return lat, lon, alt
+
+    def deviation(self, score: float | None) -> float | None:
+        """
+        Return how far off a match is, as the map has learned of its own, metres along an axis.
+
+        :param score: of the tokens of frame and place; None where none was looked at.
+        :returns: None where the map does not know.
+        """
+        if self.errors is None:
+            return None
+        return self.errors.most if score is None else self.errors.deviation(score)
+
+    def off(self, deviation: float | None, radius: float) -> str:
+        """
+        Say why a match may be too far off.
+
+        :param deviation: see `deviation`.
+        :param radius: metres that it may be off.
+        :returns: empty where 95 % of the matches like it are nearer.
+        """
+        if deviation is None or _RADIUS_95 * deviation <= radius:
+            return ''
+        return (f'not clear enough: matches like it are up to {_RADIUS_95 * deviation:.1f} m off, '
+                f'{radius:.1f} m are accepted')
+
+    def uncertainty(self, deviation: float | None) -> NDArray[np.float64]:
+        """Return the floor of the covariance of a match that is so far off, ``[6, 6]``."""
+        floor = self.floor
+        if deviation is not None:
+            floor[:3, :3] = np.maximum(floor[:3, :3], np.eye(3) * deviation**2)
+        return floor
 
     @property
     def floor(self) -> NDArray[np.float64]:

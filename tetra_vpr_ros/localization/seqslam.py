@@ -77,7 +77,7 @@ class SequenceLocalizer:
         for end in ends:
             rows = self.table.descriptors[end - self._length + 1:end + 1]
             apart = np.linalg.norm(self.table.positions - self.table.positions[end],
-                                   axis=1) > FAR
+                                   axis=1) > FAR * self.places.spacing
             if apart.any():
                 scores = self._stretches(standing_out(
                     hamming_distances(rows, self.table.descriptors)))

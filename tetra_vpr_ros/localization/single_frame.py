@@ -119,12 +119,15 @@ class SingleFrameLocalizer:
         alike = [c for c in found if self._agree(best.pose, c.pose)]
         here = sum(c.mass for c in alike)
         foreign = evidence.foreign(seen.of_the_map, self.false_match_rate)
-        rejection, required = foreign, required_belief(self.false_match_rate)
+        required, deviation = required_belief(self.false_match_rate), self.places.deviation(
+            best.score)
+        rejection = foreign
         if not foreign and here < required:
             rejection = (f'ambiguous: {here:.1%} speak for place {best.place_id}, {required:.1%} '
                          'are needed')
+        rejection = rejection or self.places.off(deviation, RADIUS * self.places.spacing)
         rivals = [c.pose for c in alike if c.score >= best.score - self.margin]
-        covariance = self._covariance(best.pose, rivals, look.sees_heading(camera))
+        covariance = self._covariance(best.pose, rivals, look.sees_heading(camera), deviation)
         return Estimate(best.place_id, best.pose, covariance, best.distance,
                         (1.0 - look.model.foreign_share(seen.of_the_map)) * here, rejection,
                         tuple(found[:self.candidates]), bool(foreign))
@@ -139,9 +142,9 @@ class SingleFrameLocalizer:
         return (pose.distance_to(other) <= RADIUS * self.places.spacing
                 and abs(float(pose.quaternion @ other.quaternion)) >= SAME_HEADING)
 
-    def _covariance(self, centre: Pose, rivals: Sequence[Pose], heading_seen: bool = False
-                    ) -> NDArray[np.float64]:
-        floor = ONE_PLACE * self.places.floor
+    def _covariance(self, centre: Pose, rivals: Sequence[Pose], heading_seen: bool = False,
+                    deviation: float | None = None) -> NDArray[np.float64]:
+        floor = np.maximum(ONE_PLACE * self.places.floor, self.places.uncertainty(deviation))
         if heading_seen:
             floor[5, 5] = min(floor[5, 5], HEADING_DEVIATION**2)
         return pose_covariance(

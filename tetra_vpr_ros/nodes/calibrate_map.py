@@ -12,14 +12,15 @@ import tempfile
 
 from tetra_vpr_ros.command_line import run_command
 from tetra_vpr_ros.mapping import (
-    BagError, build_map, BuildOptions, calibrate, Calibration, MapError, PlaceMap)
+    BagError, build_map, BuildOptions, MapError, PlaceMap)
+from tetra_vpr_ros.mapping.calibration import MapCalibration, measure_map, store_calibration
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.vision import ModelError
 
 _FEWEST = 20  # queries on the map, below which nothing is learned from them
 
 
-def calibrate_file(path: Path, queries: PlaceTable | None) -> Calibration:
+def calibrate_file(path: Path, queries: PlaceTable | None) -> MapCalibration:
     """
     Calibrate a map file.
 
@@ -29,17 +30,15 @@ def calibrate_file(path: Path, queries: PlaceTable | None) -> Calibration:
     :raises MapError: the map cannot be written or calibrated.
     """
     with PlaceMap.open_file(path, writable=True) as place_map:
-        found = calibrate(place_map.places(), queries)
-        if found is None:
-            raise MapError(f'{path} cannot be calibrated: no two places are more than 5 m apart; '
-                           + ('it needs none, its matches are judged by the second look'
-                              if place_map.has_second_look() else
-                              f"encode it for a second look with 'vpr_map reencode {path}'"))
-        if queries is not None and found.positives < _FEWEST:
+        found = measure_map(place_map, queries)
+        if not found.judges:
+            raise MapError(f'{path} cannot be calibrated: {found.summary()}')
+        beside = found.descriptors.positives if found.descriptors else 0
+        if queries is not None and beside < _FEWEST:
             raise MapError(
-                f'only {found.positives} of {len(queries)} frames of the drive lie beside a place '
+                f'only {beside} of {len(queries)} frames of the drive lie beside a place '
                 f'of {path}: are its poses in the frame of the map, {place_map.frame_id!r}?')
-        place_map.set_meta(calibration=found.to_meta())
+        store_calibration(place_map, found)
     return found
 
 
@@ -81,9 +80,7 @@ def main(args: Sequence[str] | None = None) -> int:
                 Path(), tuple(options.bag), options.image_topic, options.pose_topic,
                 tuple(options.tf_frames) if options.tf_frames else None, options.model))
         found = calibrate_file(options.map, queries)
-        print(f'{options.map}: calibrated on {found.positives} true pairs ({found.source}) and '
-              f'{sum(found.pairs)} pairs of different places; errors widen the covariance by '
-              f'{found.covariance_scale:.2f}')
+        print(f'{options.map}: {found.summary()}')
         return 0
 
     return run_command(work, (BagError, MapError, ModelError), 'calibrate_map',

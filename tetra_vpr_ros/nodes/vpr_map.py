@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.command_line import field_of_view, INTERRUPTED, run_command
 from tetra_vpr_ros.mapping import BagError, BuildOptions, import_folder, MapError, PlaceMap, Pose
-from tetra_vpr_ros.mapping.calibration import load_calibration
+from tetra_vpr_ros.mapping.calibration import MapCalibration
 from tetra_vpr_ros.mapping.sources.image_folder import POSE_SOURCES
 from tetra_vpr_ros.mapping.tools.export import export, FORMATS
 from tetra_vpr_ros.mapping.tools.merge import merge
@@ -50,13 +50,9 @@ def describe(path: Path) -> str:
             lines.append(f'traverse {session.number}: {count} places of {session.source}'
                          + ('' if session.complete else ' (unfinished)'))
         try:
-            found = load_calibration(place_map)
+            lines.append(MapCalibration.stored(place_map).summary())
         except MapError as error:
             lines.append(str(error))
-        else:
-            lines.append('not calibrated' if found is None else
-                         f'calibrated on {found.positives} true pairs ({found.source}) and '
-                         f'{sum(found.pairs)} pairs of different places')
     return '\n'.join(lines)
 
 

@@ -7,7 +7,7 @@ import pytest
 from sample_data import noisy, random_descriptors
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
 from tetra_vpr_ros.evaluation.recognition.matching import fit_match_model, LabelledPlaces
-from tetra_vpr_ros.localization.second_look.token_comparison import TokenComparison
+from tetra_vpr_ros.mapping.map.token_comparison import TokenComparison
 from tetra_vpr_ros.vision import Encodings
 
 GRID = (3, 4)

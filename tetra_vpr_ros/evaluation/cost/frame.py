@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from tetra_vpr_ros.evaluation.cost.timing import in_turns, Seconds
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
-from tetra_vpr_ros.mapping import calibrate, NewPlace, PlaceMap, Pose
+from tetra_vpr_ros.mapping import NewPlace, PlaceMap, Pose
+from tetra_vpr_ros.mapping.calibration import calibrate_map
 from tetra_vpr_ros.vision import decode_compressed, PlaceEncoder
 
 
@@ -43,8 +44,7 @@ def measure_frame(model: Path, threads: int, iterations: int, places: int = 10_0
             NewPlace(i, Pose(np.array([float(i), 0.0, 0.0]), straight, None), descriptor,
                      tokens=None if seen.tokens is None else tokens[i])
             for i, descriptor in enumerate(descriptors)])
-        calibration = calibrate(place_map.places())
-        place_map.set_meta(calibration=calibration.to_meta() if calibration else None)
+        calibrate_map(place_map)
         localizer = make_localizer(place_map, LocalizerOptions('single'))
 
         def frame() -> None:

@@ -20,7 +20,8 @@ import time
 import numpy as np
 from tetra_vpr_ros.evaluation.cost.memory_probe import peak_rss
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
-from tetra_vpr_ros.mapping import calibrate, NewPlace, PlaceMap, Pose
+from tetra_vpr_ros.mapping import NewPlace, PlaceMap, Pose
+from tetra_vpr_ros.mapping.calibration import calibrate_map
 from tetra_vpr_ros.vision import ModelInfo
 from tqdm import tqdm
 
@@ -60,8 +61,7 @@ def write_large_map(path: Path, places: int, bits: int, seed: int = 0) -> dict[s
             seconds += time.perf_counter() - began
         place_map.finish_session(session)
         began = time.perf_counter()
-        found = calibrate(place_map.places())
-        place_map.set_meta(calibration=found.to_meta() if found else None)
+        calibrate_map(place_map)
         calibration = time.perf_counter() - began
     return {'places_per_s': places / seconds, 'calibration_s': calibration,
             'extra_bytes': path.stat().st_size / places - bits // 8}

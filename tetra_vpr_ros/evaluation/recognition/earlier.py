@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.evaluation.recognition.methods import Encoded
 from tetra_vpr_ros.evaluation.recognition.metrics import Answers, RANKS
-from tetra_vpr_ros.localization.second_look.token_comparison import TokenComparison
 from tetra_vpr_ros.mapping.calibration import standing_out
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
+from tetra_vpr_ros.mapping.map.token_comparison import TokenComparison
 from tqdm import tqdm
 
 _Look = Callable[[int, NDArray[np.int64], NDArray[np.float64]],

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
-from tetra_vpr_ros.localization.second_look.token_comparison import TokenComparison
 from tetra_vpr_ros.mapping.calibration import standing_out
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances, nearest_rows
+from tetra_vpr_ros.mapping.map.token_comparison import TokenComparison
 from tetra_vpr_ros.vision import Encodings
 from tetra_vpr_ros.vision.match_model import MatchModel
 from tqdm import tqdm

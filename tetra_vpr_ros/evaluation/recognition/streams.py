@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.localization import Estimate, Localizer, View
-from tetra_vpr_ros.mapping import calibrate, NewPlace, PlaceMap, Pose
+from tetra_vpr_ros.mapping import NewPlace, PlaceMap, Pose
+from tetra_vpr_ros.mapping.calibration import calibrate_map
 from tetra_vpr_ros.vision import Encodings, ModelInfo
 
 _STRAIGHT = np.array([0.0, 0.0, 0.0, 1.0])
@@ -40,8 +41,7 @@ def map_of_frames(path: Path, model: ModelInfo, descriptors: NDArray[np.uint8],
                      tokens=None if tokens is None else tokens[i])
             for i, row in enumerate(descriptors)])
         new.finish_session(session)
-        found = calibrate(new.places())
-        new.set_meta(calibration=found.to_meta() if found else None)
+        calibrate_map(new)
     return PlaceMap.open_file(path)
 
 

@@ -24,6 +24,9 @@ from tetra_vpr_ros.mapping.pose import Pose
 _SPEEDS = 9             # held at once, from full reverse to full ahead
 _SPEED_CHANGE = 0.1     # share of belief whose speed changes while one place passes
 _SIDESTEP = 0.1         # … that steps to a neighbour in the graph, another traverse for instance
+# In a room that was roamed the next view may be on any pass, and some are between the passes.
+_ROAMING_STEP = 0.5     # share of belief that steps to a neighbour while one place passes
+_ROAMING_JUMP = 0.01    # … that is anywhere else on the map
 _VIEW_NOISE = 0.4       # deviation of the novelty that a speed lets expect
 _VIEW_LIMIT = 2.0       # nats that novelty may say against a speed at most
 _ACTIVE = 2.0           # mass, in units of an even spread, above which belief is moved
@@ -124,7 +127,8 @@ class PlaceBelief:
         passed = novelty**2
         active = self._active()
         if len(active) and passed:
-            self.graph.spread(self._mass, active, _SIDESTEP * passed)
+            share = _ROAMING_STEP if self.graph.roaming else _SIDESTEP
+            self.graph.spread(self._mass, active, share * passed)
         self._leave_and_enter(passed)
         # Speeds change a little, and the view has its say about each: one product does both.
         change = _SPEED_CHANGE * passed
@@ -198,7 +202,9 @@ class PlaceBelief:
         # Leaving and entering do not change the speed, as far as speeds are held.
         going = on * leaves if len(on) > 1 else np.full(_SPEEDS, on[0] * leaves / _SPEEDS)
         coming = off * enters if len(on) > 1 else np.array([off.sum() * enters])
-        self._mass *= np.float32(1.0 - leaves)
+        jumps = _ROAMING_JUMP * passed if self.graph.roaming else 0.0
+        coming = coming + jumps * on
+        self._mass *= np.float32(1.0 - leaves - jumps)
         self._mass += (coming[:, None] / self.graph.size).astype(np.float32)
         self._off = off * (1.0 - enters) + going
 

@@ -14,7 +14,8 @@ from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping.pose import Pose
 
 _NEIGHBOURS = 12
-_REACH = 2.01  # spacings
+_REACH = 2.01   # spacings, along a way
+_ROOM = 4.01    # spacings, where places are strewn over position and heading
 _CHUNK = 50_000  # states whose neighbours are found at a time: large maps need the memory
 
 
@@ -61,18 +62,20 @@ class PlaceGraph:
     :param quaternions: x y z w, ``[n, 4]``.
     :param spacing: metres between places.
     :param angle: radians between places.
+    :param roaming: the map was made by roaming a room, not along a way.
     """
 
     def __init__(self, positions: NDArray[np.float64], quaternions: NDArray[np.float64],
-                 spacing: float, angle: float) -> None:
+                 spacing: float, angle: float, roaming: bool = False) -> None:
         """Find the neighbours and the motions that lead to them."""
         self.size = len(positions)
-        self.spacing, self.angle = spacing, angle
+        self.spacing, self.angle, self.roaming = spacing, angle, roaming
+        reach = (_ROOM if roaming else _REACH) * spacing
         tree = cKDTree(located(positions, quaternions, spacing, angle))
         counts, targets, motions = [np.zeros(1, np.int64)], [], []
         for first in range(0, self.size, _CHUNK):
             _, near = tree.query(tree.data[first:first + _CHUNK], k=min(_NEIGHBOURS, self.size),
-                                 distance_upper_bound=_REACH * spacing, workers=-1)
+                                 distance_upper_bound=reach, workers=-1)
             found = np.asarray(near).reshape(-1, min(_NEIGHBOURS, self.size))
             rows, cols = np.nonzero(found < self.size)
             target = found[rows, cols]

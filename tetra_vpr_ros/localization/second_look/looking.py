@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.localization.second_look.token_comparison import TokenComparison
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.map.token_comparison import TokenComparison
 from tetra_vpr_ros.vision.match_model import MatchModel
 
 SECOND_LOOK = 20

@@ -37,6 +37,11 @@ class Seen:
     looks: Looks
     of_the_map: float
 
+    def score_among(self, rows: NDArray[np.int64]) -> float | None:
+        """Return the best token score of some places; None where none was looked at."""
+        here = np.isin(self.rows, rows)
+        return float(self.looks.scores[here].max()) if here.any() else None
+
 
 class TokenEvidence:
     """

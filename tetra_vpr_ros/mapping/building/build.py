@@ -17,7 +17,7 @@ from tetra_vpr_ros.mapping.building.parts import Parts
 from tetra_vpr_ros.mapping.building.ray import add_with_ray
 from tetra_vpr_ros.mapping.building.report import BuildReport
 from tetra_vpr_ros.mapping.building.writer import add_traverse
-from tetra_vpr_ros.mapping.calibration import calibrate
+from tetra_vpr_ros.mapping.calibration import calibrate_map
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.map_file import check_creatable
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
@@ -194,8 +194,5 @@ def _add_bags(place_map: PlaceMap, traverses: Sequence[BagTraverse], encoder: Pl
 
 def _finish(place_map: PlaceMap, report: BuildReport) -> None:
     if not report.interrupted:
-        report.calibration = calibrate(place_map.places())
-        place_map.set_meta(
-            calibration=report.calibration.to_meta() if report.calibration else None)
+        report.calibration = calibrate_map(place_map)
     report.total_places = len(place_map)
-    report.second_look = place_map.has_second_look()

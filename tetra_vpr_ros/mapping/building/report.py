@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tetra_vpr_ros.mapping.calibration import Calibration, DEFAULT_FALSE_MATCH_RATE
+from tetra_vpr_ros.mapping.calibration import MapCalibration
 
 
 @dataclass
@@ -17,7 +17,7 @@ class BuildReport:
 
     :ivar interrupted: Ctrl-C stopped the build.
     :ivar damaged: what could not be read of traverses that are mapped only in part.
-    :ivar second_look: the map's places have patch tokens to be told apart by.
+    :ivar calibration: what the map tells of itself; None where it was not finished.
     :ivar notes: what else a person should know.
     """
 
@@ -30,8 +30,7 @@ class BuildReport:
     damaged: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     total_places: int = 0
-    calibration: Calibration | None = None
-    second_look: bool = False
+    calibration: MapCalibration | None = None
 
     def add(self, other: BuildReport) -> None:
         """Add what happened to the frames of another traverse."""
@@ -52,21 +51,6 @@ class BuildReport:
         lines += [f'mapped in part: {error}' for error in self.damaged] + self.notes
         if self.interrupted:
             lines.append('interrupted: run the same command with --resume to continue')
-        elif self.calibration is None:
-            lines.append('no two places are more than 5 m apart: ' + (
-                'matches are judged by the second look alone' if self.second_look else
-                'the map cannot tell right from wrong matches without patch tokens; encode it '
-                "with a model that has them, see 'vpr_map reencode'"))
-        elif self.second_look:
-            found = self.calibration
-            lines.append(f'calibrated on {found.samples} places and {found.positives} true pairs '
-                         f'({found.source}); matches are judged by the second look')
-        else:
-            threshold = self.calibration.threshold(DEFAULT_FALSE_MATCH_RATE)
-            found = self.calibration
-            lines.append(
-                f'calibrated on {found.samples} places and {found.positives} true pairs '
-                f'({found.source}): at a false-match rate of {DEFAULT_FALSE_MATCH_RATE} a single '
-                f'frame is accepted up to {threshold} bits, which {found.chance(threshold):.1%} '
-                'of the frames off the map would pass')
+        elif self.calibration is not None:
+            lines.append(self.calibration.summary())
         return '\n'.join(lines)

@@ -66,8 +66,8 @@ _REQUIRED: dict[str, Callable[[Any], bool]] = {
     'model_fingerprint': _text, 'model_name': _text, 'frame_id': _text, 'created': _text,
     'bits': _bits}
 _KNOWN = {**_REQUIRED, 'build': _recipe, 'geodetic_origin': _origin,
-          'calibration': _calibration, 'token_grid': _grid, 'token_bits': _bits,
-          'match_model': _match_model, 'camera': _camera}
+          'calibration': _calibration, 'position_errors': _calibration, 'token_grid': _grid,
+          'token_bits': _bits, 'match_model': _match_model, 'camera': _camera}
 
 
 def token_metadata(model: ModelInfo) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import os
 from pathlib import Path
 
-from tetra_vpr_ros.mapping.calibration import calibrate
+from tetra_vpr_ros.mapping.calibration import calibrate_map
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.vision.model_file import ModelInfo
 
@@ -38,8 +38,7 @@ def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
                     if key in meta}
             new.set_meta(**kept)
             yield new
-            found = calibrate(new.places())
-            new.set_meta(calibration=found.to_meta() if found else None)
+            calibrate_map(new)
         os.replace(temporary, output)
     finally:
         temporary.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from tetra_vpr_ros.mapping.calibration import load_calibration
+from tetra_vpr_ros.mapping.calibration import MapCalibration
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 
@@ -24,7 +24,7 @@ def problems(path: Path) -> list[str]:
             table = place_map.places()
             sessions = place_map.sessions()
             seen = place_map.tokens_size()[0]
-            judged = load_calibration(place_map) is not None or place_map.has_second_look()
+            calibration = MapCalibration.stored(place_map)
     except MapError as error:
         return [str(error)]
     together = np.stack([table.sessions, table.stamps], axis=1)
@@ -39,7 +39,7 @@ def problems(path: Path) -> list[str]:
     if 0 < seen < len(table):
         found.append(f'{len(table) - seen} of {len(table)} places have no patch tokens, so that '
                      f'the second look passes them over: run vpr_map reencode {path}')
-    if not judged and len(table):
-        found.append(f'not calibrated: run calibrate_map --map {path}, or, where no two places '
-                     f'are more than 5 m apart, vpr_map reencode {path} for a second look')
+    if not calibration.judges and len(table):
+        found.append(f'no match would be accepted: run vpr_map reencode {path} for a second '
+                     f'look, or calibrate_map --map {path} where places are further apart')
     return found

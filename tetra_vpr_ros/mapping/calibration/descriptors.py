@@ -3,8 +3,8 @@
 """
 Measure how near descriptors of the same and of different places come.
 
-The map itself answers: places further than ``FAR`` metres apart are
-different places, neighbours on the map (better: neighbours from different
+The map itself answers: places more than `FAR` of its spacings or `OTHER_WAY` of heading
+apart are different places, neighbours on the map (better: neighbours from different
 traverses) are the same place seen twice. Kept are
 
 * the distances of all pairs of different places: their quantile at a requested
@@ -31,7 +31,10 @@ from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tqdm import tqdm
 
 FAR = 5.0
-"""Places further apart than this (metres) are different places."""
+"""Places further apart than this many spacings of the map, or half of a small map, differ."""
+
+OTHER_WAY = 90.0
+"""Views turned by more than this (degrees) show nothing of each other, wherever they stand."""
 
 DEFAULT_FALSE_MATCH_RATE = 0.001
 """Share of wrong matches among the accepted that is allowed."""
@@ -39,10 +42,12 @@ DEFAULT_FALSE_MATCH_RATE = 0.001
 SCORE_EDGES = np.arange(-3.0, 15.0 + 0.025, 0.05)
 """Bins of the score histograms, standard deviations."""
 
+_APART = np.cos(np.radians(OTHER_WAY) / 2)
 SAME_HEADING = np.cos(np.radians(20.0) / 2)
 """Product of quaternions from which two places look the same way."""
 
 _SAMPLE = 1000
+_LEAST_SPACING = 0.1  # metres; a robot that turned on the spot has none
 _LONG = 100_000  # places whose calibration is worth a progress bar
 _PAIRS = 4_000_000  # that are compared at a time: some 200 MB
 _ENOUGH = 50  # pairs of different traverses that are preferred to neighbours of one
@@ -73,7 +78,7 @@ class Calibration:
     Distances and scores of right and wrong matches in a map.
 
     :ivar samples: places that were asked.
-    :ivar far: metres from which a match counts as wrong.
+    :ivar far: metres from which a match counts as wrong; turned by `OTHER_WAY` it does, too.
     :ivar pairs: how many pairs of different places are 0, 1, 2 … bits apart.
     :ivar nearest: how many places have their nearest different place 0, 1, 2 … bits away.
     :ivar spacing: median distance of consecutive places, metres.
@@ -200,8 +205,8 @@ def calibrate(table: PlaceTable, queries: PlaceTable | None = None, sample: int 
         map about its own places, each time without the one that asks.
     :param sample: how many places are asked, at most; each is compared with all.
     :param seed: of the sample.
-    :returns: the calibration, or None where no two places are far apart: such a map
-        cannot tell what a wrong match looks like.
+    :returns: the calibration, or None where no two places are far apart or look another way:
+        such a map cannot tell what a wrong match looks like.
     """
     asked = table if queries is None else queries
     count, size = len(asked), table.descriptors.shape[1] * 8 + 1
@@ -210,10 +215,11 @@ def calibrate(table: PlaceTable, queries: PlaceTable | None = None, sample: int 
     picks = (np.arange(count) if count <= sample else
              np.sort(np.random.default_rng(seed).choice(count, sample, replace=False)))
     spacing = place_spacing(table)
-    near = 1.5 * max(spacing, 0.1)
-    if queries is not None:  # another traverse runs beside the map, not on it
-        near = max(near, 0.4 * FAR)
-    found = _Found(size)
+    # Another traverse runs beside the map, not on it.
+    near = (1.5 if queries is None else 0.8 * FAR) * max(spacing, _LEAST_SPACING)
+    far = min(FAR * max(spacing, _LEAST_SPACING), 0.5 * float(np.linalg.norm(
+        np.ptp(table.positions, axis=0))))
+    found = _Found(size, far)
     rows = int(np.clip(_PAIRS // len(table), 1, 16))
     chunks = np.array_split(picks, -(-len(picks) // rows))
     for chunk in tqdm(chunks, desc='calibrating', leave=False, disable=len(table) < _LONG):
@@ -227,10 +233,10 @@ def calibrate(table: PlaceTable, queries: PlaceTable | None = None, sample: int 
     # Neighbours of one traverse are apart by definition: their errors tell nothing.
     scale = 1.0
     if source != 'neighbours' and len(errors):
-        floor = max(spacing, 0.1) ** 2 / 3
+        floor = max(spacing, _LEAST_SPACING) ** 2 / 3
         scale = float(np.clip(np.quantile(errors, 0.95) ** 2 / (_CHI2_95 * floor), 1.0, 25.0))
     return Calibration(
-        samples=int(found.nearest.sum()), far=FAR, pairs=tuple(found.pairs.tolist()),
+        samples=int(found.nearest.sum()), far=far, pairs=tuple(found.pairs.tolist()),
         nearest=tuple(found.nearest.tolist()), spacing=spacing, positives=len(true),
         source=source, same_scores=_histogram(scores),
         different_scores=tuple(found.different.tolist()),
@@ -242,7 +248,8 @@ def calibrate(table: PlaceTable, queries: PlaceTable | None = None, sample: int 
 class _Found:
     """What has been seen of the pairs so far."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, far: float) -> None:
+        self.far = far
         self.pairs = np.zeros(size, np.int64)
         self.nearest = np.zeros(size, np.int64)
         self.different = np.zeros(len(SCORE_EDGES) - 1, np.int64)
@@ -258,7 +265,7 @@ class _Found:
         other = np.ones(bits.shape, bool)
         if leave_out:
             other[np.arange(len(rows)), rows] = False
-        apart = metres > FAR
+        apart = ((metres > self.far) & (metres > 0)) | (turned < _APART)
         self.pairs += np.bincount(bits[apart], minlength=len(self.pairs))
         wrong = np.where(apart, bits, len(self.pairs)).min(axis=1)[apart.any(axis=1)]
         self.nearest += np.bincount(wrong, minlength=len(self.nearest))

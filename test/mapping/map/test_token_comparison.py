@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from tetra_vpr_ros.localization.second_look.token_comparison import TokenComparison
+from tetra_vpr_ros.mapping.map.token_comparison import TokenComparison
 
 GRID = (14, 14)
 CHANCE = 0.57  # the best of nine cells that have nothing to do with a token, 128 bits

@@ -65,8 +65,8 @@ def test_large_maps_are_sampled_and_the_sample_is_always_the_same(rng):
     assert first.samples == 100
 
 
-def test_a_map_without_distant_places_has_no_calibration(rng):
-    assert calibrate(line(random_descriptors(rng, 5), spacing=0.1)) is None
+def test_a_map_of_one_view_has_no_calibration(rng):
+    assert calibrate(line(random_descriptors(rng, 5), spacing=0.0)) is None
     assert calibrate(line(random_descriptors(rng, 1))) is None
     assert place_spacing(line(random_descriptors(rng, 1))) == 0.0
 
@@ -128,3 +128,29 @@ def test_scores_do_not_change_when_all_distances_do():
     assert np.allclose(standing_out(bits), standing_out(bits + 77), atol=1e-4)
     assert standing_out(bits)[0, 0] == pytest.approx(2.0, abs=0.1)
     assert not standing_out(np.full((1, 4), 9)).any()
+
+
+@pytest.mark.parametrize('scale', [0.25, 1.0, 32.0])
+def test_no_metre_is_in_a_calibration(rng, scale):
+    """A desk, a room and a town of the same views are calibrated alike."""
+    descriptors = walk_descriptors(rng, 120)
+    alike, here = calibrate(line(descriptors, 1.0)), calibrate(line(descriptors, scale))
+    assert here.far == pytest.approx(5.0 * scale)
+    assert replace(here, far=alike.far, spacing=alike.spacing) == alike
+
+
+def test_views_that_look_another_way_are_different_wherever_they_stand(rng):
+    count = 35
+    table = line(random_descriptors(rng, count), 0.0)
+    half = np.radians(np.arange(count) * 360.0 / count) / 2
+    turning = replace(table, quaternions=np.stack(
+        [0 * half, 0 * half, np.sin(half), np.cos(half)], 1))
+    assert calibrate(table) is None
+    found = calibrate(turning)
+    assert sum(found.pairs) == count * 18  # of 34 others those turned by more than 90 degrees
+
+
+def test_half_of_a_small_map_is_far(rng):
+    found = calibrate(line(random_descriptors(rng, 4), 0.5))
+    assert found.far == 0.75
+    assert sum(found.pairs) == 6
