@@ -15,7 +15,8 @@ PACKAGE = 'tetra_vpr_ros'
 # Where each box stands; imports mostly point to the left or downwards.
 ROOMS = {'vision': (0, 1), 'mapping': (1, 1), 'localization': (2, 1), 'nodes': (3, 1),
          'training': (0, 0), 'evaluation': (2, 0), 'simulation': (3, 0)}
-MAPPING = {'map': (0, 0), 'sources': (0, 1), 'building': (1, 1), 'tools': (2, 1)}
+MAPPING = {'map': (0, 0), 'sources': (0, 1), 'building': (1, 1), 'tools': (2, 1),
+           'calibration': (1, 0)}
 TRAINING = {'network': (0, 0.5), 'data': (0.8, 1.3), 'teachers': (1.3, 0.7), 'loop': (1.9, 0),
             'onnx_export': (0.9, -0.3), 'structure': (2.4, 1.2), 'stages': (3, 0.4)}
 

@@ -40,6 +40,6 @@ def problems(path: Path) -> list[str]:
         found.append(f'{len(table) - seen} of {len(table)} places have no patch tokens, so that '
                      f'the second look passes them over: run vpr_map reencode {path}')
     if not calibration.judges and len(table):
-        found.append(f'no match would be accepted: run vpr_map reencode {path} for a second '
-                     f'look, or calibrate_map --map {path} where places are further apart')
+        found.append(f'not calibrated, so no match would be accepted: run calibrate_map --map '
+                     f'{path}, or vpr_map reencode {path} for a second look')
     return found
