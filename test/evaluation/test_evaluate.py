@@ -80,6 +80,23 @@ def test_a_table_for_several_methods_and_filters(folders, tmp_path, capsys):
             'trajectory_0.png'} <= names
 
 
+def test_foreign_pictures_are_counted_and_drawn(folders, tmp_path, capsys):
+    strange = tmp_path / 'strange'
+    strange.mkdir()
+    for number in range(4):
+        noise = np.random.default_rng(number).integers(0, 255, (60, 80, 3), np.uint8)
+        cv2.imwrite(str(strange / f'{number}.png'), noise)
+    asked = ['--database', str(folders[0]), '--queries', str(folders[1]), '--ground-truth',
+             'utm:1.0', '--foreign', str(strange)]
+    assert main([*asked, '--report', str(tmp_path / 'report')]) == 0
+    printed = capsys.readouterr().out
+    for row in ('single', 'single+tokens'):
+        assert f'tetra_vits8_2048/{row}: 0 of 4 pictures of {strange} accepted' in printed
+    assert (tmp_path / 'report' / 'scores_1.png').stat().st_size > 5000
+    with pytest.raises(SystemExit):
+        main([*asked, '--method', 'hog'])
+
+
 def test_words_of_orb_features(folders):
     pytest.importorskip('sklearn', reason='the baselines need scikit-learn')
     results, made, truth = evaluate_folders(*folders, 'frames:1', methods=['orb-bow'])

@@ -19,7 +19,7 @@ import sys
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.evaluation.recognition.answering import answer
+from tetra_vpr_ros.evaluation.recognition.answering import answer, answer_strangers
 from tetra_vpr_ros.evaluation.recognition.answering_drive import answer_bag, look_on_map
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, images_of
 from tetra_vpr_ros.evaluation.recognition.earlier import answer_earlier, earlier_frames
@@ -27,6 +27,7 @@ from tetra_vpr_ros.evaluation.recognition.ground_truth import KINDS, read_positi
 from tetra_vpr_ros.evaluation.recognition.methods import (
     BASELINES, encode_with, encode_with_model, Encoded, require_tokens)
 from tetra_vpr_ros.evaluation.recognition.metrics import Answers, judge, Result
+from tetra_vpr_ros.evaluation.recognition.recall import encode_files
 from tetra_vpr_ros.evaluation.recognition.reranking import rerank
 from tetra_vpr_ros.evaluation.recognition.tables import table, write_csv
 from tetra_vpr_ros.localization import FILTERS
@@ -34,7 +35,7 @@ from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.localization.verification import METHODS
 from tetra_vpr_ros.mapping import BagError, MapError
 from tetra_vpr_ros.mapping.camera import MOUNTS
-from tetra_vpr_ros.vision import default_model_path, ModelError
+from tetra_vpr_ros.vision import default_model_path, ModelError, PlaceEncoder
 
 GEOMETRY = METHODS[1:]
 RERANKINGS = ('tokens', 'none', *GEOMETRY)
@@ -146,6 +147,9 @@ def _parser() -> argparse.ArgumentParser:
         help='metres within which a place of the map is true (default: 5)')
     add('--image-topic', help='of the bag; found by type when there is just one')
     add('--pose-topic', help='of the bag; found by type when there is just one')
+    add('--foreign', type=Path, metavar='DIR',
+        help='pictures of other places: says how many are accepted, and the page shows how\n'
+        'sure they look beside the queries')
     add('--json', type=Path, metavar='OUT')
     add('--csv', type=Path, metavar='OUT')
     add('--report', type=Path, metavar='DIR', help='write a page and its pictures')
@@ -157,14 +161,33 @@ def _on_folders(options: argparse.Namespace) -> list[Result]:
         options.database, options.queries, options.ground_truth, options.model, options.method,
         options.filters, options.rerank, options.exclude_recent,
         options.camera_mount)
+    strange = _strangers(options, results, made) if options.foreign else []
     if options.report:
         from tetra_vpr_ros.evaluation.recognition.report import folders_report
         files = images_of(options.database), images_of(options.queries)
         allowed = (None if options.exclude_recent is None
                    else earlier_frames(len(files[0]), options.exclude_recent))
         folders_report(options.report, results, made, truth, *files,
-                       read_positions(options.ground_truth, *files), allowed)
+                       read_positions(options.ground_truth, *files), allowed, strange)
     return results
+
+
+def _strangers(options: argparse.Namespace, results: Sequence[Result],
+               made: Sequence[tuple[Encoded, Answers]]) -> list[Answers]:
+    """Show the foreign pictures to each method and filter, and say how many were accepted."""
+    models = options.model or [default_model_path()]
+    strange = {model.stem: encode_files(PlaceEncoder(model, threads=0), images_of(options.foreign),
+                                        progress=True) for model in models}
+    found = []
+    for result, (encoded, _) in zip(results, made):
+        name, _, looked = result.filter_name.partition('+')
+        answers = answer_strangers(encoded, name, SECOND_LOOK if looked else 0,
+                                   strange[encoded.name])
+        found.append(answers)
+        taken = int(answers.accepted.sum()) if answers.accepted is not None else 0
+        print(f'{result.method}/{result.filter_name}: {taken} of {len(answers.scores)} pictures '
+              f'of {options.foreign} accepted')
+    return found
 
 
 def _on_a_drive(options: argparse.Namespace) -> list[Result]:
@@ -201,6 +224,10 @@ def main(args: Sequence[str] | None = None) -> int:
     if options.rerank in GEOMETRY and any(drive):
         parser.error(f'--rerank {options.rerank} looks at pictures: name --database and '
                      '--queries')
+    if options.foreign and (any(drive) or options.method or options.rerank in GEOMETRY
+                            or options.exclude_recent is not None):
+        parser.error('--foreign shows pictures to models on folders: leave out --map and --bag, '
+                     '--method, --rerank by geometry and --exclude-recent')
     if options.camera_mount == 'down' and (any(drive) or options.method or options.report):
         parser.error('--camera-mount down turns the queries of a folder for a model: leave out '
                      '--map and --bag, --method and --report')

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import math
 from pathlib import Path
 import tempfile
@@ -65,6 +66,22 @@ def answer(encoded: Encoded, filter_name: str, second_look: int = 0, progress: b
             seconds.append(time.perf_counter() - began)
     size = encoded.bytes_per_place + (encoded.token_bytes if second_look else 0)
     return collected(found, np.array(seconds) + encoded.seconds, localizer, filter_name, size)
+
+
+def answer_strangers(encoded: Encoded, filter_name: str, second_look: int,
+                     strangers: Encodings) -> Answers:
+    """
+    Show pictures of other worlds, of which none should be accepted.
+
+    :param encoded: whose places are asked.
+    :param filter_name: of the localizer.
+    :param second_look: see `answer`.
+    :param strangers: encoded by the same model, with tokens where the places have them.
+    :raises DatasetError: the filter needs binary descriptors.
+    """
+    return answer(replace(encoded, queries=strangers.descriptors, turned=(),
+                          query_tokens=strangers.tokens,
+                          seconds=np.zeros(len(strangers.descriptors))), filter_name, second_look)
 
 
 def _model_of(encoded: Encoded) -> ModelInfo:

@@ -76,6 +76,27 @@ def _histograms(distances: NDArray[np.floating[Any]], truth: NDArray[np.bool_], 
     return _save(figure, path)
 
 
+def _scores(answers: Answers, right: NDArray[np.bool_], foreign: Answers | None, name: str,
+            path: Path) -> Path:
+    """Draw how sure right, wrong and foreign best matches look."""
+    figure = _figure(6, 3.5)
+    axes = figure.subplots()
+    answered = answers.ranked[:, 0] >= 0
+    shown = [(answers.scores[right], 'right', 'tab:green'),
+             (answers.scores[answered & ~right], 'wrong', 'tab:orange')]
+    if foreign is not None:
+        shown.append((foreign.scores, 'of foreign worlds', 'tab:red'))
+    bins = np.histogram_bin_edges(np.concatenate([scores for scores, *_ in shown]), 40).tolist()
+    for scores, label, colour in shown:
+        if len(scores):
+            axes.hist(scores, bins, weights=np.full(len(scores), 100 / len(scores)), alpha=0.55,
+                      label=f'{label} ({len(scores)})', color=colour)
+    axes.set(title=f'{name}: best matches', xlabel='score, larger is surer',
+             ylabel='share of the frames [%]')
+    axes.legend()
+    return _save(figure, path)
+
+
 def _similarity(distances: NDArray[np.floating[Any]], truth: NDArray[np.bool_], name: str,
                 path: Path) -> Path:
     figure = _figure(6, 6)
@@ -162,7 +183,8 @@ def folders_report(folder: Path, results: Sequence[Result],
                    made: Sequence[tuple[Encoded, Answers]], truth: NDArray[np.bool_],
                    database: Sequence[Path], queries: Sequence[Path],
                    positions: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
-                   allowed: NDArray[np.bool_] | None = None) -> None:
+                   allowed: NDArray[np.bool_] | None = None,
+                   foreign: Sequence[Answers] = ()) -> None:
     """
     Write the page of an evaluation on folders.
 
@@ -174,6 +196,7 @@ def folders_report(folder: Path, results: Sequence[Result],
     :param queries: image files of the queries.
     :param positions: where places and queries were taken, metres; None leaves the way out.
     :param allowed: bool ``[queries, places]``, which places may be answers; None is all.
+    :param foreign: what each answered to pictures of other worlds, in the same order; or none.
     """
     pictures = [('Precision and recall', _curves(results, folder / 'precision_recall.png'))]
     drawn = set()
@@ -187,6 +210,9 @@ def folders_report(folder: Path, results: Sequence[Result],
             pictures.append((f'Similarity of {encoded.name}', _similarity(
                 distances, truth, encoded.name, folder / f'similarity_{number}.png')))
         right = right_at(answers, truth, 1)
+        pictures.append((f'Scores of {name}', _scores(
+            answers, right, foreign[number] if foreign else None, name,
+            folder / f'scores_{number}.png')))
         if positions is not None:
             pictures.append((f'Way of {name}', _way(
                 answers, right, positions, name, folder / f'trajectory_{number}.png')))
