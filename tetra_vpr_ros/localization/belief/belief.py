@@ -42,7 +42,8 @@ class MotionModel:
     :ivar max_speed: metres a second; bounds the random walk without odometry.
     :ivar noise: deviation of odometry as a share of the way.
     :ivar leave_rate: probability to leave the map while one place passes.
-    :ivar enter_rate: probability to come back onto it, anywhere, in the same time.
+    :ivar enter_rate: probability to come back onto it, anywhere, in the same time; also of a
+        robot that was carried while it was on it.
     """
 
     max_speed: float = 2.0
@@ -202,7 +203,8 @@ class PlaceBelief:
         # Leaving and entering do not change the speed, as far as speeds are held.
         going = on * leaves if len(on) > 1 else np.full(_SPEEDS, on[0] * leaves / _SPEEDS)
         coming = off * enters if len(on) > 1 else np.array([off.sum() * enters])
-        jumps = _ROAMING_JUMP * passed if self.graph.roaming else 0.0
+        # Who was carried comes back elsewhere on the map, as who had left it does.
+        jumps = max(self.model.enter_rate, _ROAMING_JUMP if self.graph.roaming else 0.0) * passed
         coming = coming + jumps * on
         self._mass *= np.float32(1.0 - leaves - jumps)
         self._mass += (coming[:, None] / self.graph.size).astype(np.float32)
