@@ -55,14 +55,18 @@ def test_names_of_other_tools_without_stamp_and_heading(tmp_path, picture):
     for i in range(4):
         name = f'@{500000 + 2 * i:.2f}@{5200000 + 2 * i:.2f}@32@T@47.1@8.2@p{i}@@@@@@201311@@.jpg'
         cv2.imwrite(str(folder / name), picture)
-    images = read_folder(folder, 'utm')[0].images
+    with pytest.raises(MapError, match=r'4 images have no heading .*utm:way'):
+        read_folder(folder, 'utm')
+    images = read_folder(folder, 'utm:way')[0].images
     assert [stamp for _, stamp, _ in images] == [0, S, 2 * S, 3 * S]
     assert images[1][2].geodetic == (47.1, 8.2, 0.0)
     yaw = [Rotation.from_quat(pose.quaternion).as_euler('xyz')[2] for _, _, pose in images]
     assert np.allclose(yaw, np.pi / 4)  # the way driven
     (folder / 'plain.jpg').write_bytes(b'')
-    with pytest.raises(MapError, match=r'plain\.jpg: the name holds no @utm_east'):
-        read_folder(folder, 'utm')
+    traverse = read_folder(folder, 'utm:way')[0]
+    assert [pose is None for _, _, pose in traverse.images] == [False] * 4 + [True]
+    assert any(note.startswith('1 names hold no @utm_east@utm_north@; ')
+               and note.endswith('plain.jpg') for note in traverse.notes)
 
 
 def test_tum_by_number_and_by_stamp(folder, tmp_path, picture):
@@ -175,12 +179,13 @@ def test_an_interrupted_import_continues(folder, tmp_path, tiny, monkeypatch):
 
 @pytest.mark.parametrize('spec, text, says', [
     ('utm', '', 'the name holds no @utm_east'),
-    ('gps', '', "no poses 'gps': use one of utm, tum:FILE"),
+    ('gps', '', "no poses 'gps': use one of utm, utm:way, tum:FILE"),
     ('tum:FILE', '1 2 3\n', 'is no TUM trajectory: 8 numbers a line'),
     ('tum:FILE', '1 0 0 0 0 0 0 1\n', 'has 1 poses for 12 images'),
     ('tum:FILE', 'a b c d e f g h\n', 'is no TUM trajectory'),
     ('tum:FILE', ''.join(f'{i} 0 0 0 0 0 0 0\n' for i in range(12)), 'zero quaternion'),
-    ('kitti:FILE', '1 2 3 4 5 6 7 8 9 10 11 12\n', 'has 1 poses'),
+    ('kitti:FILE', '1 0 0 4 0 1 0 8 0 0 1 12\n', 'has 1 poses'),
+    ('kitti:FILE', '1 2 3 4 5 6 7 8 9 10 11 12\n', 'no line holds a pose'),
     ('kitti:none.txt', '', 'no such file of poses'),
     ('colmap:FILE', '1 nonsense\n', 'is no COLMAP images.txt'),
     ('colmap:none', '', 'no COLMAP text model'),

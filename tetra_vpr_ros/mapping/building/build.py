@@ -71,7 +71,7 @@ def import_folder(folder: Path, poses: str, options: BuildOptions, progress: boo
             raise MapError(f'{options.output} already holds {traverse.source}')
         return [], origin
 
-    return _build(options, read, _add_each, progress)
+    return _build(options, read, _add_folders, progress)
 
 
 def _build(options: BuildOptions,
@@ -168,6 +168,12 @@ def _add_each(place_map: PlaceMap, traverses: Sequence[Traverse], encoder: Place
               options: BuildOptions, report: BuildReport, progress: bool) -> None:
     for traverse in traverses:
         add_traverse(place_map, traverse, encoder, options, report, progress)
+
+
+def _add_folders(place_map: PlaceMap, traverses: Sequence[FolderTraverse], encoder: PlaceEncoder,
+                 options: BuildOptions, report: BuildReport, progress: bool) -> None:
+    report.notes += [note for traverse in traverses for note in traverse.notes]
+    _add_each(place_map, traverses, encoder, options, report, progress)
 
 
 def _add_bags(place_map: PlaceMap, traverses: Sequence[BagTraverse], encoder: PlaceEncoder,
