@@ -23,7 +23,7 @@ from tetra_vpr_ros.mapping.sources.gps import track_from_fixes
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 from tetra_vpr_ros.mapping.sources.transforms import TransformBuffer
-from tetra_vpr_ros.vision.decoding import decode_compressed, decode_raw, Image, ImageError
+from tetra_vpr_ros.vision.decoding import decode_message, Image, ImageError
 from tqdm import tqdm
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
@@ -58,15 +58,10 @@ class ImageMessage:
 
         :raises ImageError: the message holds no valid picture.
         """
-        m = self.message
         try:
-            if not hasattr(m, 'encoding'):
-                return decode_compressed(m.data)
-            return decode_raw(m.height, m.width, m.encoding, m.step, m.data,
-                              bool(m.is_bigendian))
-        except (AttributeError, TypeError, OverflowError) as error:
-            # A bag brings its own definitions: a message may be any under this name.
-            raise ImageError(f'{self.topic} has no image messages: {error}') from error
+            return decode_message(self.message)
+        except ImageError as error:
+            raise ImageError(f'{self.topic}: {error}') from error
 
 
 class BagSource:
