@@ -60,13 +60,18 @@ class BagFactory:
             position=self.t['geometry_msgs/msg/Point'](x=x, y=y, z=0.0),
             orientation=self.t['geometry_msgs/msg/Quaternion'](x=q[0], y=q[1], z=q[2], w=q[3]))
 
-    def odometry(self, stamp, x, y=0.0, yaw=0.0, topic='/odom', received=None):
+    def odometry(self, stamp, x, y=0.0, yaw=0.0, topic='/odom', received=None, turn=None,
+                 variance=0.0):
+        """Write odometry; ``turn`` is a quaternion that may be none, ``variance`` on each axis."""
+        pose = self.pose(x, y, yaw)
+        if turn is not None:
+            pose.orientation = self.t['geometry_msgs/msg/Quaternion'](*turn)
         zero = self.t['geometry_msgs/msg/Vector3'](x=0.0, y=0.0, z=0.0)
         kind = 'nav_msgs/msg/Odometry'
         self.write(topic, kind, received or stamp, self.t[kind](
             header=self.header(stamp, 'odom'), child_frame_id='base_link',
             pose=self.t['geometry_msgs/msg/PoseWithCovariance'](
-                pose=self.pose(x, y, yaw), covariance=np.zeros(36)),
+                pose=pose, covariance=(variance * np.eye(6)).ravel()),
             twist=self.t['geometry_msgs/msg/TwistWithCovariance'](
                 twist=self.t['geometry_msgs/msg/Twist'](linear=zero, angular=zero),
                 covariance=np.zeros(36))))
@@ -90,24 +95,41 @@ class BagFactory:
             latitude=latitude, longitude=longitude, altitude=altitude,
             position_covariance=np.zeros(9), position_covariance_type=0))
 
-    def transform(self, stamp, parent, child, x, topic='/tf'):
-        pose = self.pose(x)
-        p = pose.position
-        self.write(topic, 'tf2_msgs/msg/TFMessage', stamp, self.t['tf2_msgs/msg/TFMessage'](
-            transforms=[self.t['geometry_msgs/msg/TransformStamped'](
-                header=self.header(stamp, parent), child_frame_id=child,
-                transform=self.t['geometry_msgs/msg/Transform'](
-                    translation=self.t['geometry_msgs/msg/Vector3'](x=p.x, y=p.y, z=p.z),
-                    rotation=pose.orientation))]))
+    def transform_stamped(self, stamp, parent, child, x, turn=None):
+        """Return the message; ``turn`` is a quaternion that may be none."""
+        quaternion = self.t['geometry_msgs/msg/Quaternion'](*(turn or (0.0, 0.0, 0.0, 1.0)))
+        return self.t['geometry_msgs/msg/TransformStamped'](
+            header=self.header(stamp, parent), child_frame_id=child,
+            transform=self.t['geometry_msgs/msg/Transform'](
+                translation=self.t['geometry_msgs/msg/Vector3'](x=x, y=0.0, z=0.0),
+                rotation=quaternion))
+
+    def transform(self, stamp, parent, child, x, topic='/tf', received=None, turn=None):
+        self.write(topic, 'tf2_msgs/msg/TFMessage', received or stamp,
+                   self.t['tf2_msgs/msg/TFMessage'](
+                       transforms=[self.transform_stamped(stamp, parent, child, x, turn)]))
+
+    def motion_capture(self, stamp, x, topic='/vicon/robot/robot'):
+        self.write(topic, 'geometry_msgs/msg/TransformStamped', stamp,
+                   self.transform_stamped(stamp, '/vicon/world', 'vicon/robot/robot', x))
+
+    def path(self, received, poses, topic='/trajectory', kind='nav_msgs/msg/Path'):
+        """Write (stamp, x) of each pose; an array of poses has no stamps."""
+        if kind == 'nav_msgs/msg/Path':
+            poses = [self.t['geometry_msgs/msg/PoseStamped'](
+                header=self.header(stamp), pose=self.pose(x)) for stamp, x in poses]
+        else:
+            poses = [self.pose(x) for _, x in poses]
+        self.write(topic, kind, received, self.t[kind](header=self.header(received), poses=poses))
 
     def jpeg(self, stamp, image, topic='/camera/compressed', header_stamp=None, data=None,
-             received=None):
+             received=None, form='jpeg'):
         if data is None:
             data = cv2.imencode('.jpg', image[:, :, ::-1])[1].tobytes()
         kind = 'sensor_msgs/msg/CompressedImage'
         self.write(topic, kind, received or stamp, self.t[kind](
             header=self.header(stamp if header_stamp is None else header_stamp),
-            format='jpeg', data=np.frombuffer(data, np.uint8)))
+            format=form, data=np.frombuffer(data, np.uint8)))
 
     def camera_info(self, stamp, width, height, focal, topic='/camera/camera_info',
                     model='plumb_bob'):

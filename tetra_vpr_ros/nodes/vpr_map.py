@@ -139,7 +139,7 @@ def _import(options: argparse.Namespace) -> int:
         horizontal_fov=options.horizontal_fov,
         frame_id=options.frame_id, resume=options.resume, append=options.append))
     print(report.summary(options.map))
-    return INTERRUPTED if report.interrupted else 0
+    return INTERRUPTED if report.interrupted else int(report.failed)
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
