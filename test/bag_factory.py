@@ -143,9 +143,9 @@ class BagFactory:
             roi=self.t['sensor_msgs/msg/RegionOfInterest'](
                 x_offset=0, y_offset=0, height=0, width=0, do_rectify=False), **matrices))
 
-    def image(self, stamp, image, topic='/camera/image_raw', encoding='rgb8'):
+    def image(self, stamp, image, topic='/camera/image_raw', encoding='rgb8', height=None):
         kind = 'sensor_msgs/msg/Image'
         self.write(topic, kind, stamp, self.t[kind](
-            header=self.header(stamp), height=image.shape[0], width=image.shape[1],
+            header=self.header(stamp), height=height or image.shape[0], width=image.shape[1],
             encoding=encoding, is_bigendian=0, step=image.strides[0],
             data=np.ascontiguousarray(image).reshape(-1).view(np.uint8)))

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Folders of images that are named as a test wants them, and what was found of them."""
 
+from pathlib import Path
+
 from tetra_vpr_ros.mapping.sources.image_folder import read_folder
 
 START_NS = 1_403_636_579_763_555_584  # of EuRoC's first sequence: not to be held by a double
@@ -19,6 +21,12 @@ def xs(folder, spec):
     """Return x of the pose of each image, None where it has none."""
     return [None if pose is None else round(float(pose.position[0]), 6)
             for _, _, pose in read_folder(folder, spec)[0].images]
+
+
+def lacking(folder, spec):
+    """Return why each image without a pose has none, by its name."""
+    return {Path(frame.where).name: frame.missing
+            for frame in read_folder(folder, spec)[0].frames() if frame.pose is None}
 
 
 def tum(path, stamps, positions=None):

@@ -21,7 +21,7 @@ from tetra_vpr_ros.mapping.sources.recording.topic_choice import (
     of_another_robot, tells_where, topics_beside, transform_topics)
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 from tetra_vpr_ros.mapping.sources.transforms import TransformBuffer
-from tetra_vpr_ros.vision.decoding import decode_message, Image, ImageError
+from tetra_vpr_ros.vision.decoding import decode_message, Image
 from tqdm import tqdm
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
@@ -49,10 +49,7 @@ class ImageMessage:
 
         :raises ImageError: the message holds no valid picture.
         """
-        try:
-            return decode_message(self.message)
-        except ImageError as error:
-            raise ImageError(f'{self.topic}: {error}') from error
+        return decode_message(self.message)
 
 
 class BagSource(BagReader):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,8 @@ class FolderTraverse:
     :ivar images: paths, stamps in nanoseconds and poses; None where one is not known.
     :ivar camera: always None: folders do not tell it.
     :ivar problems: always empty: what has no pose is noted beforehand.
-    :ivar notes: how images and poses were paired, and what was left out, for a person.
+    :ivar notes: how images and poses were paired, what was left out or completed, for a person.
+    :ivar missing: why images have no pose, for a person.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class FolderTraverse:
     camera: Camera | None = None
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    missing: Mapping[Path, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -66,16 +68,15 @@ class FolderTraverse:
     def frames(self) -> Iterator[Frame]:
         """Yield the images in the order of their names."""
         for path, stamp, pose in self.images:
-            yield Frame(stamp, pose, partial(_decode, path))
+            yield Frame(stamp, pose, partial(_decode, path), str(path), self.missing.get(
+                path, 'its line holds no pose') if pose is None else '')
 
 
 def _decode(path: Path) -> Image:
     try:
         return decode_compressed(path.read_bytes())
-    except ImageError as error:
-        raise ImageError(f'{path}: {error}') from error
     except OSError as error:
-        raise ImageError(f'{path} cannot be read: {error}') from error
+        raise ImageError(f'it cannot be read: {error}') from error
 
 
 def read_folder(folder: Path, poses: str, origin: Origin | None = None
@@ -115,9 +116,11 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None
     except (ValueError, OverflowError, OSError) as error:  # whatever a number or a text can be
         raise MapError(f'{folder}: {error}') from error
     if all(pose is None for pose in found.poses):
-        raise MapError(f"{folder}: no image has a pose in {poses}: {'; '.join(found.notes())}")
-    return FolderTraverse(folder, f'{folder.resolve()}:{poses}', list(zip(
-        files, found.stamps, found.poses)), notes=found.notes()), found.origin
+        told = '; '.join([*found.notes(), *found.skipped.images_lines()])
+        raise MapError(f'{folder}: no image has a pose in {poses}: {told}')
+    images = list(zip(files, found.stamps, found.poses))
+    return FolderTraverse(folder, f'{folder.resolve()}:{poses}', images, notes=found.notes(),
+                          missing=found.skipped.images), found.origin
 
 
 def _find(folder: Path, files: Sequence[Path], poses: str, origin: Origin | None) -> PosedImages:

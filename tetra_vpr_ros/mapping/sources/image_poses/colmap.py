@@ -59,7 +59,7 @@ def poses_of_colmap(model: Path, folder: Path, files: Sequence[Path]) -> PosedIm
                        f'{str(files[0].relative_to(folder))!r}')
     for file, row in zip(files, matched):
         if row is None:
-            skipped.add('images are not registered in the model', file)
+            skipped.images[file] = f'the model in {path} has not registered it'
     return PosedImages(completed([None] * len(files)),
                        [None if row is None else poses[row] for row in matched],
                        'path', skipped)

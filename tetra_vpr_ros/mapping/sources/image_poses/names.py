@@ -46,9 +46,10 @@ def poses_of_names(files: Sequence[Path], way: bool = False) -> PosedImages:
     elif lacking:
         for i in lacking:
             found[i] = None
-        skipped.add('images have no heading in their names (the 9th field, degrees clockwise '
-                    'from north): fill it in, or use --poses utm:way where the camera looked '
-                    'ahead and the names follow the drive', files[lacking[0]], len(lacking))
+            skipped.images[files[i]] = (
+                'there is no heading in its name (the 9th field, degrees clockwise from north): '
+                'fill it in, or use --poses utm:way where the camera looked ahead and the names '
+                'follow the drive')
     return PosedImages(stamps, found, 'name', skipped)
 
 
@@ -58,10 +59,10 @@ def _pose(path: Path, skipped: Skipped) -> tuple[Pose | None, bool]:
     east, north = _number(parts, _EAST), _number(parts, _NORTH)
     height = _number(parts, _HEIGHT) or 0.0
     if east is None or north is None:
-        skipped.add('names hold no @utm_east@utm_north@', path)
+        skipped.images[path] = 'its name holds no @utm_east@utm_north@'
         return None, False
     if max(abs(east), abs(north), abs(height)) > FARTHEST:
-        skipped.add('names hold a position that is not on Earth', path)
+        skipped.images[path] = 'the position in its name is not on Earth'
         return None, False
     latitude, longitude = _number(parts, _LATITUDE), _number(parts, _LONGITUDE)
     known = (latitude is not None and longitude is not None

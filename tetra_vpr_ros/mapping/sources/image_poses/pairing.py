@@ -16,14 +16,13 @@ from tetra_vpr_ros.mapping.sources.image_poses.posed_images import (
     completed, of_folders, PosedImages, SECOND, Skipped)
 from tetra_vpr_ros.mapping.sources.image_poses.stamps import Numbers, numbers_of_names
 from tetra_vpr_ros.mapping.sources.image_poses.trajectory import Trajectory
-from tetra_vpr_ros.mapping.sources.pose_track import PoseTrack
+from tetra_vpr_ros.mapping.sources.pose_track import PoseTrack, usual_gap
 
 WAYS = ('stamp', 'number', 'order')
 """By which images and poses can be paired."""
 
 _SAME = SECOND // 1000      # stamps are written to the microsecond, or rounded to less
 _STEADY = SECOND // 50      # by which an offset between two clocks may vary
-_GAP = (SECOND // 2, 5 * SECOND // 2)  # nanoseconds to interpolate across: at least, at most
 
 
 def pair(trajectory: Trajectory, files: Sequence[Path], folder: Path, way: str | None = None
@@ -46,13 +45,13 @@ def pair(trajectory: Trajectory, files: Sequence[Path], folder: Path, way: str |
         return _by_path(trajectory, trajectory.images, files, folder)
     named = numbers_of_names(files)
     if way == 'number':
-        return _by_number(trajectory, named)
+        return _by_number(trajectory, files, named)
     if way == 'order':
         return _by_order(trajectory, files, folder)
     if named.unit is not None and not named.counting:
         return _by_stamp(trajectory, files, folder, named, 'the names', way)
     if way is None and _numbers_prove(named, trajectory):
-        return _by_number(trajectory, named)
+        return _by_number(trajectory, files, named)
     listed = listed_times(folder, files, trajectory.path) if trajectory.stamps else None
     if listed is None:
         return (_by_order(trajectory, files, folder) if way is None else
@@ -69,11 +68,10 @@ def pair(trajectory: Trajectory, files: Sequence[Path], folder: Path, way: str |
 def _by_path(trajectory: Trajectory, names: Sequence[str], files: Sequence[Path], folder: Path
              ) -> PosedImages:
     rows = match_paths(files, folder, names, str(trajectory.path))
-    skipped = Skipped()
-    skipped.update(trajectory.skipped)
+    skipped = Skipped(of=trajectory.skipped)
     for file, row in zip(files, rows):
         if row is None:
-            skipped.add(f'images are not in {trajectory.path}', file)
+            skipped.images[file] = f'{trajectory.path} does not name it'
     stamps = trajectory.stamps.nanoseconds() if trajectory.stamps else [None] * len(names)
     return PosedImages(completed([None if row is None else stamps[row] for row in rows]),
                        [None if row is None else trajectory.poses[row] for row in rows],
@@ -88,21 +86,19 @@ def _by_stamp(trajectory: Trajectory, files: Sequence[Path], folder: Path, times
                        f'or by number; {_forced(trajectory)}')
     track, gap = _track(trajectory)
     stamps = times.nanoseconds()
-    skipped = Skipped()
-    skipped.update(trajectory.skipped)
+    skipped = Skipped(of=trajectory.skipped)
     poses: list[Pose | None] = []
     for file, stamp in zip(files, stamps):
         pose = None
         if stamp is None:
-            skipped.add(f'images have no stamp in {source}', file)
+            skipped.images[file] = f'there is no stamp of it in {source}'
         else:
             pose = track.at(stamp, gap) or _nearest(track, stamp)
             if pose is None:
-                inside = track.stamps[0] <= stamp <= track.stamps[-1]
-                skipped.add(
-                    f'images lie between poses that are more than {gap / SECOND:g} s apart'
-                    if inside else 'images were taken before the first or after the last pose',
-                    file)
+                skipped.images[file] = (
+                    'it was taken before the first pose' if stamp < track.stamps[0] else
+                    'it was taken after the last pose' if stamp > track.stamps[-1] else
+                    f'it lies between poses that are more than {gap / SECOND:.3g} s apart')
         poses.append(pose)
     if all(pose is None for pose in poses):
         if way is None and _steady(stamps, trajectory):
@@ -122,9 +118,7 @@ def _track(trajectory: Trajectory) -> tuple[PoseTrack, int]:
         raise MapError(f'{trajectory.path}: no line has both a stamp and a pose')
     track = PoseTrack([stamp for stamp, _ in known], np.stack([p.position for _, p in known]),
                       np.stack([p.quaternion for _, p in known]))
-    steps = np.diff(track.stamps)
-    usual = int(np.median(steps)) * 5 // 2 if len(steps) else 0
-    return track, min(max(usual, _GAP[0]), _GAP[1])
+    return track, usual_gap(track.stamps)
 
 
 def _nearest(track: PoseTrack, stamp: int) -> Pose | None:
@@ -208,20 +202,17 @@ def _numbers_prove(named: Numbers, trajectory: Trajectory) -> bool:
         min(few) in (0, 1) and max(few) - min(few) == len(few) - 1))
 
 
-def _by_number(trajectory: Trajectory, named: Numbers) -> PosedImages:
+def _by_number(trajectory: Trajectory, files: Sequence[Path], named: Numbers) -> PosedImages:
     frames = _frames(trajectory)
     if frames is None or not named.known:
         raise MapError(f'{trajectory.path}: there are no numbers of frames in '
                        f"{'the names of the images' if frames else 'it, but times'}")
     rows = {frame: row for row, frame in enumerate(frames) if frame is not None}
-    skipped = Skipped()
-    skipped.update(trajectory.skipped)
+    skipped = Skipped(of=trajectory.skipped)
     numbers = [None if value is None else int(value) for value in named.values]
     found = [None if value is None else rows.get(value) for value in numbers]
-    lacking = [value for value, row in zip(numbers, found) if row is None]
-    if lacking:
-        skipped.add(f'images have no pose of their number in {trajectory.path}',
-                    f'image {lacking[0]}', len(lacking))
+    skipped.images = {file: f'{trajectory.path} has no pose of its number'
+                      for file, row in zip(files, found) if row is None}
     stamps = trajectory.stamps.nanoseconds() if trajectory.stamps else [None] * len(frames)
     return PosedImages(completed([None if row is None else stamps[row] for row in found]),
                        [None if row is None else trajectory.poses[row] for row in found],

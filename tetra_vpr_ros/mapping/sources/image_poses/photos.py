@@ -48,7 +48,7 @@ def poses_of_exif(files: Sequence[Path], origin: Origin | None) -> PosedImages:
     photos = [_read(file, skipped) for file in files]
     known = [(i, photo) for i, photo in enumerate(photos) if photo is not None]
     if not known:
-        raise MapError(f"no image has a pose in its EXIF: {'; '.join(skipped.lines())}")
+        raise MapError(f"no image has a pose in its EXIF: {'; '.join(skipped.images_lines())}")
     # Photographs may share a second: they stay in the order of their names.
     track = track_from_fixes(
         [i * SECOND for i, _ in known],
@@ -95,17 +95,17 @@ def _read(path: Path, skipped: Skipped) -> _Photo | None:
                     ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
     except (OSError, ValueError, TypeError, ArithmeticError, LookupError, SyntaxError, EOFError,
             struct.error, Picture.DecompressionBombError) as error:
-        skipped.add('photographs have EXIF data that cannot be read', f'{path}: {error}')
+        skipped.images[path] = f'its EXIF data cannot be read: {error}'
         return None
     if tags.GPSLatitude not in gps or tags.GPSLongitude not in gps:
-        skipped.add('photographs have no GPS position in their EXIF', path)
+        skipped.images[path] = 'its EXIF data hold no GPS position'
         return None
     latitude = _angle(gps, tags.GPSLatitude, tags.GPSLatitudeRef, 'NS')
     longitude = _angle(gps, tags.GPSLongitude, tags.GPSLongitudeRef, 'EW')
     if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180 or (
             latitude == longitude == 0):
-        skipped.add('photographs have a GPS position that is none: 0/0, off the Earth, or '
-                    'without N or S, E or W', path)
+        skipped.images[path] = ('its GPS position is none: 0/0, off the Earth, or without N or S, '
+                                'E or W')
         return None
     altitude = _number(gps.get(tags.GPSAltitude))
     if altitude is not None and gps.get(tags.GPSAltitudeRef) in (1, b'\x01'):

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +23,25 @@ OPTICAL: NDArray[np.float64] = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.
 
 
 class Skipped:
-    """What was left out or completed: each reason once, with its count and the first case."""
+    """
+    What was left out or completed: each reason once, with its count and the first case.
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self._counts: dict[str, int] = {}
-        self._first: dict[str, str] = {}
+    :ivar images: why an image has no pose, for a person.
+    """
+
+    def __init__(self, *, of: Skipped | None = None) -> None:
+        """
+        Begin with nothing, or with what was skipped before.
+
+        :param of: the lines whose poses are the images'.
+        """
+        self.images: dict[Path, str] = {}
+        self._counts: dict[str, int] = {} if of is None else dict(of._counts)
+        self._first: dict[str, str] = {} if of is None else dict(of._first)
 
     def add(self, reason: str, case: object, count: int = 1) -> None:
         """
-        Count a case.
+        Count what is no image without a pose: a line, or what was completed.
 
         :param reason: what was wrong and, where that helps, how to mend it.
         :param case: file or line; the first one is told.
@@ -40,16 +50,17 @@ class Skipped:
         self._counts[reason] = self._counts.get(reason, 0) + count
         self._first.setdefault(reason, str(case))
 
-    def update(self, other: Skipped) -> None:
-        """Add what another has counted."""
-        for reason, count in other._counts.items():
-            self.add(reason, other._first[reason], count)
-
     def lines(self) -> list[str]:
-        """Return one line for each reason."""
-        return [f'{count} {reason}; ' + (f'the first: {self._first[reason]}' if count > 1
-                                         else self._first[reason])
+        """Return one line for each reason but those of images."""
+        return [f'{count} {reason}; the first: {self._first[reason]}'
                 for reason, count in self._counts.items()]
+
+    def images_lines(self) -> list[str]:
+        """Return one line for each reason why images have no pose."""
+        counts = Counter(self.images.values())
+        first = {reason: path for path, reason in reversed(self.images.items())}
+        return [f'{count} without a pose: {reason}; the first: {first[reason]}'
+                for reason, count in counts.items()]
 
 
 @dataclass(frozen=True)
@@ -67,11 +78,11 @@ class PosedImages:
     stamps: Sequence[int]
     poses: Sequence[Pose | None]
     paired_by: str
-    skipped: Skipped = field(default_factory=Skipped)
+    skipped: Skipped
     origin: Origin | None = None
 
     def notes(self) -> list[str]:
-        """Return what a person should know, one line each."""
+        """Return what a person should know, one line each, but why which image has no pose."""
         found = sum(pose is not None for pose in self.poses)
         return [f'matched {found} of {len(self.poses)} images by {self.paired_by}',
                 *self.skipped.lines()]
