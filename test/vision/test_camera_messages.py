@@ -87,6 +87,30 @@ def test_a_step_of_zero_is_that_of_the_pixels_where_the_data_fit(rgb):
         decode_message(raw(rgb, 'rgb8', 4, step=0))
 
 
+def test_rows_that_are_longer_than_they_say_are_refused_not_sheared(rgb):
+    # Of a Raspberry Pi: buffers of 416 x 320 pixels for pictures of 410 x 308.
+    message = SimpleNamespace(height=308, width=410, encoding='rgb8', step=1230, is_bigendian=0,
+                              data=bytes(416 * 320 * 3))
+    with pytest.raises(ImageError, match='pads the rows, but does not say so in step'):
+        decode_message(message)
+    # Rows below the picture are no fault, nor is the rest of a page.
+    for more in (bytes(8 * WIDTH * 3), bytes(100)):
+        assert np.array_equal(decode_message(raw(rgb, 'rgb8', data=rgb.tobytes() + more)), rgb)
+    # Colours begin after all rows of brightness: where that is, would be guessed.
+    message = raw(np.zeros((1620, 1920), np.uint8), 'nv12', height=1080, width=1920)
+    assert decode_message(message).shape == (1080, 1920, 3)
+    message.data += bytes(12 * 1920)
+    with pytest.raises(ImageError, match='bytes of data for 1620 rows'):
+        decode_message(message)
+
+
+def test_a_jpeg_that_is_sent_as_raw_pixels(rgb):
+    # usb_cam's raw_mjpeg: a buffer as large as the pixels, with a JPEG at its beginning.
+    data = jpeg(rgb)
+    message = raw(rgb, 'rgb8', data=data + bytes(rgb.size - len(data)))
+    assert np.array_equal(decode_message(message), decode_compressed(data))
+
+
 @pytest.mark.parametrize('encoding, says', [
     ('16UC1', "choose the topic of the camera's colour or grey image, .*mono8 or mono16"),
     ('32FC1', 'depths'), ('h264', "film's stream.*republish"), ('jpeg', 'CompressedImage'),

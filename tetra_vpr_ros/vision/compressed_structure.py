@@ -48,6 +48,11 @@ def compressed_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
+def is_deep_grey(data: bytes) -> bool:
+    """Tell whether the first 26 bytes are of a PNG of 16 bits of grey: of most depth cameras."""
+    return data[:8] == PNG and data[24:26] == b'\x10\x00'
+
+
 def picture_end(data: bytes) -> int:
     """
     Return where a JPEG or PNG picture ends: drivers pad buffers, phones append films.

@@ -18,6 +18,8 @@ from tetra_vpr_ros.vision.raw_encodings import decode_raw, SUPPORTED_ENCODINGS
 __all__ = ['MAX_PIXELS', 'SUPPORTED_ENCODINGS', 'Image', 'ImageError', 'compressed_size',
            'decode_compressed', 'decode_message', 'decode_raw']
 
+_HEADER = 4096  # bytes in which a camera's JPEG tells its size
+
 
 def decode_message(message: Any) -> Image:
     """
@@ -28,6 +30,10 @@ def decode_message(message: Any) -> Image:
     """
     try:
         if hasattr(message, 'encoding'):
+            # A driver's "raw" mode may pass a camera's JPEGs on as they are.
+            begin = bytes(memoryview(message.data)[:_HEADER])
+            if compressed_size(begin) == (message.height, message.width):
+                return decode_compressed(message.data)
             return decode_raw(message.height, message.width, message.encoding, message.step,
                               message.data, bool(message.is_bigendian))
         return decode_compressed(message.data, str(getattr(message, 'format', '')))

@@ -50,6 +50,7 @@ _ENCODINGS: dict[str, _Encoding] = {
 
 SUPPORTED_ENCODINGS = tuple(_ENCODINGS)
 
+_PAGE = 4096  # bytes by which a buffer may be longer than what is in it
 _BY_LOWER = {name.lower(): encoding for name, encoding in _ENCODINGS.items()}
 _DEPTHS = ('16uc1', '16sc1', '32fc1', '32sc1', '64fc1')
 _FILMS = ('h264', 'h265', 'hevc', 'av1', 'ffmpeg')
@@ -110,6 +111,11 @@ def _checked(height: int, width: int, encoding: str, step: int, size: int
     # The last row may come without its padding.
     if size < step * (rows - 1) + row:
         raise ImageError(f'{size} bytes of data for {rows} rows of step {step}')
+    # More rows than the picture has are a buffer's; else they are longer than they say.
+    more = size - step * rows
+    if more > _PAGE and (more % step or layout.chroma_rows):
+        raise ImageError(f'{size} bytes of data for {rows} rows of step {step}: its driver pads '
+                         'the rows, but does not say so in step')
     return layout, rows, step
 
 

@@ -102,3 +102,12 @@ def test_a_model_of_other_images_is_refused_with_both_names(tmp_path):
     folder = touch(tmp_path / 'images', ['0.jpg'])  # made of 0.png
     with pytest.raises(MapError, match="it has '0.png', the folder '0.jpg'"):
         read_folder(folder, model(tmp_path / 'model', [line(1, 0, '0.png')]))
+
+
+def test_what_reality_scan_writes(tmp_path):
+    name = 'A-DJI_20241016110001_0002_V_map-plan-670f-wp-2 (402).jpg'
+    folder = touch(tmp_path / 'images', [name])
+    spec = model(tmp_path / 'model', [
+        *HEADER, '# Number of images: 402', f'1 1.0 8.6e-018 0 0 -7.25 3.6e-001 71.6 2 {name}',
+        '775.2605 1029.3264 8574 1183.3278 971.7265 8770 1119.2882 947.8551 11922 '])
+    assert xs(folder, spec) == [7.25]

@@ -227,3 +227,16 @@ def test_the_command_says_what_was_matched_and_what_was_not(folder, tmp_path, ti
     assert main([*command, f'csv:{file}']) == 1
     assert 'the compressed image is empty' in capsys.readouterr().err
     assert not output.exists()
+
+
+def test_depths_beside_the_pictures_are_no_places(folder, tmp_path):
+    for i in range(12):
+        cv2.imwrite(str(folder / f'view{i}.depth.png'), np.full((8, 8), 1000 * i, np.uint16))
+    file = tmp_path / 'poses.txt'
+    file.write_text(''.join(f'{i} {i} 0 0 0 0 0 1\n' for i in range(12)))
+    traverse = read_folder(folder, f'tum:{file}')[0]
+    assert [path.name for path, _, _ in traverse.images] == [f'view{i}.jpg' for i in range(12)]
+    assert traverse.notes[1].startswith('12 files are left out as depths')
+    for path in folder.glob('*.jpg'):
+        path.unlink()
+    assert len(read_folder(folder, f'tum:{file}')[0].images) == 12  # of a thermal camera

@@ -130,7 +130,7 @@ def test_poses_in_another_order_than_time_are_not_paired_by_order(tmp_path):
 
 
 def kitti(path, count):
-    path.write_text(''.join(f'1 0 0 0 0 1 0 0 0 0 1 {i}\n' for i in range(count)))
+    path.write_text(''.join(f'1 0 0 0 0 1 0 0 0 0 1 {i} \n' for i in range(count)))
     return path
 
 
@@ -197,8 +197,27 @@ def test_euroc_and_what_is_taken_for_tum(tmp_path):
     images = read_folder(folder, f'euroc:{tmp_path}')[0].images
     assert [pose.position[0] for _, _, pose in images] == METRES
     assert Rotation.from_quat(images[3][2].quaternion).as_euler('xyz')[2] == pytest.approx(1.0)
-    with pytest.raises(MapError, match='begin with w, as EuRoC writes them; use --poses euroc'):
+    with pytest.raises(MapError, match='quaternions begin with w: use --poses euroc'):
         read_folder(folder, f'tum:{file}')
+
+
+@pytest.mark.parametrize('rest', [',0.1,0.2,0.3,', ''])
+def test_what_vins_writes_is_not_taken_for_tum(tmp_path, rest):
+    # No header, w first: read as x, y, z, w every camera would stand on its head.
+    folder = touch(tmp_path / 'data', [f'{ns}.png' for ns in NS])
+    file = tmp_path / 'vins_result.csv'
+    file.write_text(''.join(f'{ns},{i},0,0,1,0,0,0{rest}\n' for i, ns in enumerate(NS)))
+    with pytest.raises(MapError, match='looks like one of EuRoC.* use --poses euroc'):
+        read_folder(folder, f'tum:{file}')
+    assert xs(folder, f'euroc:{file}') == METRES
+
+
+def test_stamps_of_too_few_digits_tell_no_poses_apart(tmp_path):
+    folder = touch(tmp_path / 'data', [f'{ns}.png' for ns in NS])
+    for form in ('{:.1f}', '{:.9g}', '{:.5e}'):
+        file = tum(tmp_path / 'poses.txt', [form.format(ns / 1e9) for ns in NS])
+        with pytest.raises(MapError, match='of 12 poses have the stamp of another: .*few digits'):
+            read_folder(folder, f'tum:{file}')
 
 
 def test_tables_with_a_header(tmp_path):

@@ -52,7 +52,7 @@ def test_a_photograph_without_a_position_spoils_no_other(tmp_path, changes):
 
 
 @pytest.mark.filterwarnings('error')
-@pytest.mark.parametrize('missing', [None, NONE])
+@pytest.mark.parametrize('missing', [None, NONE, 0.0])
 def test_an_altitude_that_is_missing_is_that_of_the_neighbours(tmp_path, missing):
     traverse, _ = read_folder(album(tmp_path, GPSAltitude=missing), 'exif')
     heights = [pose.position[2] for _, _, pose in traverse.images]

@@ -22,6 +22,7 @@ from tetra_vpr_ros.mapping.sources.image_poses.trajectory import (
     read_euroc, read_kitti, read_tum, Trajectory)
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
 from tetra_vpr_ros.mapping.sources.traverse import Frame
+from tetra_vpr_ros.vision.compressed_structure import is_deep_grey
 from tetra_vpr_ros.vision.decoding import decode_compressed, Image, ImageError
 from tetra_vpr_ros.vision.image_files import image_files, SUFFIXES
 
@@ -111,6 +112,7 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None
     files = image_files(folder, deep=True)
     if not files:
         raise MapError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
+    files, depths = _without_depths(files)
     try:
         found = _find(folder, files, poses, origin)
     except (ValueError, OverflowError, OSError) as error:  # whatever a number or a text can be
@@ -118,9 +120,28 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None
     if all(pose is None for pose in found.poses):
         told = '; '.join([*found.notes(), *found.skipped.images_lines()])
         raise MapError(f'{folder}: no image has a pose in {poses}: {told}')
+    if depths:
+        found.skipped.add('files are left out as depths: 16 bits of grey among other pictures',
+                          depths[0], len(depths))
     images = list(zip(files, found.stamps, found.poses))
     return FolderTraverse(folder, f'{folder.resolve()}:{poses}', images, notes=found.notes(),
                           missing=found.skipped.images), found.origin
+
+
+def _without_depths(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Part pictures from the depths beside them; grey of 16 bits alone is a camera's."""
+    depths = [file for file in files if file.suffix.lower() == '.png' and _is_deep_grey(file)]
+    if len(depths) == len(files):
+        return list(files), []
+    return [file for file in files if file not in set(depths)], depths
+
+
+def _is_deep_grey(path: Path) -> bool:
+    try:
+        with path.open('rb') as file:
+            return is_deep_grey(file.read(26))
+    except OSError:  # the decoding tells of it
+        return False
 
 
 def _find(folder: Path, files: Sequence[Path], poses: str, origin: Origin | None) -> PosedImages:

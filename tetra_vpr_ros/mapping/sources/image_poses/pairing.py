@@ -22,6 +22,8 @@ WAYS = ('stamp', 'number', 'order')
 """By which images and poses can be paired."""
 
 _SAME = SECOND // 1000      # stamps are written to the microsecond, or rounded to less
+_APART = 0.02               # metres between two poses of one stamp that are not the same
+_FEW = 0.1                  # share of such that is some disorder, and not all stamps' fault
 _STEADY = SECOND // 50      # by which an offset between two clocks may vary
 
 
@@ -116,9 +118,17 @@ def _track(trajectory: Trajectory) -> tuple[PoseTrack, int]:
              if stamp is not None and pose is not None]
     if not known:
         raise MapError(f'{trajectory.path}: no line has both a stamp and a pose')
+    if (twice := _poses_of_one_stamp(known)) > _FEW * len(known):
+        raise MapError(f'{trajectory.path}: {twice} of {len(known)} poses have the stamp of '
+                       'another: it was written with too few digits')
     track = PoseTrack([stamp for stamp, _ in known], np.stack([p.position for _, p in known]),
                       np.stack([p.quaternion for _, p in known]))
     return track, usual_gap(track.stamps)
+
+
+def _poses_of_one_stamp(known: Sequence[tuple[int, Pose]]) -> int:
+    at = dict(known)  # the last of each stamp
+    return sum(at[stamp].distance_to(pose) > _APART for stamp, pose in known)
 
 
 def _nearest(track: PoseTrack, stamp: int) -> Pose | None:

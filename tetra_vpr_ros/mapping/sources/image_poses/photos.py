@@ -22,6 +22,9 @@ from tetra_vpr_ros.mapping.sources.image_poses.posed_images import (
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
 
 
+_NOT_AT_SEA = 20.0  # metres, of the photographs beside one that says zero
+
+
 @dataclass(frozen=True)
 class _Photo:
     """What a photograph says; None where it does not."""
@@ -70,9 +73,12 @@ def _altitudes(known: Sequence[tuple[int, _Photo]], files: Sequence[Path], skipp
                ) -> list[float]:
     """Return the altitude of each; where it is not known, between those of its neighbours."""
     told = [(i, photo.altitude) for i, photo in known if photo.altitude is not None]
+    # Cameras write exactly zero where they do not know it.
+    if told and abs(np.median([altitude for _, altitude in told])) > _NOT_AT_SEA:
+        told = [(i, altitude) for i, altitude in told if altitude]
     if not told:
         return [0.0] * len(known)
-    lacking = [i for i, photo in known if photo.altitude is None]
+    lacking = sorted({i for i, _ in known} - {i for i, _ in told})
     if lacking:
         skipped.add('photographs have no altitude and are put between their neighbours',
                     files[lacking[0]], len(lacking))

@@ -14,11 +14,12 @@ from tetra_vpr_ros.mapping.map.map_error import MapError
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a file and its words."""
+    """A line of a file and its words, and whether commas part them."""
 
     path: Path
     number: int
     words: Sequence[str]
+    commas: bool = False
 
     def __str__(self) -> str:
         """Return where it stands and how it begins."""
@@ -58,6 +59,7 @@ def read_rows(path: Path) -> tuple[list[str], list[Line]]:
         if line.startswith(('#', '%')):
             comments.append(line.lstrip('#% '))
         elif line:
-            parts = re.split(r'\s*[,;]\s*', line) if re.search('[,;]', line) else line.split()
-            rows.append(Line(path, number, [word.strip().strip('"') for word in parts]))
+            commas = re.search('[,;]', line) is not None
+            parts = re.split(r'\s*[,;]\s*', line) if commas else line.split()
+            rows.append(Line(path, number, [word.strip('" ') for word in parts], commas))
     return comments, rows

@@ -14,7 +14,8 @@ from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.pose import FARTHEST, Pose
 from tetra_vpr_ros.mapping.sources.image_poses.posed_images import OPTICAL, Skipped
-from tetra_vpr_ros.mapping.sources.image_poses.stamps import number, Numbers, numbers_of
+from tetra_vpr_ros.mapping.sources.image_poses.stamps import (
+    number, Numbers, numbers_of, unit_since_1970)
 from tetra_vpr_ros.mapping.sources.image_poses.tables import Line, read_rows
 
 _SQUARE = 0.05  # by which a rotation may differ from one, as it was written
@@ -53,11 +54,18 @@ def read_tum(path: Path) -> Trajectory:
     names = [word.strip('[]').lower() for word in ' '.join(comments).replace(',', ' ').split()]
     w, x = (next((i for i, name in enumerate(names) if name in words), -1)
             for words in (('qw', 'q_w', 'q_rs_w'), ('qx', 'q_x', 'q_rs_x')))
-    if -1 < w < x or (lines and len(lines[0].words) == 17):
-        raise MapError(f'{path} is no TUM trajectory: its quaternions begin with w, as EuRoC '
-                       f'writes them; use --poses euroc:{path}')
+    if -1 < w < x or _like_euroc(lines):
+        raise MapError(f'{path} is no TUM trajectory, but looks like one of EuRoC, whose '
+                       f'quaternions begin with w: use --poses euroc:{path}, or part its numbers '
+                       'by blanks where they do not')
     rows, skipped = _numeric(path, lines, 8, 'TUM', 'stamp x y z qx qy qz qw')
     return _trajectory(path, rows, skipped, rows.values[:, 1:4], rows.values[:, 4:8])
+
+
+def _like_euroc(lines: Sequence[Line]) -> bool:
+    """Tell whether lines are nanoseconds and more, parted by commas."""
+    stamp = number(lines[-1].words[0]) if lines else None
+    return stamp is not None and unit_since_1970(stamp) == 'ns' and lines[-1].commas
 
 
 def read_euroc(path: Path) -> Trajectory:
