@@ -104,8 +104,9 @@ def _add_import_and_reencode(verb: Callable[[str, str], argparse.ArgumentParser]
     entry.add_argument('folder', type=Path)
     entry.add_argument('--map', type=Path, required=True, metavar='OUT.vpr')
     entry.add_argument('--poses', default='utm', metavar='HOW',
-                       help=f"{', '.join(POSE_SOURCES)} (default: utm); ':stamp', ':number' or "
-                       "':order' behind a trajectory's file says how to pair it")
+                       help=f"{', '.join(POSE_SOURCES)} (default: utm); behind a trajectory's "
+                       "file ':camera' or ':slam' says that it is a camera's, ':stamp', ':number' "
+                       "or ':order' how to pair it")
     entry.add_argument('--model', type=Path, help='instead of the one shipped')
     entry.add_argument('--frame-id', help='of the poses (default: map)')
     entry.add_argument('--keyframe-distance', type=float, default=0.0, metavar='M',

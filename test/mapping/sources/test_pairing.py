@@ -248,3 +248,32 @@ def test_an_odd_name_among_stamps_is_counted(tmp_path):
     file = tum(tmp_path / 'poses.txt', NS)
     assert xs(folder, f'tum:{file}') == [*METRES, None]
     assert lacking(folder, f'tum:{file}') == {'map.png': 'there is no stamp of it in the names'}
+
+
+def test_poses_of_a_camera(tmp_path):
+    folder = touch(tmp_path / 'images', COUNTERS)
+    file = tmp_path / 'KeyFrameTrajectory.txt'
+    # As ORB-SLAM writes them: along z, then with a turn to the right, about y, which is down.
+    x, y, z, w = Rotation.from_euler('y', 30, degrees=True).as_quat()
+    file.write_text(''.join(f'{0.1 * i:.6f} 0 -1 {i} ' + (
+        f'{x} {y} {z} {w}\n' if i > 8 else '0 0 0 1\n') for i in range(12)))
+    assert any("put ':camera' behind the file" in note for note in notes(folder, f'tum:{file}'))
+    for spec in (f'tum:{file}:slam', f'tum:{file}:slam:order'):
+        traverse = read_folder(folder, spec)[0]
+        poses = [pose for _, _, pose in traverse.images]
+        assert len(traverse.notes) == 1
+        assert np.allclose([pose.position for pose in poses], [[i, 0, 1] for i in range(12)])
+        turns = Rotation.from_quat([pose.quaternion for pose in poses]).as_euler('xyz', True)
+        assert np.allclose(turns, [[0, 0, -30 if i > 8 else 0] for i in range(12)])
+    # As TUM's motion capture has them: z of the frame is up, the camera looks along its y.
+    x, y, z, w = Rotation.from_matrix([[1, 0, 0], [0, 0, 1], [0, -1, 0]]).as_quat()
+    file.write_text(''.join(f'{0.1 * i:.6f} 0 {i} 1 {x} {y} {z} {w}\n' for i in range(12)))
+    pose = read_folder(folder, f'tum:{file}:camera')[0].images[5][2]
+    assert np.allclose(pose.position, [0, 5, 1])
+    assert np.allclose(Rotation.from_quat(pose.quaternion).as_euler('xyz', True), [0, 0, 90])
+
+
+def test_poses_of_a_robot_are_not_taken_for_a_camera_s(tmp_path):
+    folder = touch(tmp_path / 'images', COUNTERS)
+    file = tum(tmp_path / 'poses.txt', [f'{0.1 * i:.6f}' for i in range(12)])
+    assert notes(folder, f'tum:{file}') == ['matched 12 of 12 images by order']

@@ -12,6 +12,7 @@ from pathlib import Path
 from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.pose import Pose
+from tetra_vpr_ros.mapping.sources.image_poses.camera_axes import AXES, turned
 from tetra_vpr_ros.mapping.sources.image_poses.colmap import poses_of_colmap
 from tetra_vpr_ros.mapping.sources.image_poses.names import poses_of_names
 from tetra_vpr_ros.mapping.sources.image_poses.pairing import pair, WAYS
@@ -28,7 +29,7 @@ from tetra_vpr_ros.vision.image_files import image_files, SUFFIXES
 
 POSE_SOURCES = ('utm', 'utm:way', 'tum:FILE', 'kitti:FILE', 'euroc:FILE', 'csv:FILE',
                 'colmap:FOLDER', 'exif')
-"""Where the poses of a folder of images can come from; `WAYS` may follow a trajectory's file."""
+"""Where the poses of images can come from; `AXES` and `WAYS` may follow a trajectory's file."""
 
 _TRAJECTORIES: dict[str, Callable[[Path], Trajectory]] = {
     'tum': read_tum, 'kitti': read_kitti, 'euroc': read_euroc, 'csv': read_table}
@@ -97,7 +98,8 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None
     * ``exif``: GPS in the images; a local frame of metres to the east and north.
 
     Images and the lines of a trajectory are paired as `pair` proves it; ``:stamp``,
-    ``:number`` or ``:order`` behind the file says how.
+    ``:number`` or ``:order`` behind the file says how. Before that, ``:camera`` or ``:slam``
+    says that the poses are a camera's, see `turned`.
 
     Cameras look forward along x of the pose, as in the rest of the package.
 
@@ -128,6 +130,12 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None
                           missing=found.skipped.images), found.origin
 
 
+def _last(spec: str, words: Sequence[str]) -> tuple[str, str | None]:
+    """Part a word behind a colon from the file before it, where it is one of these."""
+    file, _, word = spec.rpartition(':')
+    return (file, word) if file and word in words else (spec, None)
+
+
 def _without_depths(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Part pictures from the depths beside them; grey of 16 bits alone is a camera's."""
     depths = [file for file in files if file.suffix.lower() == '.png' and _is_deep_grey(file)]
@@ -149,10 +157,9 @@ def _find(folder: Path, files: Sequence[Path], poses: str, origin: Origin | None
     if kind == 'utm' and rest in ('', 'way'):
         return poses_of_names(files, way=rest == 'way')
     if kind in _TRAJECTORIES and rest:
-        file, _, way = rest.rpartition(':')
-        if way not in WAYS or not file:
-            file, way = rest, ''
-        return pair(_TRAJECTORIES[kind](Path(file)), files, folder, way or None)
+        rest, way = _last(rest, WAYS)
+        rest, axes = _last(rest, AXES if kind != 'kitti' else ())
+        return pair(turned(_TRAJECTORIES[kind](Path(rest)), axes), files, folder, way)
     if kind == 'colmap' and rest:
         return poses_of_colmap(Path(rest), folder, files)
     if kind == 'exif' and not rest:
