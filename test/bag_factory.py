@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 class BagFactory:
     """Writes messages of plain values to a ROS 1 or ROS 2 bag."""
 
-    def __init__(self, path, storage='mcap'):
+    def __init__(self, path, storage='mcap', compression=None):
         self.ros1 = storage == 'ros1'
         self.store = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.ROS2_JAZZY)
         self.t = self.store.types
@@ -24,6 +24,8 @@ class BagFactory:
         else:
             plugin = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}[storage]
             self.writer = Writer(path, version=9, storage_plugin=plugin)
+            if compression:
+                self.writer.set_compression(*compression)
         self.connections = {}
 
     def __enter__(self):

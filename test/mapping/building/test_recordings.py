@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from street import camera, S, STEP, transforms, write_recording
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError, PlaceMap
+from tetra_vpr_ros.mapping.tools.reencode import reencode
+from tetra_vpr_ros.vision import PlaceEncoder
 
 T = 1_700_000_000 * S
 N = 40
@@ -145,14 +147,14 @@ def test_the_tree_of_a_fleet_may_begin_at_the_root(built, images):
     ('/camera/image', ('/robot1', '/robot2')), ('/robot3/camera/image', ('/robot1', '/robot2')),
     ('/robot1/camera/image', ('/robot2',))])
 def test_transforms_of_other_robots_are_refused_and_may_be_named(
-        built, images, tmp_path, image_topic, names):
+        built, images, tmp_path, tiny, image_topic, names):
     events = [*camera(T, images, image_topic)]
     for name in names:
         poses = drive() if name == '/robot2' else another(drive())
         events += transforms('map', 'base_link', poses, topic=f'{name}/tf')
     with pytest.raises(BagError, match='--tf-topic: .*/robot2/tf'):
         built(events, **TF)
-    report = build_map(BuildOptions(tmp_path / 'n.vpr', (tmp_path / 'run',),
+    report = build_map(BuildOptions(tmp_path / 'n.vpr', (tmp_path / 'run',), model=tiny,
                                     tf_topic='/robot2/tf', **TF), progress=False)
     assert report.places == N
     with pytest.raises(BagError, match="no transform topic '/robot9/tf'.*/robot2/tf"):
@@ -196,18 +198,23 @@ POWER_ON = 12 * S - T  # such a camera counts the seconds since it has power
 
 
 def test_a_camera_of_another_clock_is_refused_and_may_take_the_times_of_the_recording(
-        built, images, tmp_path):
+        built, images, tmp_path, tiny):
     events = [*camera(T, images, clock=POWER_ON), *odometry(drive())]
     with pytest.raises(BagError, match=(
             r'/camera/image_raw/compressed .*12\.000 to about 15\.9.* s, .*1700000000\.000 to '
             r'1700000004\.000 s, -1699999988\.\d+ s off.*--image-time received')):
         built(events)
     assert list(tmp_path.glob('m.vpr*')) == []
-    report = build_map(BuildOptions(tmp_path / 'm.vpr', (tmp_path / 'run',),
+    path = tmp_path / 'm.vpr'
+    report = build_map(BuildOptions(path, (tmp_path / 'run',), model=tiny,
                                     image_time='received'), progress=False)
     assert report.places == N
-    with PlaceMap.open_file(tmp_path / 'm.vpr') as opened:  # as late as the images came
-        assert np.allclose(opened.places().positions[:, 0], 0.6 + np.arange(N))
+    with PlaceMap.open_file(path) as opened:  # as late as the images came
+        before = opened.places()
+    assert np.allclose(before.positions[:, 0], 0.6 + np.arange(N))
+    reencode(path, tmp_path / 'again.vpr', PlaceEncoder(tiny), from_bags=True, progress=False)
+    with PlaceMap.open_file(tmp_path / 'again.vpr') as opened:
+        assert np.array_equal(opened.places().descriptors, before.descriptors)
 
 
 def test_clocks_that_overlap_are_compared_too(built, images):

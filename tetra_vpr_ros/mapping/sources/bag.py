@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from rosbags.interfaces import Connection
 from tetra_vpr_ros.mapping.camera import Camera, info_topic
 from tetra_vpr_ros.mapping.sources.bag_reader import BagError, BagReader, Item
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
+from tetra_vpr_ros.mapping.sources.recording.image_message import ImageMessage
 from tetra_vpr_ros.mapping.sources.recording.pose_messages import (
     fix_row, FIX_TYPE, path_rows, PATH_TYPE, pose_row, POSE_TYPES, Row, stamp_of, transform_row)
 from tetra_vpr_ros.mapping.sources.recording.pose_records import PoseRecords
@@ -21,7 +21,6 @@ from tetra_vpr_ros.mapping.sources.recording.topic_choice import (
     of_another_robot, tells_where, topics_beside, transform_topics)
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 from tetra_vpr_ros.mapping.sources.transforms import TransformBuffer
-from tetra_vpr_ros.vision.decoding import decode_compressed, decode_raw, Image, ImageError
 from tqdm import tqdm
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
@@ -32,32 +31,6 @@ _ENOUGH_INFOS = 10  # a driver that is not calibrated says so again and again
 _PATH_EVERY = 1_000_000_000  # ns: a path holds all poses so far, and comes with each
 
 _Transform = tuple[str, str, int, Row]
-
-
-@dataclass(frozen=True)
-class ImageMessage:
-    """A camera message, not decoded yet."""
-
-    stamp_ns: int
-    received_ns: int
-    topic: str
-    message: Any
-
-    def decode(self) -> Image:
-        """
-        Decode to RGB uint8 ``[H, W, 3]``.
-
-        :raises ImageError: the message holds no valid picture.
-        """
-        m = self.message
-        try:
-            if not hasattr(m, 'encoding'):
-                return decode_compressed(m.data)
-            return decode_raw(m.height, m.width, m.encoding, m.step, m.data,
-                              bool(m.is_bigendian))
-        except (AttributeError, TypeError, OverflowError) as error:
-            # A bag brings its own definitions: a message may be any under this name.
-            raise ImageError(f'{self.topic} has no image messages: {error}') from error
 
 
 class BagSource(BagReader):

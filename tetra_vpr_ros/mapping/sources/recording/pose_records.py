@@ -20,6 +20,7 @@ _LEAP = 1.0          # metres
 _TORN, _SOME = 0.1, 5  # share and number of leaps that are no accident
 _LOST = 9999.0       # variance by which a visual odometry says that it knows nothing
 _NOT_UNIT = 0.1      # by which the length of a quaternion may differ from one, unrounded
+_AGAIN = 5_000_000_000  # ns within which what comes again is a repetition
 _NO_FIX = 'says that there is no fix'
 
 
@@ -44,12 +45,22 @@ def _why(there: bool, norm: float) -> str:
     return 'of no unit quaternion' if abs(norm - 1) > _NOT_UNIT else ''
 
 
-def first_of_each(stamps: Sequence[int], rows: Sequence[tuple[float, ...]]) -> list[int]:
-    """Return the indices of poses but for those that were sent again, stamp and all."""
+def without_repeats(stamps: Sequence[int], received: Sequence[int],
+                    rows: Sequence[tuple[float, ...]]) -> list[int]:
+    """
+    Return the indices of poses but for those that were sent again, stamp and all.
+
+    They are no sign of a clock that jumped back. A simulation that is reset drives the same
+    way again, but much later.
+    """
     first: dict[tuple[int, tuple[float, ...]], int] = {}
+    keep = []
     for i, pair in enumerate(zip(stamps, rows)):
-        first.setdefault(pair, i)
-    return list(first.values())
+        if received[i] - received[first.setdefault(pair, i)] <= _AGAIN and first[pair] != i:
+            continue
+        first[pair] = i
+        keep.append(i)
+    return keep
 
 
 def refuse_torn(stamps: Sequence[int], positions: NDArray[np.float64]) -> None:
@@ -116,9 +127,13 @@ class PoseRecords:
             raise TrackError('there is no message')
         rows = np.array(self._rows, np.float64)
         reasons = self._why_no_fix(rows) if self.is_fix else self._why_no_pose(rows)
-        keep = [i for i in first_of_each(self._stamps, self._rows) if not reasons[i]]
+        keep = [i for i in without_repeats(self._stamps, self._received, self._rows)
+                if not reasons[i]]
         self._note(reasons, bool(keep))
         self.pose_times = [self._stamps[i] for i in keep], [self._received[i] for i in keep]
+        if len(keep) > _SOME and len(set(self.pose_times[0])) == 1:
+            raise TrackError(f'the stamps of its {len(keep)} poses stand still at '
+                             f'{self._stamps[keep[0]]} ns: record another source')
         self.clock = RecordingClock(*self.pose_times)
         stamps = [self.clock.convert(self._stamps[i], self._received[i]) for i in keep]
         if self.is_fix:
