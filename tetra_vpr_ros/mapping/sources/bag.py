@@ -86,7 +86,8 @@ class BagSource(BagReader):
             found = f', it is of type {topics[wanted]}' if wanted in topics else ''
             raise BagError(f'{self.path} has no {kind} topic {wanted!r}{found}; '
                            f'it has: {listed}')
-        likely = [name for name in candidates if self.message_count(name)]
+        # Not every writer counts its messages: then none has any.
+        likely = [name for name in candidates if self.message_count(name)] or candidates
         hint = ''
         if kind == 'pose':
             likely = [name for name in likely if tells_where(name)
