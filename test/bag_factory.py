@@ -111,8 +111,8 @@ class BagFactory:
                    self.t['tf2_msgs/msg/TFMessage'](
                        transforms=[self.transform_stamped(stamp, parent, child, x, turn)]))
 
-    def motion_capture(self, stamp, x, topic='/vicon/robot/robot'):
-        self.write(topic, 'geometry_msgs/msg/TransformStamped', stamp,
+    def motion_capture(self, stamp, x, topic='/vicon/robot/robot', received=None):
+        self.write(topic, 'geometry_msgs/msg/TransformStamped', received or stamp,
                    self.transform_stamped(stamp, '/vicon/world', 'vicon/robot/robot', x))
 
     def path(self, received, poses, topic='/trajectory', kind='nav_msgs/msg/Path'):

@@ -54,7 +54,7 @@ TF = {'tf_frames': ('map', 'base_link')}
 
 
 @pytest.mark.parametrize('ahead', [1.0, 2.0])
-@pytest.mark.parametrize('every', [100 * MS, 20 * MS])
+@pytest.mark.parametrize('every', [S, 100 * MS, 20 * MS])
 def test_the_recipe_of_nav2_with_amcl_s_transform_tolerance(built, images, ahead, every):
     table, report = built([
         *camera(T, images),
@@ -262,19 +262,35 @@ def test_poses_that_are_too_rare_leave_no_map_in_the_way(built, images, tmp_path
     assert report.places == 30
 
 
+@pytest.mark.parametrize('workers', [1, 2])
 def test_a_bag_of_which_nothing_is_mapped_does_not_block_the_others(
-        built, images, tmp_path, tiny):
-    built([*camera(T, images), *odometry(drive())])
+        images, tmp_path, tiny, workers):
+    write_recording(tmp_path / 'run', [*camera(T, images), *odometry(drive())])
     write_recording(tmp_path / 'rare', [
         *camera(T + 100 * MS, images[:30]), *odometry(drive(4 * S))])
-    options = functools.partial(BuildOptions, tmp_path / 'm.vpr', (tmp_path / 'rare',),
-                                model=tiny, append=True)
-    report = build_map(options(max_pose_gap=0.5), progress=False)
-    assert report.failed
+    options = functools.partial(BuildOptions, tmp_path / 'm.vpr', model=tiny)
+    report = build_map(options((tmp_path / 'run', tmp_path / 'rare'), max_pose_gap=0.5,
+                               workers=workers), progress=False)
+    assert (report.failed, report.total_places) == (True, N)
     assert 'rare:/camera/image_raw/compressed: nothing was mapped' in report.empty[0]
     assert report.empty[0] in report.summary(tmp_path / 'm.vpr')
-    report = build_map(options(max_pose_gap=5.0), progress=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['m.vpr', 'rare', 'run']
+    report = build_map(options((tmp_path / 'rare',), max_pose_gap=5.0, append=True),
+                       progress=False)
     assert (report.places, report.total_places, report.failed) == (30, N + 30, False)
+
+
+def test_a_build_that_fails_before_its_first_place_leaves_nothing(built, images, tmp_path):
+    with pytest.raises(MapError, match='field of view'):
+        built([*camera(T, images), *odometry(drive())], horizontal_fov=0.5)
+    assert [path.name for path in tmp_path.iterdir()] == ['run']
+
+
+def test_frames_between_which_nothing_moves_are_refused(built, images):
+    with pytest.raises(BagError, match='all static'):
+        built([*camera(T, images), *transforms('map', 'base_link', drive()),
+               *transforms('base_link', 'camera', [(T, 0.1)], topic='/tf_static')],
+              tf_frames=('base_link', 'camera'))
 
 
 LOST = {

@@ -204,7 +204,7 @@ class BagSource(BagReader):
         :param image_topic: whose namespace the transforms are taken from.
         :param tf_topic: of the transforms; None finds it.
         :raises BagError: the frames are unknown or not connected; the known are listed. Or
-            there are transforms of several robots.
+            nothing moves between them, or there are transforms of several robots.
         """
         choices = self._transform_topics(image_topic, tf_topic)
         for names in choices:
@@ -215,6 +215,10 @@ class BagSource(BagReader):
                 if names is choices[-1]:
                     raise BagError(f'{self.path}: {error}') from error
                 continue
+            if not buffer.pose_times[0]:
+                raise BagError(f'{self.path}: the transforms from {parent!r} to {child!r} are all '
+                               'static: name frames between which the robot moves, and record '
+                               '/tf')
             self.clock, self.pose_times = buffer.clock, buffer.pose_times
             self.notes += [f'{self.path}: {note}' for note in buffer.notes]
             return track
