@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping.sources.pose_track import PoseTrack, TrackError, usual_gap
 from tetra_vpr_ros.mapping.sources.recording.edge import Edge, Key, most_moving
-from tetra_vpr_ros.mapping.sources.recording.pose_records import refuse_torn, unsound
+from tetra_vpr_ros.mapping.sources.recording.leaps import without_leaps
+from tetra_vpr_ros.mapping.sources.recording.pose_records import unsound
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 
 _LONG_HELD = 10_000_000_000   # ns for which a transform is held that are worth a word
@@ -79,12 +80,9 @@ class TransformBuffer:
         moving = most_moving(edges)
         self.clock = RecordingClock(edges[moving].stamps, edges[moving].received)
         self.pose_times = edges[moving].stamps, edges[moving].received
-        for key, edge in edges.items():
+        for edge in edges.values():
             edge.stamps = [self.clock.convert(*pair) for pair in zip(edge.stamps, edge.received)]
-            try:
-                refuse_torn(edge.stamps, np.asarray(edge.rows)[:, :3])
-            except TrackError as error:
-                raise TrackError(f'{_name(key)}: {error}') from error
+        edges = {key: self._without_leaps(key, edge) for key, edge in edges.items()}
         edges = {key: edge if key == moving else self._of_one_clock(key, edge, edges[moving])
                  for key, edge in edges.items()}
         periods = {key: edge.period() for key, edge in edges.items()}
@@ -122,6 +120,14 @@ class TransformBuffer:
                 raise TrackError(text)
             self.notes.append(text)
         return edge.part(keep).without_repeats()
+
+    def _without_leaps(self, key: Key, edge: Edge) -> Edge:
+        try:
+            keep, notes = without_leaps(edge.stamps, np.asarray(edge.rows)[:, :3])
+        except TrackError as error:
+            raise TrackError(f'{_name(key)}: {error}') from error
+        self.notes += [f'{_name(key)}: {note}' for note in notes]
+        return edge.part(keep.tolist())
 
     def _of_one_clock(self, key: Key, edge: Edge, moving: Edge) -> Edge:
         """Leave out what another clock dates, as a localizer does before its first scan."""
