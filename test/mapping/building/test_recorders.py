@@ -139,6 +139,36 @@ def test_a_simulation_that_was_reset_is_two_drives(tmp_path, images, mapped):
     assert 'jump back 1 times' in report.notes[0]
 
 
+@pytest.mark.parametrize('options', [{}, {'image_time': 'received'}])
+def test_a_recorder_on_another_computer_whose_clock_is_off(tmp_path, images, mapped, options):
+    events = [*camera(T, images), *odometry(drive())]
+    write_recording(tmp_path / 'run', [
+        (received, write, {**arguments, 'received': received + 111_700 * MS})
+        for received, write, arguments in events])
+    positions, report = mapped(tmp_path / 'run', **options)
+    right(positions - (0.6 if options else 0.0))
+    assert len(report.notes) == len(options)
+
+
+@pytest.mark.parametrize('back', [1500 * MS, 3600 * S])
+@pytest.mark.parametrize('options', [{}, TF])
+def test_a_clock_that_was_set_back_while_the_robot_drove(
+        tmp_path, images, mapped, options, back):
+    poses = [*transforms('map', 'odom', [(stamp, 0.0) for stamp, _ in drive()], 0, S),
+             *transforms('odom', 'base_link', drive())] if options else odometry(drive())
+    events = []
+    for received, write, arguments in [*camera(T, images), *poses]:
+        ahead = S if arguments.get('parent') == 'map' else 0
+        if arguments['stamp'] - ahead >= T + S:  # dated by the clock that was set by then
+            key = 'header_stamp' if write == 'jpeg' else 'stamp'
+            arguments = {**arguments, key: arguments[key] - back, 'received': received}
+        events.append((received, write, arguments))
+    write_recording(tmp_path / 'run', events)
+    positions, report = mapped(tmp_path / 'run', **options)
+    assert np.allclose(positions, [*range(10), *range(10, N)], atol=1e-3)
+    assert 'jump back 1 times' in report.notes[0]
+
+
 @pytest.mark.parametrize('every', [20 * MS, S])
 def test_a_localizer_that_begins_with_stamps_near_zero(tmp_path, images, mapped, every):
     first = [(T + t, 'transform', {'stamp': S // 5, 'received': T + t, 'parent': '/map',

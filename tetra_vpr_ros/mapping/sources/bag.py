@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+import re
 from typing import Any
 
 from rosbags.interfaces import Connection
@@ -27,6 +28,7 @@ IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 TF_TYPES = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
 _OF_A_ROBOT = (*IMAGE_TYPES, INFO_TYPE, *POSE_TYPES, *TF_TYPES)
+_VIDEO = re.compile('Packet$|CompressedVideo$')  # Theora, FFmpeg, Foxglove
 _ENOUGH_INFOS = 10  # a driver that is not calibrated says so again and again
 _PATH_EVERY = 1_000_000_000  # ns: a path holds all poses so far, and comes with each
 
@@ -88,7 +90,7 @@ class BagSource(BagReader):
                            f'it has: {listed}')
         # Not every writer counts its messages: then none has any.
         likely = [name for name in candidates if self.message_count(name)] or candidates
-        hint = ''
+        hint = self._videos() if kind == 'image' else ''
         if kind == 'pose':
             likely = [name for name in likely if tells_where(name)
                       and not of_another_robot(name, image_topic, self._robots_topics())]
@@ -99,6 +101,14 @@ class BagSource(BagReader):
             hint = f'{hint}; those without a message, of goals or of another robot do not count'
         raise BagError(f'{self.path} has {len(likely)} {kind} topics, name one with '
                        f'{option}: {listed}{hint}')
+
+    def _videos(self) -> str:
+        """Return the topics of encoded video, whose pictures cannot be read one by one."""
+        found = sorted(f'{name} ({msgtype})' for name, msgtype in self.topics().items()
+                       if _VIDEO.search(msgtype))
+        return (f"; video is not read: {', '.join(found)}: play the bag and record what 'ros2 run "
+                "image_transport republish' makes of it with out_transport compressed"
+                ) if found else ''
 
     def _other_poses(self, found: int) -> str:
         """Return what else than a pose topic the poses could come from."""

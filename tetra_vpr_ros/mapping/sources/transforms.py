@@ -78,11 +78,12 @@ class TransformBuffer:
             position, rotation, _ = self._compose(path, {}, np.zeros(1, np.int64), 0, set())
             return PoseTrack([0], position, rotation.as_quat())
         moving = most_moving(edges)
+        edges[moving] = edges[moving].without_repeats()
         self.clock = RecordingClock(edges[moving].stamps, edges[moving].received)
         self.pose_times = edges[moving].stamps, edges[moving].received
-        for edge in edges.values():
-            edge.stamps = [self.clock.convert(*pair) for pair in zip(edge.stamps, edge.received)]
-        edges = {key: self._without_leaps(key, edge) for key, edge in edges.items()}
+        recorded = edges[moving]
+        edges = {key: self._without_leaps(key, edge.in_time_of(self.clock, recorded))
+                 for key, edge in edges.items()}
         edges = {key: edge if key == moving else self._of_one_clock(key, edge, edges[moving])
                  for key, edge in edges.items()}
         periods = {key: edge.period() for key, edge in edges.items()}
@@ -90,7 +91,7 @@ class TransformBuffer:
         held = {key for key, period in periods.items() if period > gap >= periods[moving]}
         for key, edge in edges.items():
             if key != moving:
-                edge.begin_when_sent(edges[moving])
+                edge.begin_when_sent(edges[moving], self.clock)
         tracks = {key: edge.track() for key, edge in edges.items()}
         self._tell_held(held, tracks, tracks[moving])
         # A step of what is held is not smeared over the poses beside it.
@@ -119,7 +120,7 @@ class TransformBuffer:
             if not keep:
                 raise TrackError(text)
             self.notes.append(text)
-        return edge.part(keep).without_repeats()
+        return edge.part(keep)
 
     def _without_leaps(self, key: Key, edge: Edge) -> Edge:
         try:
@@ -131,7 +132,8 @@ class TransformBuffer:
 
     def _of_one_clock(self, key: Key, edge: Edge, moving: Edge) -> Edge:
         """Leave out what another clock dates, as a localizer does before its first scan."""
-        apart = [moving.offset(*pair) for pair in zip(edge.stamps, edge.received)]
+        apart = [stamp - self.clock.within_part(moving.now(received), stamp)
+                 for stamp, received in zip(edge.stamps, edge.received)]
         keep = [i for i, offset in enumerate(apart) if abs(offset) <= _FARTHEST_APART]
         if len(keep) < len(apart):
             first = next(offset for offset in apart if abs(offset) > _FARTHEST_APART)

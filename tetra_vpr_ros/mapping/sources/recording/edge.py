@@ -4,18 +4,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
 import math
+from statistics import median
 
 import numpy as np
 from tetra_vpr_ros.mapping.sources.pose_track import PoseTrack
 from tetra_vpr_ros.mapping.sources.recording.pose_records import without_repeats
+from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 
 _MOST_AHEAD = 10_000_000_000  # ns by which a localizer may date its transforms ahead
+_AHEAD = 200_000_000          # ns by which a transform is dated ahead, and not only early
 _FILL = 100_000_000           # ns between the poses for which one stands that is dated ahead
 _MOMENT = 500_000_000         # ns that a step counts at most
 _STILL = 1e-4                 # metres, half angles
@@ -46,9 +49,26 @@ class Edge:
         times = np.diff(np.asarray(self.stamps)[order]).clip(0, _MOMENT)
         return int(times[steps > _STILL].sum())
 
-    def lag(self) -> float:
-        """Return how long after its stamps it is recorded, nanoseconds."""
-        return float(np.median([b - a for a, b in zip(self.stamps, self.received)]))
+    def lag(self, until: int | None = None) -> int:
+        """
+        Return how long after its stamps it is recorded, nanoseconds.
+
+        :param until: nanoseconds; what was recorded later does not matter, if anything is left.
+        """
+        lags = [came - stamp for stamp, came in zip(self.stamps, self.received)]
+        early = lags[:bisect_left(self.received, until)] if until is not None else lags
+        return int(median(early or lags))
+
+    def in_time_of(self, clock: RecordingClock, moving: Edge) -> Edge:
+        """
+        Return the transforms on the clock of the edge that moves most.
+
+        :param clock: that clock.
+        :param moving: that edge, as it was recorded; another may be dated ahead of it.
+        """
+        ahead = moving.lag(clock.first_jump) - self.lag(clock.first_jump)
+        return replace(self, stamps=[clock.convert(stamp - ahead, received) + ahead
+                                     for stamp, received in zip(self.stamps, self.received)])
 
     def without_repeats(self) -> Edge:
         """Leave out what was sent again: it is no sign of a clock that jumped back."""
@@ -63,11 +83,6 @@ class Edge:
         """Return the newest stamp that had been recorded by a moment, else the first."""
         return self._newest[max(bisect_right(self.received, received) - 1, 0)]
 
-    def offset(self, stamp: int, received: int) -> int:
-        """Return how far another's stamp is from the nearer of those recorded beside it."""
-        after = self.stamps[(at := bisect_right(self.received, received)):at + 1]
-        return min((stamp - beside for beside in (self.now(received), *after)), key=abs)
-
     @cached_property
     def _newest(self) -> list[int]:
         return list(accumulate(self.stamps, max))
@@ -77,17 +92,28 @@ class Edge:
         rows = np.asarray(self.rows, np.float64)
         return PoseTrack(self.stamps, rows[:, :3], rows[:, 3:])
 
-    def begin_when_sent(self, moving: Edge) -> None:
-        """Let transforms that are dated ahead, as those of AMCL, begin when they were sent."""
-        first = int(np.argmin(self.received))
-        since = moving.now(self.received[first])
-        earliest = min(self.stamps)
-        if since < earliest <= since + _MOST_AHEAD:
-            row = self.rows[int(np.argmin(self.stamps))]
-            stamps = list(range(since, earliest, _FILL))
-            self.stamps[:0] = stamps
-            self.received[:0] = [self.received[first]] * len(stamps)
-            self.rows[:0] = [row] * len(stamps)
+    def begin_when_sent(self, moving: Edge, clock: RecordingClock) -> None:
+        """
+        Let transforms that are dated ahead, as those of AMCL, begin when they were sent.
+
+        That matters for the first, and for those after a pause.
+        """
+        order = np.argsort(self.stamps, kind='stable').tolist()
+        added: list[tuple[int, int, tuple[float, ...]]] = []
+        for before, i in zip([None, *order], order):
+            since = clock.within_part(moving.now(self.received[i]), self.stamps[i])
+            ahead = self.stamps[i] - since
+            if before is None:
+                begins = 0 < ahead <= _MOST_AHEAD
+            else:
+                begins = self.stamps[before] < since and _AHEAD < ahead <= _MOST_AHEAD
+            if begins:
+                added += [(stamp, self.received[i], self.rows[i])
+                          for stamp in range(since, self.stamps[i], _FILL)]
+        for stamp, received, row in added:
+            self.stamps.append(stamp)
+            self.received.append(received)
+            self.rows.append(row)
 
     def period(self) -> float:
         """Return the usual time between two, nanoseconds; infinity where there is only one."""
