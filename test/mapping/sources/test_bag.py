@@ -108,6 +108,7 @@ def test_video_is_refused_by_name(tmp_path):
         bag.odometry(T, 0.0)
         bag.unknown(T, '/camera/image_raw/ffmpeg', 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket')
     with BagSource(tmp_path / 'run') as source:
+        assert source.message_count('/camera/image_raw/ffmpeg') == 1
         with pytest.raises(BagError, match=r'0 image topics.*video is not read: /camera/image_raw'
                            r'/ffmpeg \(ffmpeg.*republish'):
             source.find_image_topic()

@@ -39,14 +39,12 @@ class PoseClock:
         return recorded > _RUNS * (max(self.stamps) - min(self.stamps))
 
     @property
-    def ahead(self) -> int:
-        """Return by how much poses are dated after the moment at which they were recorded."""
-        return int(median(map(int.__sub__, map(int, self.stamps), map(int, self.received))))
-
-    @property
     def shift(self) -> int:
         """Return what leads from the time of recording to the poses', where that is another."""
-        return self.ahead if self.runs and abs(self.ahead) > _LATE else 0
+        if not self.runs:
+            return 0
+        ahead = int(median(a - b for a, b in zip(self.stamps, self.received)))
+        return ahead if abs(ahead) > _LATE else 0
 
     @staticmethod
     def refuse_stopped(images: Sequence[tuple[int, int]], image_topic: str) -> None:
