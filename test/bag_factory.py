@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 class BagFactory:
     """Writes messages of plain values to a ROS 1 or ROS 2 bag."""
 
-    def __init__(self, path, storage='mcap'):
+    def __init__(self, path, storage='mcap', compression=None):
         self.ros1 = storage == 'ros1'
         self.store = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.ROS2_JAZZY)
         self.t = self.store.types
@@ -24,6 +24,8 @@ class BagFactory:
         else:
             plugin = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}[storage]
             self.writer = Writer(path, version=9, storage_plugin=plugin)
+            if compression:
+                self.writer.set_compression(*compression)
         self.connections = {}
 
     def __enter__(self):
@@ -109,8 +111,8 @@ class BagFactory:
                    self.t['tf2_msgs/msg/TFMessage'](
                        transforms=[self.transform_stamped(stamp, parent, child, x, turn)]))
 
-    def motion_capture(self, stamp, x, topic='/vicon/robot/robot'):
-        self.write(topic, 'geometry_msgs/msg/TransformStamped', stamp,
+    def motion_capture(self, stamp, x, topic='/vicon/robot/robot', received=None):
+        self.write(topic, 'geometry_msgs/msg/TransformStamped', received or stamp,
                    self.transform_stamped(stamp, '/vicon/world', 'vicon/robot/robot', x))
 
     def path(self, received, poses, topic='/trajectory', kind='nav_msgs/msg/Path'):

@@ -63,7 +63,7 @@ def test_one_message_in_ten_out_of_order_loses_no_image(late):
     buffer = OdometryBuffer()
     came = sorted((SECOND + i * SECOND // 50 + (late if i % 10 == 5 else 0), i)
                   for i in range(400))
-    for received, i in came:
+    for _, i in came:
         buffer.add(SECOND + i * SECOND // 50, at(float(i)))
         if i > 100 and i % 10 != 5:
             asked = SECOND + i * SECOND // 50 - 90_000_000

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from street import camera, S, STEP, transforms, write_recording
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError, PlaceMap
+from tetra_vpr_ros.mapping.tools.reencode import reencode
+from tetra_vpr_ros.vision import PlaceEncoder
 
 T = 1_700_000_000 * S
 N = 40
@@ -45,14 +47,14 @@ def right(table, wanted=N, first=0, offset=0.0, within=1e-3):
     assert np.array_equal(table.stamps, T + STEP * np.arange(first, first + wanted))
     where = (table.stamps - T) / S * 10.0
     assert np.allclose(table.positions[:, 0], where + offset, atol=within)
-    assert np.allclose(table.positions[:, 1:], 0)
+    assert np.allclose(table.positions[:, 1:], 0, atol=within)
 
 
 TF = {'tf_frames': ('map', 'base_link')}
 
 
 @pytest.mark.parametrize('ahead', [1.0, 2.0])
-@pytest.mark.parametrize('every', [100 * MS, 20 * MS])
+@pytest.mark.parametrize('every', [S, 100 * MS, 20 * MS])
 def test_the_recipe_of_nav2_with_amcl_s_transform_tolerance(built, images, ahead, every):
     table, report = built([
         *camera(T, images),
@@ -145,14 +147,14 @@ def test_the_tree_of_a_fleet_may_begin_at_the_root(built, images):
     ('/camera/image', ('/robot1', '/robot2')), ('/robot3/camera/image', ('/robot1', '/robot2')),
     ('/robot1/camera/image', ('/robot2',))])
 def test_transforms_of_other_robots_are_refused_and_may_be_named(
-        built, images, tmp_path, image_topic, names):
+        built, images, tmp_path, tiny, image_topic, names):
     events = [*camera(T, images, image_topic)]
     for name in names:
         poses = drive() if name == '/robot2' else another(drive())
         events += transforms('map', 'base_link', poses, topic=f'{name}/tf')
     with pytest.raises(BagError, match='--tf-topic: .*/robot2/tf'):
         built(events, **TF)
-    report = build_map(BuildOptions(tmp_path / 'n.vpr', (tmp_path / 'run',),
+    report = build_map(BuildOptions(tmp_path / 'n.vpr', (tmp_path / 'run',), model=tiny,
                                     tf_topic='/robot2/tf', **TF), progress=False)
     assert report.places == N
     with pytest.raises(BagError, match="no transform topic '/robot9/tf'.*/robot2/tf"):
@@ -196,18 +198,23 @@ POWER_ON = 12 * S - T  # such a camera counts the seconds since it has power
 
 
 def test_a_camera_of_another_clock_is_refused_and_may_take_the_times_of_the_recording(
-        built, images, tmp_path):
+        built, images, tmp_path, tiny):
     events = [*camera(T, images, clock=POWER_ON), *odometry(drive())]
     with pytest.raises(BagError, match=(
             r'/camera/image_raw/compressed .*12\.000 to about 15\.9.* s, .*1700000000\.000 to '
             r'1700000004\.000 s, -1699999988\.\d+ s off.*--image-time received')):
         built(events)
     assert list(tmp_path.glob('m.vpr*')) == []
-    report = build_map(BuildOptions(tmp_path / 'm.vpr', (tmp_path / 'run',),
+    path = tmp_path / 'm.vpr'
+    report = build_map(BuildOptions(path, (tmp_path / 'run',), model=tiny,
                                     image_time='received'), progress=False)
     assert report.places == N
-    with PlaceMap.open_file(tmp_path / 'm.vpr') as opened:  # as late as the images came
-        assert np.allclose(opened.places().positions[:, 0], 0.6 + np.arange(N))
+    with PlaceMap.open_file(path) as opened:  # as late as the images came
+        before = opened.places()
+    assert np.allclose(before.positions[:, 0], 0.6 + np.arange(N))
+    reencode(path, tmp_path / 'again.vpr', PlaceEncoder(tiny), from_bags=True, progress=False)
+    with PlaceMap.open_file(tmp_path / 'again.vpr') as opened:
+        assert np.array_equal(opened.places().descriptors, before.descriptors)
 
 
 def test_clocks_that_overlap_are_compared_too(built, images):
@@ -229,15 +236,14 @@ def test_the_times_of_the_recording_are_led_to_poses_of_another_clock(built, ima
     assert '-1699999995.000 s from the times of the recording' in report.notes[0]
 
 
-def fixes(period, start=0, altitude=400.0, **more):
+def fixes(poses, altitude=400.0):
     degrees = np.degrees(1 / 6378137.0)  # of a metre along the equator
     return [(stamp, 'fix', {'stamp': stamp, 'latitude': 0.0, 'longitude': 8 + x * degrees,
-                            'altitude': altitude, **more})
-            for stamp, x in drive(period) if stamp >= T + start]
+                            'altitude': altitude}) for stamp, x in poses]
 
 
 def test_gps_once_a_second_is_interpolated(built, images):
-    table, report = built([*camera(T, images), *fixes(S)])
+    table, report = built([*camera(T, images), *fixes(drive(S))])
     assert len(table) == N
     assert np.allclose(table.positions[:, 0], np.arange(N), atol=0.01)
     assert report.without_pose == 0
@@ -255,19 +261,35 @@ def test_poses_that_are_too_rare_leave_no_map_in_the_way(built, images, tmp_path
     assert report.places == 30
 
 
+@pytest.mark.parametrize('workers', [1, 2])
 def test_a_bag_of_which_nothing_is_mapped_does_not_block_the_others(
-        built, images, tmp_path, tiny):
-    built([*camera(T, images), *odometry(drive())])
+        images, tmp_path, tiny, workers):
+    write_recording(tmp_path / 'run', [*camera(T, images), *odometry(drive())])
     write_recording(tmp_path / 'rare', [
         *camera(T + 100 * MS, images[:30]), *odometry(drive(4 * S))])
-    options = functools.partial(BuildOptions, tmp_path / 'm.vpr', (tmp_path / 'rare',),
-                                model=tiny, append=True)
-    report = build_map(options(max_pose_gap=0.5), progress=False)
-    assert report.failed
+    options = functools.partial(BuildOptions, tmp_path / 'm.vpr', model=tiny)
+    report = build_map(options((tmp_path / 'run', tmp_path / 'rare'), max_pose_gap=0.5,
+                               workers=workers), progress=False)
+    assert (report.failed, report.total_places) == (True, N)
     assert 'rare:/camera/image_raw/compressed: nothing was mapped' in report.empty[0]
     assert report.empty[0] in report.summary(tmp_path / 'm.vpr')
-    report = build_map(options(max_pose_gap=5.0), progress=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['m.vpr', 'rare', 'run']
+    report = build_map(options((tmp_path / 'rare',), max_pose_gap=5.0, append=True),
+                       progress=False)
     assert (report.places, report.total_places, report.failed) == (30, N + 30, False)
+
+
+def test_a_build_that_fails_before_its_first_place_leaves_nothing(built, images, tmp_path):
+    with pytest.raises(MapError, match='field of view'):
+        built([*camera(T, images), *odometry(drive())], horizontal_fov=0.5)
+    assert [path.name for path in tmp_path.iterdir()] == ['run']
+
+
+def test_frames_between_which_nothing_moves_are_refused(built, images):
+    with pytest.raises(BagError, match='all static'):
+        built([*camera(T, images), *transforms('map', 'base_link', drive()),
+               *transforms('base_link', 'camera', [(T, 0.1)], topic='/tf_static')],
+              tf_frames=('base_link', 'camera'))
 
 
 LOST = {
@@ -293,6 +315,26 @@ def test_odometry_that_is_lost_for_a_while_spoils_nothing_else(built, images, lo
     assert not report.failed
 
 
+@pytest.mark.parametrize('source', ['odometry', 'transforms', 'GPS'])
+@pytest.mark.parametrize('begin', [0, 1500 * MS])
+def test_poses_that_leap_away_and_back_spoil_nothing_else(built, images, source, begin):
+    poses = [(stamp, x + 5000.0 if begin <= stamp - T < begin + 100 * MS else x)
+             for stamp, x in drive()]
+    events = {'odometry': odometry(poses), 'GPS': fixes(poses),
+              'transforms': transforms('map', 'base_link', poses)}[source]
+    table, report = built([*camera(T, images), *events], **(TF if source == 'transforms' else {}))
+    first = 1 if begin == 0 else 0
+    right(table, N - first, first, -1.0 if source == 'GPS' and first else 0.0, within=0.1)
+    assert '5 of 201 poses are left out, they leap away and back' in report.notes[0]
+
+
+def test_an_odometry_that_was_reset_is_noted(built, images):
+    poses = [(stamp, x if stamp < T + 2 * S else x - 20.0) for stamp, x in drive()]
+    _, report = built([*camera(T, images), *odometry(poses)])
+    assert ('its poses leap 1 times for good, the first at stamp 1700000002000000000 ns'
+            in report.notes[0])
+
+
 def test_a_driver_that_never_knows_its_covariance_is_believed(built, images):
     table, report = built([*camera(T, images), *odometry(drive(), variance=9999.0)])
     right(table)
@@ -308,7 +350,7 @@ def test_invalid_first_fixes_are_no_origin(built, images, tmp_path, latitude, lo
     table, report = built([
         *camera(T, images),
         *((T + i * MS, 'fix', {'stamp': T + i * MS, 'latitude': latitude, 'longitude': longitude})
-          for i in range(3)), *fixes(200 * MS, 200 * MS)])
+          for i in range(3)), *fixes(drive(200 * MS)[1:])])
     assert '/fix: 3 of 23 GPS fixes are left out' in report.notes[0]
     with PlaceMap.open_file(tmp_path / 'm.vpr') as opened:
         assert opened.meta()['geodetic_origin'][2] == 400.0
@@ -317,7 +359,7 @@ def test_invalid_first_fixes_are_no_origin(built, images, tmp_path, latitude, lo
 
 
 def test_altitudes_that_are_not_given_are_those_beside_them(built, images):
-    events = [*fixes(200 * MS, altitude=float('nan')), *fixes(S, 2 * S)]
+    events = [*fixes(drive(200 * MS), float('nan')), *fixes(drive(S)[2:])]
     table, _ = built([*camera(T, images), *sorted(events, key=lambda event: event[0])])
     assert np.allclose(table.positions[:, 2], 0, atol=0.01)
 

@@ -228,6 +228,16 @@ def test_tables_with_a_header(tmp_path):
     images = read_folder(folder, f'csv:{file}')[0].images
     assert [pose.position[0] for _, _, pose in images] == METRES
     assert np.allclose(images[0][2].quaternion, [0, 0, 0, 1])
+    file.write_text('name,east_m,north_m,heading_deg\n' + ''.join(
+        f'{i:06},{i},0,90\n' for i in range(12)))
+    assert xs(folder, f'csv:{file}') == METRES
+    file.write_text('name,X [m],Y [m],Yaw [deg]\n' + ''.join(
+        f'{i:06},{i},0,90\n' for i in range(12)))
+    pose = read_folder(folder, f'csv:{file}')[0].images[5][2]
+    assert np.allclose(pose.quaternion, [0, 0, 0.5**0.5, 0.5**0.5])
+    file.write_text(file.read_text().replace(' [deg]', ''))
+    with pytest.raises(MapError, match='its yaw reaches 90, which are no radians'):
+        read_folder(folder, f'csv:{file}')
     file.write_text('stamp_ns;x;y;yaw\n' + ''.join(f'{ns};{i};0;0\n' for i, ns in enumerate(NS)))
     assert xs(folder, f'csv:{file}') == METRES
     file.write_text('name,x,y\na,1,2\n')

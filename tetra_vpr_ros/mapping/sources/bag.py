@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+import re
 from typing import Any
 
 from rosbags.interfaces import Connection
 from tetra_vpr_ros.mapping.camera import Camera, info_topic
 from tetra_vpr_ros.mapping.sources.bag_reader import BagError, BagReader, Item
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
+from tetra_vpr_ros.mapping.sources.recording.image_message import ImageMessage
 from tetra_vpr_ros.mapping.sources.recording.pose_messages import (
     fix_row, FIX_TYPE, path_rows, PATH_TYPE, pose_row, POSE_TYPES, Row, stamp_of, transform_row)
 from tetra_vpr_ros.mapping.sources.recording.pose_records import PoseRecords
@@ -21,35 +22,17 @@ from tetra_vpr_ros.mapping.sources.recording.topic_choice import (
     of_another_robot, tells_where, topics_beside, transform_topics)
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 from tetra_vpr_ros.mapping.sources.transforms import TransformBuffer
-from tetra_vpr_ros.vision.decoding import decode_message, Image
 from tqdm import tqdm
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 TF_TYPES = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
 _OF_A_ROBOT = (*IMAGE_TYPES, INFO_TYPE, *POSE_TYPES, *TF_TYPES)
+_VIDEO = re.compile('Packet$|CompressedVideo$')  # Theora, FFmpeg, Foxglove
 _ENOUGH_INFOS = 10  # a driver that is not calibrated says so again and again
 _PATH_EVERY = 1_000_000_000  # ns: a path holds all poses so far, and comes with each
 
 _Transform = tuple[str, str, int, Row]
-
-
-@dataclass(frozen=True)
-class ImageMessage:
-    """A camera message, not decoded yet."""
-
-    stamp_ns: int
-    received_ns: int
-    topic: str
-    message: Any
-
-    def decode(self) -> Image:
-        """
-        Decode to RGB uint8 ``[H, W, 3]``.
-
-        :raises ImageError: the message holds no valid picture.
-        """
-        return decode_message(self.message)
 
 
 class BagSource(BagReader):
@@ -105,8 +88,9 @@ class BagSource(BagReader):
             found = f', it is of type {topics[wanted]}' if wanted in topics else ''
             raise BagError(f'{self.path} has no {kind} topic {wanted!r}{found}; '
                            f'it has: {listed}')
-        likely = [name for name in candidates if self.message_count(name)]
-        hint = ''
+        # Not every writer counts its messages: then none has any.
+        likely = [name for name in candidates if self.message_count(name)] or candidates
+        hint = self._videos() if kind == 'image' else ''
         if kind == 'pose':
             likely = [name for name in likely if tells_where(name)
                       and not of_another_robot(name, image_topic, self._robots_topics())]
@@ -117,6 +101,14 @@ class BagSource(BagReader):
             hint = f'{hint}; those without a message, of goals or of another robot do not count'
         raise BagError(f'{self.path} has {len(likely)} {kind} topics, name one with '
                        f'{option}: {listed}{hint}')
+
+    def _videos(self) -> str:
+        """Return the topics of encoded video, whose pictures cannot be read one by one."""
+        found = sorted(f'{name} ({msgtype})' for name, msgtype in self.topics().items()
+                       if _VIDEO.search(msgtype))
+        return (f"; video is not read: {', '.join(found)}: play the bag and record what 'ros2 run "
+                "image_transport republish' makes of it with out_transport compressed"
+                ) if found else ''
 
     def _other_poses(self, found: int) -> str:
         """Return what else than a pose topic the poses could come from."""
@@ -222,7 +214,7 @@ class BagSource(BagReader):
         :param image_topic: whose namespace the transforms are taken from.
         :param tf_topic: of the transforms; None finds it.
         :raises BagError: the frames are unknown or not connected; the known are listed. Or
-            there are transforms of several robots.
+            nothing moves between them, or there are transforms of several robots.
         """
         choices = self._transform_topics(image_topic, tf_topic)
         for names in choices:
@@ -233,6 +225,10 @@ class BagSource(BagReader):
                 if names is choices[-1]:
                     raise BagError(f'{self.path}: {error}') from error
                 continue
+            if not buffer.pose_times[0]:
+                raise BagError(f'{self.path}: the transforms from {parent!r} to {child!r} are all '
+                               'static: name frames between which the robot moves, and record '
+                               '/tf')
             self.clock, self.pose_times = buffer.clock, buffer.pose_times
             self.notes += [f'{self.path}: {note}' for note in buffer.notes]
             return track

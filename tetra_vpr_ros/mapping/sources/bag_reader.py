@@ -45,6 +45,7 @@ class BagReader:
                            "name one, or a .mcap, .db3 or .bag file, or run 'ros2 bag reindex'")
         self.problems: list[str] = []
         self._malformed: dict[str, str] = {}
+        self._tell_logs()
         self._stack = ExitStack()
         try:
             self._reader = self._open([self.path])
@@ -58,6 +59,15 @@ class BagReader:
                 self._stack.close()
                 raise BagError(f'{self.path} cannot be read: {second}; copy it again'
                                ) from second
+
+    def _tell_logs(self) -> None:
+        """Tell of what SQLite had not yet written to the bag when its recorder was killed."""
+        for file in self.path.glob('*.db3') if self.path.is_dir() else [self.path]:
+            log = Path(f'{file}-wal')
+            if log.exists() and log.stat().st_size:
+                self.problems.append(
+                    f'{log} holds the last messages of a recorder that was killed, they are not '
+                    f"read: bring them into the bag with sqlite3 {file} 'PRAGMA wal_checkpoint'")
 
     def _open(self, paths: Sequence[Path]) -> AnyReader:
         return self._stack.enter_context(AnyReader(
@@ -127,10 +137,7 @@ class BagReader:
             the last.
         :param start: nanoseconds; those that were recorded before do not matter.
         """
-        connections = [c for name in topics for c in self._connections(name)]
-        if not connections:
-            return
-        for connection, received, data in _thinned(self._raw(connections, start), every):
+        for connection, received, data in _thinned(self._raw(topics, start), every):
             try:
                 item = take(connection, received,
                             self._reader.deserialize(data, connection.msgtype))
@@ -142,16 +149,29 @@ class BagReader:
                 continue
             yield item
 
-    def _raw(self, connections: Sequence[Connection], start: int | None) -> Iterator[_Raw]:
-        messages = self._reader.messages(connections, start)
+    def _raw(self, topics: Sequence[str], start: int | None) -> Iterator[_Raw]:
+        connections = [c for name in topics for c in self._connections(name)]
+        messages = self._reader.messages(connections, start) if connections else iter(())
+        seen = False
         while True:
             try:
                 yield next(messages)
+                seen = True
             except StopIteration:
-                return
+                break
             except Exception as error:
-                raise BagError(f'{self.path} is damaged at {connections[0].topic}: {error}'
-                               ) from error
+                raise BagError(f'{self.path} is damaged at {topics[0]}: {error}') from error
+        files = [] if seen or start else self._files_beside_metadata()
+        if files and any(c.msgcount for c in connections):
+            # Whoever changed the QoS in metadata.yaml to play it sees no message by it.
+            self._reader = self._open(files)
+            yield from self._raw(topics, start)
+
+    def _files_beside_metadata(self) -> list[Path]:
+        """Return the files of a folder that was opened by its metadata."""
+        if self._reader.paths != [self.path] or not self.path.is_dir():
+            return []
+        return [file for file in sorted(self.path.iterdir()) if file.suffix in ('.mcap', '.db3')]
 
 
 def _thinned(messages: Iterator[_Raw], every: int) -> Iterator[_Raw]:

@@ -10,10 +10,11 @@ from itertools import islice
 from pathlib import Path
 
 from tetra_vpr_ros.mapping.camera import Camera
-from tetra_vpr_ros.mapping.sources.bag import BagSource, ImageMessage
+from tetra_vpr_ros.mapping.sources.bag import BagSource
 from tetra_vpr_ros.mapping.sources.bag_reader import BagError
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError, usual_gap
 from tetra_vpr_ros.mapping.sources.recording.clock_check import PoseClock
+from tetra_vpr_ros.mapping.sources.recording.image_message import ImageMessage
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 from tetra_vpr_ros.mapping.sources.traverse import Frame
 
@@ -76,15 +77,11 @@ class BagTraverse:
             self.problems[:] = dict.fromkeys([*self.problems, *bag.problems])
 
     def _frame(self, message: ImageMessage) -> Frame:
-        taken = _time_of(message, self.image_time, self.shift)
-        stamp = self.clock.convert(taken, message.received_ns)
+        taken = message.taken_ns(self.image_time == HEADER)
+        stamp = self.clock.convert(taken + self.shift, message.received_ns)
         pose = self.track.at(stamp, self.max_gap)
         return Frame(taken, pose, message.decode, f'{self.image_topic} at {taken / 1e9:.3f} s',
                      '' if pose is not None else self.track.why_none(stamp, self.max_gap))
-
-
-def _time_of(message: ImageMessage, image_time: str, shift: int) -> int:
-    return message.stamp_ns if image_time == HEADER else message.received_ns + shift
 
 
 def source_of(path: Path, topic: str) -> str:
@@ -157,8 +154,10 @@ def _check_clock(bag: BagSource, topic: str, image_time: str) -> int:
         bag.notes.append(f'{bag.path}: its poses are dated {shift / 1e9:+.3f} s from the times '
                          'of the recording, and its images are, too')
     try:
-        images = [(_time_of(image, image_time, shift), image.received_ns)
+        images = [(image.taken_ns(image_time == HEADER) + shift, image.received_ns)
                   for image in islice(bag.images(topic, clock.received[0]), _FIRST)]
+        if images:
+            clock.refuse_stopped(images, topic)
         note = clock.check(images, bag.end, topic)
     except TrackError as error:
         raise BagError(f'{bag.path}: {error}') from error

@@ -142,9 +142,9 @@ class PoseTrack:
         """Return why there is no pose at a stamp, for a person; see `at`."""
         after = int(np.searchsorted(self.stamps, stamp))
         if after == 0:
-            return 'before the first pose'
+            return f'before the first pose, at {self.stamps[0] / 1e9:.3f} s'
         if after == len(self.stamps):
-            return 'after the last pose'
+            return f'after the last pose, at {self.stamps[-1] / 1e9:.3f} s'
         span = int(self.stamps[after] - self.stamps[after - 1])
         return (f'between two poses {span / 1e9:.3g} s apart, where at most {max_gap / 1e9:.3g} s '
                 'are interpolated (--max-pose-gap)')

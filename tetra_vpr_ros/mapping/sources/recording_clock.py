@@ -58,6 +58,28 @@ class RecordingClock:
         """Return how often the stamps jumped back."""
         return len(self._parts)
 
+    @property
+    def first_jump(self) -> int | None:
+        """Return when the first message after a jump was recorded, nanoseconds."""
+        return self._parts[0].received if self._parts else None
+
+    def within_part(self, moment: int, stamp: int) -> int:
+        """
+        Return the moment that is nearest to one and of the part to which a stamp belongs.
+
+        :param moment: on the clock that only rises.
+        :param stamp: on that clock, too.
+        """
+        offsets = [0, *(part.offset for part in self._parts)]
+        at = bisect_right(self._parts, stamp,
+                          key=lambda part: part.first + part.offset - _APART // 2)
+        if at:
+            part = self._parts[at - 1]
+            moment = max(moment, part.first + part.offset)
+        if at < len(self._parts):
+            moment = min(moment, self._parts[at].last_before + offsets[at])
+        return moment
+
     def convert(self, stamp: int, received: int) -> int:
         """
         Return a stamp, also one of another topic, on the clock that only rises.

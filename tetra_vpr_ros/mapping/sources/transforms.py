@@ -4,63 +4,22 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping.sources.pose_track import PoseTrack, TrackError, usual_gap
-from tetra_vpr_ros.mapping.sources.recording.pose_records import (
-    first_of_each, refuse_torn, unsound)
+from tetra_vpr_ros.mapping.sources.recording.edge import Edge, Key, most_moving
+from tetra_vpr_ros.mapping.sources.recording.leaps import without_leaps
+from tetra_vpr_ros.mapping.sources.recording.pose_records import unsound
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 
-_MOST_AHEAD = 10_000_000_000  # ns by which a localizer may date its transforms ahead
 _LONG_HELD = 10_000_000_000   # ns for which a transform is held that are worth a word
 
-_FILL = 100_000_000           # ns between the poses for which one stands that is dated ahead
-_MOMENT = 500_000_000         # ns that a step counts at most
-_STILL = 1e-4                 # metres, half angles
-_ALIKE = 0.8                  # of the time in which the edge moves that does so longest
+_FARTHEST_APART = 600_000_000_000  # ns between the stamps of transforms that came together
 
-_Key = tuple[str, str]
-_Path = list[tuple[_Key, bool]]
-
-
-@dataclass
-class _Edge:
-    """The transforms between two frames, in the order of recording."""
-
-    stamps: list[int] = field(default_factory=list)
-    received: list[int] = field(default_factory=list)
-    rows: list[tuple[float, ...]] = field(default_factory=list)
-
-    def moving_time(self) -> int:
-        """Return for how long it moves, nanoseconds; a step after a long time is a moment."""
-        order = np.argsort(self.stamps, kind='stable')
-        steps = np.abs(np.diff(np.asarray(self.rows)[order], axis=0)).max(axis=1, initial=0)
-        times = np.diff(np.asarray(self.stamps)[order]).clip(0, _MOMENT)
-        return int(times[steps > _STILL].sum())
-
-    def lag(self) -> float:
-        """Return how long after its stamps it is recorded, nanoseconds."""
-        return float(np.median([b - a for a, b in zip(self.stamps, self.received)]))
-
-    def without_repeats(self) -> _Edge:
-        """Leave out what was sent again: it is no sign of a clock that jumped back."""
-        keep = first_of_each(self.stamps, self.rows)
-        return _Edge([self.stamps[i] for i in keep], [self.received[i] for i in keep],
-                     [self.rows[i] for i in keep])
-
-    def now(self, received: int) -> int:
-        """Return the newest stamp that had been recorded by a moment, else the first."""
-        return max(self.stamps[:bisect_right(self.received, received)] or self.stamps[:1])
-
-    def track(self) -> PoseTrack:
-        """Return the poses of the one frame in the other."""
-        rows = np.asarray(self.rows, np.float64)
-        return PoseTrack(self.stamps, rows[:, :3], rows[:, 3:])
+_Path = list[tuple[Key, bool]]
 
 
 class TransformBuffer:
@@ -80,8 +39,8 @@ class TransformBuffer:
         self.clock = RecordingClock()
         self.pose_times: tuple[Sequence[int], Sequence[int]] = (), ()
         self.notes: list[str] = []
-        self._edges: dict[_Key, _Edge] = {}
-        self._static: dict[_Key, list[tuple[float, ...]]] = {}
+        self._edges: dict[Key, Edge] = {}
+        self._static: dict[Key, list[tuple[float, ...]]] = {}
 
     def add(self, parent: str, child: str, stamp: int, transform: Sequence[float],
             static: bool = False, received: int | None = None) -> None:
@@ -90,7 +49,7 @@ class TransformBuffer:
         if static:
             self._static.setdefault(key, []).append(tuple(transform))
             return
-        edge = self._edges.setdefault(key, _Edge())
+        edge = self._edges.setdefault(key, Edge())
         edge.stamps.append(stamp)
         edge.received.append(stamp if received is None else received)
         edge.rows.append(tuple(transform))
@@ -118,18 +77,21 @@ class TransformBuffer:
         if not edges:
             position, rotation, _ = self._compose(path, {}, np.zeros(1, np.int64), 0, set())
             return PoseTrack([0], position, rotation.as_quat())
-        moving = _most_moving(edges)
+        moving = most_moving(edges)
+        edges[moving] = edges[moving].without_repeats()
         self.clock = RecordingClock(edges[moving].stamps, edges[moving].received)
         self.pose_times = edges[moving].stamps, edges[moving].received
-        for edge in edges.values():
-            edge.stamps = [self.clock.convert(*pair) for pair in zip(edge.stamps, edge.received)]
-            refuse_torn(edge.stamps, np.asarray(edge.rows)[:, :3])
-        periods = {key: _period(edge.track()) for key, edge in edges.items()}
+        recorded = edges[moving]
+        edges = {key: self._without_leaps(key, edge.in_time_of(self.clock, recorded))
+                 for key, edge in edges.items()}
+        edges = {key: edge if key == moving else self._of_one_clock(key, edge, edges[moving])
+                 for key, edge in edges.items()}
+        periods = {key: edge.period() for key, edge in edges.items()}
         gap = usual_gap(edges[moving].track().stamps) if max_gap is None else max_gap
         held = {key for key, period in periods.items() if period > gap >= periods[moving]}
         for key, edge in edges.items():
             if key != moving:
-                _begin_when_sent(edge, edges[moving])
+                edge.begin_when_sent(edges[moving], self.clock)
         tracks = {key: edge.track() for key, edge in edges.items()}
         self._tell_held(held, tracks, tracks[moving])
         # A step of what is held is not smeared over the poses beside it.
@@ -145,7 +107,7 @@ class TransformBuffer:
                     f'{track.stamps[-1] / 1e9:.3f} s' for key, track in tracks.items()))
         return PoseTrack(times[known], positions[known], rotations.as_quat()[known])
 
-    def _sound(self, key: _Key) -> _Edge:
+    def _sound(self, key: Key) -> Edge:
         """Return the transforms of an edge that are any."""
         edge = self._edges[key]
         rows = np.asarray(edge.rows, np.float64)
@@ -158,10 +120,32 @@ class TransformBuffer:
             if not keep:
                 raise TrackError(text)
             self.notes.append(text)
-        return _Edge([edge.stamps[i] for i in keep], [edge.received[i] for i in keep],
-                     [edge.rows[i] for i in keep]).without_repeats()
+        return edge.part(keep)
 
-    def _tell_held(self, held: set[_Key], tracks: dict[_Key, PoseTrack], moving: PoseTrack
+    def _without_leaps(self, key: Key, edge: Edge) -> Edge:
+        try:
+            keep, notes = without_leaps(edge.stamps, np.asarray(edge.rows)[:, :3])
+        except TrackError as error:
+            raise TrackError(f'{_name(key)}: {error}') from error
+        self.notes += [f'{_name(key)}: {note}' for note in notes]
+        return edge.part(keep.tolist())
+
+    def _of_one_clock(self, key: Key, edge: Edge, moving: Edge) -> Edge:
+        """Leave out what another clock dates, as a localizer does before its first scan."""
+        apart = [stamp - self.clock.within_part(moving.now(received), stamp)
+                 for stamp, received in zip(edge.stamps, edge.received)]
+        keep = [i for i, offset in enumerate(apart) if abs(offset) <= _FARTHEST_APART]
+        if len(keep) < len(apart):
+            first = next(offset for offset in apart if abs(offset) > _FARTHEST_APART)
+            text = (f'{len(apart) - len(keep)} of {len(apart)} transforms {_name(key)} are left '
+                    'out, dated by another clock than the robot moves, the first '
+                    f'{first / 1e9:+.3f} s off')
+            if not keep:
+                raise TrackError(text)
+            self.notes.append(text)
+        return edge.part(keep)
+
+    def _tell_held(self, held: set[Key], tracks: dict[Key, PoseTrack], moving: PoseTrack
                    ) -> None:
         for key in sorted(held):
             ends = [*tracks[key].stamps, moving.stamps[-1]]
@@ -170,8 +154,8 @@ class TransformBuffer:
                 self.notes.append(f'the transform {_name(key)} is held for up to '
                                   f'{longest / 1e9:.0f} s: nothing newer came')
 
-    def _compose(self, path: _Path, tracks: dict[_Key, PoseTrack], times: NDArray[np.int64],
-                 gap: int, held: set[_Key]
+    def _compose(self, path: _Path, tracks: dict[Key, PoseTrack], times: NDArray[np.int64],
+                 gap: int, held: set[Key]
                  ) -> tuple[NDArray[np.float64], Rotation, NDArray[np.bool_]]:
         """Return positions, rotations, and where all edges are known."""
         known = np.ones(len(times), bool)
@@ -191,7 +175,7 @@ class TransformBuffer:
             rotation = rotation * turn
         return position, rotation, known
 
-    def _sound_static(self, key: _Key) -> NDArray[np.float64]:
+    def _sound_static(self, key: Key) -> NDArray[np.float64]:
         """Return the newest static transform of an edge that is one."""
         rows = np.asarray(self._static[key], np.float64)
         reasons = unsound(rows)
@@ -238,32 +222,5 @@ class TransformBuffer:
                     f"{', '.join(map(repr, others))}")
 
 
-def _name(key: _Key) -> str:
+def _name(key: Key) -> str:
     return f'{key[0]} → {key[1]}'
-
-
-def _period(track: PoseTrack) -> float:
-    """Return the usual time between two poses, nanoseconds."""
-    return float(np.median(np.diff(track.stamps))) if len(track) > 1 else float('inf')
-
-
-def _begin_when_sent(edge: _Edge, moving: _Edge) -> None:
-    """Let transforms that are dated ahead, as those of AMCL, begin when they were sent."""
-    first = int(np.argmin(edge.received))
-    since = moving.now(edge.received[first])
-    earliest = min(edge.stamps)
-    if since < earliest <= since + _MOST_AHEAD:
-        row = edge.rows[int(np.argmin(edge.stamps))]
-        stamps = list(range(since, earliest, _FILL))
-        edge.stamps[:0] = stamps
-        edge.received[:0] = [edge.received[first]] * len(stamps)
-        edge.rows[:0] = [row] * len(stamps)
-
-
-def _most_moving(edges: dict[_Key, _Edge]) -> _Key:
-    """Return the edge of the robot's motion; of several the one that is dated least ahead."""
-    times = {key: edge.moving_time() for key, edge in edges.items()}
-    likely = [key for key, time in times.items() if time >= _ALIKE * max(times.values())]
-    if not max(times.values()):
-        return max(edges, key=lambda key: len(edges[key].stamps))
-    return max(likely, key=lambda key: edges[key].lag())

@@ -17,6 +17,7 @@ from tetra_vpr_ros.mapping.sources.image_poses.posed_images import (
 from tetra_vpr_ros.mapping.sources.image_poses.stamps import Numbers, numbers_of_names
 from tetra_vpr_ros.mapping.sources.image_poses.trajectory import Trajectory
 from tetra_vpr_ros.mapping.sources.pose_track import PoseTrack, usual_gap
+from tetra_vpr_ros.vision.image_files import SUFFIXES
 
 WAYS = ('stamp', 'number', 'order')
 """By which images and poses can be paired."""
@@ -69,7 +70,9 @@ def pair(trajectory: Trajectory, files: Sequence[Path], folder: Path, way: str |
 
 def _by_path(trajectory: Trajectory, names: Sequence[str], files: Sequence[Path], folder: Path
              ) -> PosedImages:
-    rows = match_paths(files, folder, names, str(trajectory.path))
+    ended = any(Path(name).suffix.lower() in SUFFIXES for name in names)
+    rows = match_paths(files if ended else [file.with_suffix('') for file in files], folder,
+                       names, str(trajectory.path))
     skipped = Skipped(of=trajectory.skipped)
     for file, row in zip(files, rows):
         if row is None:

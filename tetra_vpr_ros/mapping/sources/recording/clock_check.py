@@ -14,9 +14,8 @@ from tetra_vpr_ros.mapping.sources.pose_track import TrackError
 
 _LATE = 10_000_000_000  # ns by which an estimate may be late; more is another clock
 _NOTED = 1_000_000_000  # ns that are worth a word
+_SOME = 3
 _RUNS = 0.1  # of the time in which poses are dated they must be recorded: else they came at once
-
-Times = tuple[Sequence[int], Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -40,14 +39,27 @@ class PoseClock:
         return recorded > _RUNS * (max(self.stamps) - min(self.stamps))
 
     @property
-    def ahead(self) -> int:
-        """Return by how much poses are dated after the moment at which they were recorded."""
-        return int(median(map(int.__sub__, map(int, self.stamps), map(int, self.received))))
-
-    @property
     def shift(self) -> int:
         """Return what leads from the time of recording to the poses', where that is another."""
-        return self.ahead if self.runs and abs(self.ahead) > _LATE else 0
+        if not self.runs:
+            return 0
+        ahead = int(median(a - b for a, b in zip(self.stamps, self.received)))
+        return ahead if abs(ahead) > _LATE else 0
+
+    @staticmethod
+    def refuse_stopped(images: Sequence[tuple[int, int]], image_topic: str) -> None:
+        """
+        Refuse a camera whose driver dates all images alike.
+
+        :param images: stamps of the first and when they were recorded, nanoseconds.
+        :param image_topic: of the camera.
+        :raises TrackError: it does.
+        """
+        stamps, received = (set(times) for times in zip(*images))
+        if len(stamps) == 1 and len(received) > _SOME:
+            raise TrackError(
+                f'the stamps of {image_topic} stand still at {images[0][0] / 1e9:.3f} s: take the '
+                'times of the recording with --image-time received')
 
     def check(self, images: Sequence[tuple[int, int]], until: int, image_topic: str) -> str:
         """

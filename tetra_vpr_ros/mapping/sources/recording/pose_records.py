@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.pose import FARTHEST
 from tetra_vpr_ros.mapping.sources.gps import track_from_fixes
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
+from tetra_vpr_ros.mapping.sources.recording.leaps import without_leaps
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 
-_FASTEST = 100.0     # metres a second: no robot, but the way from one to another
-_LEAP = 1.0          # metres
-_TORN, _SOME = 0.1, 5  # share and number of leaps that are no accident
+_SOME = 5
 _LOST = 9999.0       # variance by which a visual odometry says that it knows nothing
 _NOT_UNIT = 0.1      # by which the length of a quaternion may differ from one, unrounded
+_EARTH = 6.37e6  # metres, its radius
+_AGAIN = 5_000_000_000  # ns within which what comes again is a repetition
 _NO_FIX = 'says that there is no fix'
 
 
@@ -44,31 +45,22 @@ def _why(there: bool, norm: float) -> str:
     return 'of no unit quaternion' if abs(norm - 1) > _NOT_UNIT else ''
 
 
-def first_of_each(stamps: Sequence[int], rows: Sequence[tuple[float, ...]]) -> list[int]:
-    """Return the indices of poses but for those that were sent again, stamp and all."""
+def without_repeats(stamps: Sequence[int], received: Sequence[int],
+                    rows: Sequence[tuple[float, ...]]) -> list[int]:
+    """
+    Return the indices of poses but for those that were sent again, stamp and all.
+
+    They are no sign of a clock that jumped back. A simulation that is reset drives the same
+    way again, but much later.
+    """
     first: dict[tuple[int, tuple[float, ...]], int] = {}
+    keep = []
     for i, pair in enumerate(zip(stamps, rows)):
-        first.setdefault(pair, i)
-    return list(first.values())
-
-
-def refuse_torn(stamps: Sequence[int], positions: NDArray[np.float64]) -> None:
-    """
-    Refuse poses that leap back and forth: those of two robots, or of two estimates.
-
-    :param stamps: nanoseconds, in the order of recording.
-    :param positions: ``[n, 3]`` metres.
-    :raises TrackError: they do.
-    """
-    order = np.argsort(np.asarray(stamps, np.int64), kind='stable')
-    seconds = np.diff(np.asarray(stamps, np.int64)[order]) * 1e-9
-    steps = np.linalg.norm(np.diff(positions[order], axis=0), axis=1)
-    leaps = (steps > _LEAP) & (steps > _FASTEST * seconds)
-    if leaps.sum() >= _SOME and leaps.mean() > _TORN:
-        raise TrackError(
-            f'its poses leap by {np.median(steps[leaps]):.3g} m back and forth, '
-            f'{int(leaps.sum())} times in {len(steps)} steps: two robots or two estimates '
-            'share it; record one of them, or name another source')
+        if received[i] - received[first.setdefault(pair, i)] <= _AGAIN and first[pair] != i:
+            continue
+        first[pair] = i
+        keep.append(i)
+    return keep
 
 
 @dataclass
@@ -116,15 +108,22 @@ class PoseRecords:
             raise TrackError('there is no message')
         rows = np.array(self._rows, np.float64)
         reasons = self._why_no_fix(rows) if self.is_fix else self._why_no_pose(rows)
-        keep = [i for i in first_of_each(self._stamps, self._rows) if not reasons[i]]
+        keep = [i for i in without_repeats(self._stamps, self._received, self._rows)
+                if not reasons[i]]
         self._note(reasons, bool(keep))
         self.pose_times = [self._stamps[i] for i in keep], [self._received[i] for i in keep]
+        if len(keep) > _SOME and len(set(self.pose_times[0])) == 1:
+            raise TrackError(f'the stamps of its {len(keep)} poses stand still at '
+                             f'{self._stamps[keep[0]]} ns: record another source')
         self.clock = RecordingClock(*self.pose_times)
         stamps = [self.clock.convert(self._stamps[i], self._received[i]) for i in keep]
+        there, notes = without_leaps(
+            stamps, _rough_metres(rows[keep]) if self.is_fix else rows[keep, :3])
+        self.notes += notes
+        stamps, rows = [stamps[i] for i in there], rows[keep][there]
         if self.is_fix:
-            return track_from_fixes(stamps, rows[keep], origin)
-        refuse_torn(stamps, rows[keep, :3])
-        return PoseTrack(stamps, rows[keep, :3], rows[keep, 3:])
+            return track_from_fixes(stamps, rows, origin)
+        return PoseTrack(stamps, rows[:, :3], rows[:, 3:])
 
     def _why_no_pose(self, rows: NDArray[np.float64]) -> list[str]:
         """Tell why poses are none; a driver that never knows its covariance is believed."""
@@ -154,6 +153,12 @@ class PoseRecords:
             none = 'there is no GPS fix: ' if self.is_fix else ''
             raise TrackError(none + '; '.join(told))
         self.notes += told
+
+
+def _rough_metres(fixes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where fixes lie, right to a few per cent."""
+    latitude, longitude = np.radians(fixes[:, :2]).T
+    return _EARTH * np.stack([longitude * np.cos(latitude), latitude], axis=1)
 
 
 def says_lost(covariance: Sequence[float]) -> bool:
