@@ -122,6 +122,14 @@ def test_stamps_of_another_clock_are_refused_with_both_ranges(tmp_path):
         read_folder(folder, f'tum:{file}')
 
 
+def test_stamps_and_a_pose_for_each_that_is_only_counted(tmp_path):
+    folder = touch(tmp_path / 'data', [f'{ns}.png' for ns in NS])
+    file = tum(tmp_path / 'droid.txt', range(12))
+    assert xs(folder, f'tum:{file}') == METRES
+    with pytest.raises(MapError, match='no pose fits the stamps'):
+        read_folder(folder, f"tum:{tum(tmp_path / 'few.txt', range(11))}")
+
+
 def test_poses_in_another_order_than_time_are_not_paired_by_order(tmp_path):
     folder = touch(tmp_path / 'images', COUNTERS)
     file = tum(tmp_path / 'poses.txt', [f'{0.1 * i:.1f}' for i in reversed(range(12))])

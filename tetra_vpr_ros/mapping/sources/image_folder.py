@@ -138,10 +138,11 @@ def _last(spec: str, words: Sequence[str]) -> tuple[str, str | None]:
 
 def _without_depths(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Part pictures from the depths beside them; grey of 16 bits alone is a camera's."""
-    depths = [file for file in files if file.suffix.lower() == '.png' and _is_deep_grey(file)]
-    if len(depths) == len(files):
+    deep = [file.suffix.lower() == '.png' and _is_deep_grey(file) for file in files]
+    if all(deep):
         return list(files), []
-    return [file for file in files if file not in set(depths)], depths
+    return ([file for file, is_deep in zip(files, deep) if not is_deep],
+            [file for file, is_deep in zip(files, deep) if is_deep])
 
 
 def _is_deep_grey(path: Path) -> bool:

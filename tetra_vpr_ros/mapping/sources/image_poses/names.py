@@ -100,5 +100,8 @@ def _along(poses: Sequence[Pose | None], stamps: Sequence[int], lacking: Sequenc
                        'no way to look along')
     following = moved[np.minimum(np.searchsorted(moved, np.arange(len(rows))), len(moved) - 1)]
     yaw = dict(zip(rows, np.arctan2(steps[following, 1], steps[following, 0])))
-    return [replace(pose, quaternion=level_quaternion(yaw[i]))
-            if pose is not None and i in lacking else pose for i, pose in enumerate(poses)]
+    ahead = list(poses)
+    for i in lacking:
+        if (pose := poses[i]) is not None:
+            ahead[i] = replace(pose, quaternion=level_quaternion(yaw[i]))
+    return ahead

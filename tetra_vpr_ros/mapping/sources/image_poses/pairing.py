@@ -106,7 +106,8 @@ def _by_stamp(trajectory: Trajectory, files: Sequence[Path], folder: Path, times
                     f'it lies between poses that are more than {gap / SECOND:.3g} s apart')
         poses.append(pose)
     if all(pose is None for pose in poses):
-        if way is None and _steady(stamps, trajectory):
+        counted = trajectory.stamps.counting and len(trajectory) == len(files)
+        if way is None and (counted or _steady(stamps, trajectory)):
             return _by_order(trajectory, files, folder)
         raise MapError(_apart(trajectory, track, files, stamps, source))
     unit, own = times.unit or 's', trajectory.stamps.unit or 's'
