@@ -9,6 +9,7 @@ import pytest
 from street import camera, S, STEP, transforms, write_recording
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError, PlaceMap
 from tetra_vpr_ros.mapping.tools.reencode import reencode
+from tetra_vpr_ros.nodes.build_map import main
 from tetra_vpr_ros.vision import PlaceEncoder
 
 T = 1_700_000_000 * S
@@ -249,16 +250,20 @@ def test_gps_once_a_second_is_interpolated(built, images):
     assert report.without_pose == 0
 
 
-def test_poses_that_are_too_rare_leave_no_map_in_the_way(built, images, tmp_path, tiny):
+def test_poses_that_are_too_rare_leave_no_map_in_the_way(
+        built, images, tmp_path, tiny, capsys):
     events = [*camera(T + 100 * MS, images[:30]), *odometry(drive(4 * S))]
     with pytest.raises(MapError, match=(
             r'nothing was mapped of 30 frames: 30 frames without a pose: between two poses 4 s '
             r'apart.*--max-pose-gap\); the first: /camera/image_raw/compressed at 1700000000\.1')):
         built(events, max_pose_gap=0.5)
     assert [path.name for path in tmp_path.iterdir()] == ['run']
-    report = build_map(BuildOptions(tmp_path / 'm.vpr', (tmp_path / 'run',), model=tiny,
-                                    max_pose_gap=5.0), progress=False)
-    assert report.places == 30
+    command = ['--bag', str(tmp_path / 'run'), '--map', str(tmp_path / 'm.vpr'), '--model',
+               str(tiny), '--max-pose-gap']
+    assert main([*command, '0.5']) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith('build_map: ')
+    assert main([*command, '5']) == 0
+    assert '30 new places' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('workers', [1, 2])

@@ -114,6 +114,19 @@ def test_video_is_refused_by_name(tmp_path):
             source.find_image_topic()
 
 
+def test_metadata_that_counts_in_words_does_not_matter(tmp_path, picture):
+    with BagFactory(tmp_path / 'run', 'sqlite3') as bag:
+        bag.odometry(T, 0.0)
+        bag.jpeg(T, picture)
+    metadata = tmp_path / 'run' / 'metadata.yaml'
+    head, number, tail = metadata.read_text().rpartition('message_count: 1')
+    assert number
+    metadata.write_text(f'{head}message_count: one{tail}')
+    with BagSource(tmp_path / 'run') as source:
+        assert sorted(map(source.message_count, source.topics())) == [0, 1]
+        assert len(source.pose_track(source.find_pose_topic())) == 1
+
+
 def test_bags_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(BagError, match='no such bag: .*nowhere'):
         BagSource(tmp_path / 'nowhere')

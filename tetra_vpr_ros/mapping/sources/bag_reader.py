@@ -120,8 +120,9 @@ class BagReader:
         return self._malformed.get(topic, '')
 
     def message_count(self, topic: str) -> int:
-        """Return the number of messages of a topic."""
-        return sum(c.msgcount for c in self._connections(topic))
+        """Return the number of messages of a topic, as far as the bag tells it."""
+        counts: list[Any] = [c.msgcount for c in self._connections(topic)]
+        return sum(count for count in counts if isinstance(count, int))  # metadata may hold any
 
     def _connections(self, topic: str) -> list[Connection]:
         return [c for c in self._reader.connections if c.topic == topic]

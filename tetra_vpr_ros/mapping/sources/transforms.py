@@ -15,8 +15,7 @@ from tetra_vpr_ros.mapping.sources.recording.leaps import without_leaps
 from tetra_vpr_ros.mapping.sources.recording.pose_records import unsound
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 
-_LONG_HELD = 10_000_000_000   # ns for which a transform is held that are worth a word
-
+_LONG_HELD = 10_000_000_000  # ns for which a transform is held that are worth a word
 _FARTHEST_APART = 600_000_000_000  # ns between the stamps of transforms that came together
 
 _Path = list[tuple[Key, bool]]

@@ -14,7 +14,7 @@ from tetra_vpr_ros.mapping.sources.pose_track import TrackError
 
 _LATE = 10_000_000_000  # ns by which an estimate may be late; more is another clock
 _NOTED = 1_000_000_000  # ns that are worth a word
-_SOME = 3
+_SOME = 3  # images of one stamp that are no accident
 _RUNS = 0.1  # of the time in which poses are dated they must be recorded: else they came at once
 
 

@@ -16,12 +16,11 @@ from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackErr
 from tetra_vpr_ros.mapping.sources.recording.leaps import without_leaps
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 
-_SOME = 5
-_LOST = 9999.0       # variance by which a visual odometry says that it knows nothing
-_NOT_UNIT = 0.1      # by which the length of a quaternion may differ from one, unrounded
+_SOME = 5  # poses of one stamp that are no accident
+_LOST = 9999.0  # variance by which a visual odometry says that it knows nothing
+_NOT_UNIT = 0.1  # by which the length of a quaternion may differ from one, unrounded
 _EARTH = 6.37e6  # metres, its radius
 _AGAIN = 5_000_000_000  # ns within which what comes again is a repetition
-_NO_FIX = 'says that there is no fix'
 
 
 def unsound(rows: NDArray[np.float64]) -> list[str]:
@@ -137,7 +136,7 @@ class PoseRecords:
     def _why_no_fix(self, rows: NDArray[np.float64]) -> list[str]:
         def why(lost: bool, latitude: float, longitude: float) -> str:
             if lost:
-                return f'whose receiver {_NO_FIX}'
+                return 'whose receiver says that there is no fix'
             if latitude == longitude == 0:
                 return 'at latitude and longitude 0'
             return '' if abs(latitude) <= 90 and abs(longitude) <= 360 else 'off the Earth'
