@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 class BagFactory:
     """Writes messages of plain values to a ROS 1 or ROS 2 bag."""
 
-    def __init__(self, path, storage='mcap'):
+    def __init__(self, path, storage='mcap', compression=None):
         self.ros1 = storage == 'ros1'
         self.store = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.ROS2_JAZZY)
         self.t = self.store.types
@@ -24,6 +24,8 @@ class BagFactory:
         else:
             plugin = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}[storage]
             self.writer = Writer(path, version=9, storage_plugin=plugin)
+            if compression:
+                self.writer.set_compression(*compression)
         self.connections = {}
 
     def __enter__(self):
@@ -60,13 +62,18 @@ class BagFactory:
             position=self.t['geometry_msgs/msg/Point'](x=x, y=y, z=0.0),
             orientation=self.t['geometry_msgs/msg/Quaternion'](x=q[0], y=q[1], z=q[2], w=q[3]))
 
-    def odometry(self, stamp, x, y=0.0, yaw=0.0, topic='/odom', received=None):
+    def odometry(self, stamp, x, y=0.0, yaw=0.0, topic='/odom', received=None, turn=None,
+                 variance=0.0):
+        """Write odometry; ``turn`` is a quaternion that may be none, ``variance`` on each axis."""
+        pose = self.pose(x, y, yaw)
+        if turn is not None:
+            pose.orientation = self.t['geometry_msgs/msg/Quaternion'](*turn)
         zero = self.t['geometry_msgs/msg/Vector3'](x=0.0, y=0.0, z=0.0)
         kind = 'nav_msgs/msg/Odometry'
         self.write(topic, kind, received or stamp, self.t[kind](
             header=self.header(stamp, 'odom'), child_frame_id='base_link',
             pose=self.t['geometry_msgs/msg/PoseWithCovariance'](
-                pose=self.pose(x, y, yaw), covariance=np.zeros(36)),
+                pose=pose, covariance=(variance * np.eye(6)).ravel()),
             twist=self.t['geometry_msgs/msg/TwistWithCovariance'](
                 twist=self.t['geometry_msgs/msg/Twist'](linear=zero, angular=zero),
                 covariance=np.zeros(36))))
@@ -90,24 +97,41 @@ class BagFactory:
             latitude=latitude, longitude=longitude, altitude=altitude,
             position_covariance=np.zeros(9), position_covariance_type=0))
 
-    def transform(self, stamp, parent, child, x, topic='/tf'):
-        pose = self.pose(x)
-        p = pose.position
-        self.write(topic, 'tf2_msgs/msg/TFMessage', stamp, self.t['tf2_msgs/msg/TFMessage'](
-            transforms=[self.t['geometry_msgs/msg/TransformStamped'](
-                header=self.header(stamp, parent), child_frame_id=child,
-                transform=self.t['geometry_msgs/msg/Transform'](
-                    translation=self.t['geometry_msgs/msg/Vector3'](x=p.x, y=p.y, z=p.z),
-                    rotation=pose.orientation))]))
+    def transform_stamped(self, stamp, parent, child, x, turn=None):
+        """Return the message; ``turn`` is a quaternion that may be none."""
+        quaternion = self.t['geometry_msgs/msg/Quaternion'](*(turn or (0.0, 0.0, 0.0, 1.0)))
+        return self.t['geometry_msgs/msg/TransformStamped'](
+            header=self.header(stamp, parent), child_frame_id=child,
+            transform=self.t['geometry_msgs/msg/Transform'](
+                translation=self.t['geometry_msgs/msg/Vector3'](x=x, y=0.0, z=0.0),
+                rotation=quaternion))
+
+    def transform(self, stamp, parent, child, x, topic='/tf', received=None, turn=None):
+        self.write(topic, 'tf2_msgs/msg/TFMessage', received or stamp,
+                   self.t['tf2_msgs/msg/TFMessage'](
+                       transforms=[self.transform_stamped(stamp, parent, child, x, turn)]))
+
+    def motion_capture(self, stamp, x, topic='/vicon/robot/robot', received=None):
+        self.write(topic, 'geometry_msgs/msg/TransformStamped', received or stamp,
+                   self.transform_stamped(stamp, '/vicon/world', 'vicon/robot/robot', x))
+
+    def path(self, received, poses, topic='/trajectory', kind='nav_msgs/msg/Path'):
+        """Write (stamp, x) of each pose; an array of poses has no stamps."""
+        if kind == 'nav_msgs/msg/Path':
+            poses = [self.t['geometry_msgs/msg/PoseStamped'](
+                header=self.header(stamp), pose=self.pose(x)) for stamp, x in poses]
+        else:
+            poses = [self.pose(x) for _, x in poses]
+        self.write(topic, kind, received, self.t[kind](header=self.header(received), poses=poses))
 
     def jpeg(self, stamp, image, topic='/camera/compressed', header_stamp=None, data=None,
-             received=None):
+             received=None, form='jpeg'):
         if data is None:
             data = cv2.imencode('.jpg', image[:, :, ::-1])[1].tobytes()
         kind = 'sensor_msgs/msg/CompressedImage'
         self.write(topic, kind, received or stamp, self.t[kind](
             header=self.header(stamp if header_stamp is None else header_stamp),
-            format='jpeg', data=np.frombuffer(data, np.uint8)))
+            format=form, data=np.frombuffer(data, np.uint8)))
 
     def camera_info(self, stamp, width, height, focal, topic='/camera/camera_info',
                     model='plumb_bob'):
@@ -121,9 +145,9 @@ class BagFactory:
             roi=self.t['sensor_msgs/msg/RegionOfInterest'](
                 x_offset=0, y_offset=0, height=0, width=0, do_rectify=False), **matrices))
 
-    def image(self, stamp, image, topic='/camera/image_raw', encoding='rgb8'):
+    def image(self, stamp, image, topic='/camera/image_raw', encoding='rgb8', height=None):
         kind = 'sensor_msgs/msg/Image'
         self.write(topic, kind, stamp, self.t[kind](
-            header=self.header(stamp), height=image.shape[0], width=image.shape[1],
+            header=self.header(stamp), height=height or image.shape[0], width=image.shape[1],
             encoding=encoding, is_bigendian=0, step=image.strides[0],
             data=np.ascontiguousarray(image).reshape(-1).view(np.uint8)))

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 from tetra_vpr_ros.mapping import BuildOptions, import_folder, MapError
 
 _COUNT = 5
-_KINDS = ('utm', 'tum', 'kitti', 'colmap', 'exif')
+_KINDS = ('utm', 'tum', 'kitti', 'euroc', 'csv', 'colmap', 'exif')
 
 
 @lru_cache(maxsize=1)
@@ -42,6 +42,11 @@ def _poses(kind: str) -> str:
         return '\n'.join(f'{i} {i * 2} 0 0 0 0 0 1' for i in range(_COUNT))
     if kind == 'kitti':
         return '\n'.join(f'1 0 0 {i} 0 1 0 0 0 0 1 {i * 2}' for i in range(_COUNT))
+    if kind == 'euroc':
+        return '#timestamp,p\n' + '\n'.join(
+            f'{1403636579763555584 + i * 10**8},{i * 2},0,0,1,0,0,0,0' for i in range(_COUNT))
+    if kind == 'csv':
+        return 'name,x,y,heading\n' + '\n'.join(f'{i}.jpg,{i * 2},0,90' for i in range(_COUNT))
     return '# images\n' + '\n'.join(f'{i} 1 0 0 0 {i * 2} 0 0 1 {i}.jpg\n1 2 3'
                                     for i in range(_COUNT))
 
@@ -66,7 +71,7 @@ def damage(rng: np.random.Generator) -> bytes:
         name = pick(rng, list(files))
         files[name] = damaged(rng, files[name])
     text = b''
-    if kind in ('tum', 'kitti', 'colmap'):
+    if kind not in ('utm', 'exif'):
         text = _poses(kind).encode() if where == 0 else damaged_text(rng, _poses(kind))
     return pack({'kind': kind.encode(), 'poses.txt': text,
                  **{f'images/{name}': data for name, data in files.items()}})

@@ -28,7 +28,8 @@ def test_nothing_is_guessed_before_it_begins_or_after_it_stopped(buffer):
 
 
 def test_time_that_begins_anew_forgets(buffer):
-    buffer.add(SECOND // 2, at(9.0))
+    for i in range(3):
+        buffer.add(SECOND // 2 + i * SECOND // 100, at(9.0))
     assert buffer.at(SECOND // 2).distance_to(at(9.0)) == 0
     assert buffer.at(SECOND + 500_000_000) is None
     buffer.clear()
@@ -41,3 +42,39 @@ def test_old_poses_are_let_go():
         buffer.add(i, at(float(i)))
     assert buffer.at(10) is None
     assert buffer.at(9_500).position[0] == 9_500
+
+
+def test_a_stamp_that_comes_again_replaces_and_loses_no_image():
+    buffer = OdometryBuffer()
+    for i in range(60):  # a filter of 30 Hz whose measurements come at 15 Hz
+        stamp = SECOND + i // 2 * SECOND // 15
+        buffer.add(stamp, at(float(i // 2)))
+        if i > 6:
+            asked = stamp - 90_000_000
+            pose = buffer.at(asked)
+            assert pose.position[0] == pytest.approx((asked - SECOND) * 15 / SECOND, abs=1e-6)
+    buffer.add(stamp, at(77.0))
+    assert buffer.at(stamp).position[0] == 77.0
+    assert (buffer.asked, buffer.missed, buffer.missing_share) == (54, 0, 0.0)
+
+
+@pytest.mark.parametrize('late', [SECOND // 10, 3 * SECOND // 2])
+def test_one_message_in_ten_out_of_order_loses_no_image(late):
+    buffer = OdometryBuffer()
+    came = sorted((SECOND + i * SECOND // 50 + (late if i % 10 == 5 else 0), i)
+                  for i in range(400))
+    for _, i in came:
+        buffer.add(SECOND + i * SECOND // 50, at(float(i)))
+        if i > 100 and i % 10 != 5:
+            asked = SECOND + i * SECOND // 50 - 90_000_000
+            assert buffer.at(asked).position[0] == pytest.approx(i - 4.5, abs=1e-6)
+    assert buffer.missing_share == 0.0
+
+
+def test_the_share_of_images_without_odometry_is_told(buffer):
+    assert OdometryBuffer().missing_share == 0.0
+    for stamp in (SECOND, SECOND // 2, 2 * SECOND, 9 * SECOND):
+        buffer.at(stamp)
+    assert (buffer.asked, buffer.missed, buffer.missing_share) == (4, 2, 0.5)
+    buffer.clear()
+    assert (buffer.asked, buffer.missing_share) == (0, 0.0)

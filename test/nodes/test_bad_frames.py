@@ -23,7 +23,7 @@ def spoil(message, kind, source):
     elif kind == 'encoding':
         message.encoding = source.choice(['', '32FC1', 'jpeg', 'rgb16', 'äöü'])
     elif kind == 'step':
-        message.step = source.choice([0, 1, message.step - 1, 2**32 - 1])
+        message.step = source.choice([2, 1, message.step - 1, 2**32 - 1])
     elif kind == 'short':
         message.data = message.data[:source.randrange(len(message.data))]
     elif kind == 'huge':

@@ -92,7 +92,7 @@ def test_fields_that_do_not_fit_are_refused_with_the_reason(change, says):
 
 def test_every_supported_encoding_decodes_something():
     for encoding in SUPPORTED_ENCODINGS:
-        assert decode_raw(8, 8, encoding, 64, bytes(8 * 64)).shape == (8, 8, 3)
+        assert decode_raw(8, 8, encoding, 64, bytes(12 * 64)).shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.jpg'])

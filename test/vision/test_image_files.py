@@ -34,3 +34,25 @@ def test_a_folder_and_the_folders_in_it(tmp_path):
     assert [path.name for path in image_files(tmp_path)] == ['9.png', '10.JPG']
     assert [str(path.relative_to(tmp_path)) for path in image_files(tmp_path, deep=True)] == [
         '9.png', '10.JPG', 'run2/1.jpeg', 'run10/1.jpg']
+
+
+def test_hidden_files_are_no_images(tmp_path):
+    for name in ('1.jpg', '._1.jpg', '.2.png', '.Trash-1000/3.jpg', '__MACOSX/._1.jpg',
+                 '@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg', 'run.jpg/4.jpg'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [path.name for path in image_files(tmp_path)] == ['1.jpg']
+    assert [path.name for path in image_files(tmp_path, deep=True)] == ['1.jpg', '4.jpg']
+
+
+def test_folders_that_are_links_are_followed_and_each_is_read_once(tmp_path):
+    for name in ('disk/run1/1.jpg', 'images/run2/2.jpg'):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    images = tmp_path / 'images'
+    (images / 'run1').symlink_to(tmp_path / 'disk' / 'run1')
+    (images / 'latest').symlink_to(images / 'run2')
+    (images / 'run2' / 'round').symlink_to(images)
+    (images / 'lost.jpg').symlink_to(tmp_path / 'nowhere.jpg')
+    assert [str(path.relative_to(images)) for path in image_files(images, deep=True)] == [
+        'lost.jpg', 'run1/1.jpg', 'run2/2.jpg']

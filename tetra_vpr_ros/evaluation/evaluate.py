@@ -85,7 +85,7 @@ def evaluate_folders(database: Path, queries: Path, ground_truth: str,
         if exclude_recent >= len(asked) - 1:
             raise DatasetError(f'{queries} has {len(asked)} images: none has one more than '
                                f'{exclude_recent} before it')
-        truth = truth & earlier_frames(len(asked), exclude_recent)
+        truth &= earlier_frames(len(asked), exclude_recent)
     if not models and not methods:
         models = [default_model_path()]
     if reranking == 'tokens':

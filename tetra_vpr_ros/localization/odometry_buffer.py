@@ -12,40 +12,84 @@ from tetra_vpr_ros.mapping.pose import Pose
 
 _KEPT = 2000
 _HOLD_NS = 200_000_000  # an image may be newer than odometry by this much
+_JUMP_NS = 1_000_000_000  # messages are out of order by less
+_STAYS = 3  # messages in a row after a jump back: a single one came late, or once more
 
 
 class OdometryBuffer:
-    """Poses of the robot in the odometry frame by time; safe to use from two threads."""
+    """
+    Poses of the robot in the odometry frame by time; safe to use from two threads.
+
+    :ivar asked: for how many images it was asked, since it began or was cleared.
+    :ivar missed: for how many of these it had no pose.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
         self._lock = threading.Lock()
         self._stamps: list[int] = []
         self._poses: list[Pose] = []
+        self._back: list[tuple[int, Pose]] = []
+        self.asked = 0
+        self.missed = 0
 
     def add(self, stamp_ns: int, pose: Pose) -> None:
-        """Keep a pose; one that is older than the last means that time began anew."""
+        """
+        Keep a pose, where its stamp belongs; the newest of a stamp counts.
+
+        Time begins anew where several in a row are older than the last by a second.
+        """
         with self._lock:
-            if self._stamps and stamp_ns <= self._stamps[-1]:
-                self._stamps.clear()
-                self._poses.clear()
-            self._stamps.append(stamp_ns)
-            self._poses.append(pose)
+            if self._stamps and stamp_ns < self._stamps[-1] - _JUMP_NS:
+                self._back.append((stamp_ns, pose))
+                if len(self._back) < _STAYS:
+                    return
+                begun = self._back
+                self._forget()
+                for back in begun:
+                    self._sort_in(*back)
+                return
+            self._back = []
+            self._sort_in(stamp_ns, pose)
             if len(self._stamps) > 2 * _KEPT:
                 del self._stamps[:_KEPT], self._poses[:_KEPT]
 
     def clear(self) -> None:
         """Forget all poses."""
         with self._lock:
-            self._stamps.clear()
-            self._poses.clear()
+            self._forget()
+            self.asked = self.missed = 0
+
+    def _forget(self) -> None:
+        self._stamps.clear()
+        self._poses.clear()
+        self._back = []
+
+    def _sort_in(self, stamp_ns: int, pose: Pose) -> None:
+        at = bisect_left(self._stamps, stamp_ns)
+        if at < len(self._stamps) and self._stamps[at] == stamp_ns:
+            self._poses[at] = pose
+        else:
+            self._stamps.insert(at, stamp_ns)
+            self._poses.insert(at, pose)
+
+    @property
+    def missing_share(self) -> float:
+        """Return the share of images for which there was no odometry; 0 before the first."""
+        return self.missed / self.asked if self.asked else 0.0
 
     def at(self, stamp_ns: int) -> Pose | None:
         """
-        Return the pose at a time, interpolated between two.
+        Return the pose at the time of an image, interpolated between two.
 
         :returns: None where odometry has not begun yet or has stopped.
         """
+        pose = self._find(stamp_ns)
+        self.asked += 1
+        self.missed += pose is None
+        return pose
+
+    def _find(self, stamp_ns: int) -> Pose | None:
         with self._lock:
             after = bisect_left(self._stamps, stamp_ns)
             if after == len(self._stamps):

@@ -11,7 +11,8 @@ from tetra_vpr_ros.mapping.map.map_error import MapError, ModelMismatchError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import NewPlace
 from tetra_vpr_ros.mapping.pose import Pose
-from tetra_vpr_ros.mapping.sources.bag import BagError, BagSource
+from tetra_vpr_ros.mapping.sources.bag import BagSource
+from tetra_vpr_ros.mapping.sources.bag_reader import BagError
 from tetra_vpr_ros.mapping.sources.pose_track import PoseTrack
 
 __all__ = ['BagError', 'BagSource', 'BuildOptions', 'BuildReport', 'Calibration', 'HammingIndex',

@@ -11,6 +11,7 @@ from typing import Any
 
 from tetra_vpr_ros.command_line import field_of_view, INTERRUPTED, run_command
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError
+from tetra_vpr_ros.mapping.sources.bag_traverse import HEADER, IMAGE_TIMES
 from tetra_vpr_ros.vision import ModelError
 
 
@@ -24,8 +25,8 @@ def _parser() -> argparse.ArgumentParser:
         help='bags, one traverse each: rosbag2 folder, .mcap, .db3 or ROS 1 .bag')
     add('--map', type=Path, required=True, metavar='OUT.vpr', help='map file to write')
     add('--image-topic', help='camera topic; found by type when there is just one')
-    add('--pose-topic', help='Odometry, PoseStamped, PoseWithCovarianceStamped or NavSatFix '
-        'topic; found by type when there is just one')
+    add('--pose-topic', help='Odometry, PoseStamped, PoseWithCovarianceStamped, '
+        'TransformStamped or NavSatFix topic, found by type when there is just one; or a Path')
     add('--tf-frames', nargs=2, metavar=('PARENT', 'CHILD'),
         help='take the poses from /tf instead, for example: map base_link')
     add('--model', type=Path, help='model file (.onnx) instead of the one shipped')
@@ -33,8 +34,14 @@ def _parser() -> argparse.ArgumentParser:
         help='metres between places (default: %(default)s)')
     add('--keyframe-angle', type=float, default=15.0, metavar='DEG',
         help='degrees between places (default: %(default)s)')
-    add('--max-pose-gap', type=float, default=0.5, metavar='S',
-        help='seconds between two poses that may be interpolated (default: %(default)s)')
+    add('--tf-topic', metavar='TOPIC',
+        help="topic of those transforms (default: that of the camera's namespace)")
+    add('--max-pose-gap', type=float, metavar='S',
+        help='seconds between two poses that may be interpolated (default: 0.5, or two and a '
+        'half times what usually lies between them, up to 5)')
+    add('--image-time', choices=IMAGE_TIMES, default=HEADER,
+        help='time of an image: of its header, or when the recorder received it, for a camera '
+        'whose clock is another (default: %(default)s)')
     add('--thumbnails', action=argparse.BooleanOptionalAction, default=True,
         help='store a small picture of each place (default: yes)')
     add('--features', action='store_true',
@@ -62,15 +69,16 @@ def options_from_arguments(arguments: list[str]) -> BuildOptions:
     parser = _parser()
     args = parser.parse_args(arguments)
     for name in ('keyframe_distance', 'keyframe_angle', 'max_pose_gap', 'threads', 'workers'):
-        if not getattr(args, name) >= 0:
+        value = getattr(args, name)
+        if value is not None and not value >= 0:
             parser.error(f"--{name.replace('_', '-')} must not be negative")
     return BuildOptions(
         bags=tuple(args.bag), output=args.map, image_topic=args.image_topic,
         pose_topic=args.pose_topic, tf_frames=tuple(args.tf_frames) if args.tf_frames else None,
         model=args.model, keyframe_distance=args.keyframe_distance,
         keyframe_angle=args.keyframe_angle, max_pose_gap=args.max_pose_gap,
-        thumbnails=args.thumbnails, features=args.features, tokens=args.tokens,
-        horizontal_fov=args.horizontal_fov,
+        tf_topic=args.tf_topic, image_time=args.image_time, thumbnails=args.thumbnails,
+        features=args.features, tokens=args.tokens, horizontal_fov=args.horizontal_fov,
         frame_id=args.frame_id, resume=args.resume, append=args.append, threads=args.threads,
         workers=args.workers, ray=args.ray)
 
@@ -114,7 +122,7 @@ def main(args: list[str] | None = None) -> int:
     """
     Build a map from the command line.
 
-    :returns: 0 when done, 1 on an error or when a bag could only be read in part, 130 when
+    :returns: 0 when done, 1 on an error or when a bag could be read only in part, 130 when
         interrupted (continue with --resume).
     """
     arguments = _strip_ros_arguments(list(sys.argv[1:] if args is None else args))
@@ -123,7 +131,7 @@ def main(args: list[str] | None = None) -> int:
     def work() -> int:
         report = build_map(options)
         print(report.summary(options.output))
-        return INTERRUPTED if report.interrupted else int(bool(report.damaged))
+        return INTERRUPTED if report.interrupted else int(report.failed)
 
     return run_command(work, (BagError, MapError, ModelError), 'build_map',
                        'build_map: interrupted before the first place')

@@ -100,7 +100,9 @@ def _add_import_and_reencode(verb: Callable[[str, str], argparse.ArgumentParser]
     entry.add_argument('folder', type=Path)
     entry.add_argument('--map', type=Path, required=True, metavar='OUT.vpr')
     entry.add_argument('--poses', default='utm', metavar='HOW',
-                       help=f"{', '.join(POSE_SOURCES)} (default: utm)")
+                       help=f"{', '.join(POSE_SOURCES)} (default: utm); behind a trajectory's "
+                       "file ':camera' or ':slam' says that it is a camera's, ':stamp', ':number' "
+                       "or ':order' how to pair it")
     entry.add_argument('--model', type=Path, help='instead of the one shipped')
     entry.add_argument('--frame-id', help='of the poses (default: map)')
     entry.add_argument('--keyframe-distance', type=float, default=0.0, metavar='M',
@@ -135,7 +137,7 @@ def _import(options: argparse.Namespace) -> int:
         horizontal_fov=options.horizontal_fov,
         frame_id=options.frame_id, resume=options.resume, append=options.append))
     print(report.summary(options.map))
-    return INTERRUPTED if report.interrupted else 0
+    return INTERRUPTED if report.interrupted else int(report.failed)
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+import os
 from pathlib import Path
 import re
 
 SUFFIXES = ('.jpg', '.jpeg', '.png')
 """Of the files that are taken for images, in lower case."""
+
+_NOT_OURS = ('__MACOSX', '@eaDir')  # folders in which archives and disk stations keep their own
 
 
 def natural_order(name: str) -> tuple[list[str | int], str]:
@@ -28,9 +32,27 @@ def image_files(folder: Path, deep: bool = False) -> list[Path]:
     """
     List the images of a folder in natural order.
 
+    Hidden files are none: macOS puts ``._view.jpg`` beside ``view.jpg`` on foreign disks.
+
     :param folder: that exists.
-    :param deep: also those of the folders in it.
+    :param deep: also those of the folders in it, each once, even where links lead to it.
     """
-    found = folder.rglob('*') if deep else folder.iterdir()
-    return sorted((path for path in found if path.suffix.lower() in SUFFIXES),
-                  key=lambda path: natural_order(str(path.relative_to(folder))))
+    seen: set[Path] = {folder.resolve()}
+    found = [path for path in _files(folder, deep, seen) if path.suffix.lower() in SUFFIXES]
+    return sorted(found, key=lambda path: natural_order(str(path.relative_to(folder))))
+
+
+def _files(folder: Path, deep: bool, seen: set[Path]) -> Iterator[Path]:
+    entries = sorted((entry for entry in os.scandir(folder)
+                      if not entry.name.startswith('.') and entry.name not in _NOT_OURS),
+                     key=lambda entry: entry.name)
+    # A link that leads nowhere is no folder: the reading of the file tells of it.
+    folders = [entry for entry in entries if entry.is_dir()]
+    yield from (Path(entry.path) for entry in entries if not entry.is_dir())
+    if not deep:
+        return
+    for entry in sorted(folders, key=lambda entry: entry.is_symlink()):  # links come last
+        path = Path(entry.path)
+        if path.resolve() not in seen:
+            seen.add(path.resolve())
+            yield from _files(path, deep, seen)

@@ -103,6 +103,30 @@ def test_topics_are_listed_when_there_is_not_exactly_one(tmp_path, picture):
             source.find_pose_topic()
 
 
+def test_video_is_refused_by_name(tmp_path):
+    with BagFactory(tmp_path / 'run') as bag:
+        bag.odometry(T, 0.0)
+        bag.unknown(T, '/camera/image_raw/ffmpeg', 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket')
+    with BagSource(tmp_path / 'run') as source:
+        assert source.message_count('/camera/image_raw/ffmpeg') == 1
+        with pytest.raises(BagError, match=r'0 image topics.*video is not read: /camera/image_raw'
+                           r'/ffmpeg \(ffmpeg.*republish'):
+            source.find_image_topic()
+
+
+def test_metadata_that_counts_in_words_does_not_matter(tmp_path, picture):
+    with BagFactory(tmp_path / 'run', 'sqlite3') as bag:
+        bag.odometry(T, 0.0)
+        bag.jpeg(T, picture)
+    metadata = tmp_path / 'run' / 'metadata.yaml'
+    head, number, tail = metadata.read_text().rpartition('message_count: 1')
+    assert number
+    metadata.write_text(f'{head}message_count: one{tail}')
+    with BagSource(tmp_path / 'run') as source:
+        assert sorted(map(source.message_count, source.topics())) == [0, 1]
+        assert len(source.pose_track(source.find_pose_topic())) == 1
+
+
 def test_bags_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(BagError, match='no such bag: .*nowhere'):
         BagSource(tmp_path / 'nowhere')

@@ -9,6 +9,7 @@ from tetra_vpr_ros.mapping import BuildOptions, import_folder, MapError, PlaceMa
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.image_folder import read_folder
 from tetra_vpr_ros.mapping.tools.export import export
+from tetra_vpr_ros.nodes.vpr_map import main
 
 S = 1_000_000_000
 # A camera at (1, 2, 3) that looks along the world's y axis, x of the image to the world's x.
@@ -55,14 +56,18 @@ def test_names_of_other_tools_without_stamp_and_heading(tmp_path, picture):
     for i in range(4):
         name = f'@{500000 + 2 * i:.2f}@{5200000 + 2 * i:.2f}@32@T@47.1@8.2@p{i}@@@@@@201311@@.jpg'
         cv2.imwrite(str(folder / name), picture)
-    images = read_folder(folder, 'utm')[0].images
+    with pytest.raises(MapError, match=r'4 without a pose: there is no heading .*utm:way'):
+        read_folder(folder, 'utm')
+    images = read_folder(folder, 'utm:way')[0].images
     assert [stamp for _, stamp, _ in images] == [0, S, 2 * S, 3 * S]
     assert images[1][2].geodetic == (47.1, 8.2, 0.0)
     yaw = [Rotation.from_quat(pose.quaternion).as_euler('xyz')[2] for _, _, pose in images]
     assert np.allclose(yaw, np.pi / 4)  # the way driven
     (folder / 'plain.jpg').write_bytes(b'')
-    with pytest.raises(MapError, match=r'plain\.jpg: the name holds no @utm_east'):
-        read_folder(folder, 'utm')
+    traverse = read_folder(folder, 'utm:way')[0]
+    assert [pose is None for _, _, pose in traverse.images] == [False] * 4 + [True]
+    assert traverse.missing == {
+        folder / 'plain.jpg': 'its name holds no @utm_east@utm_north@'}
 
 
 def test_tum_by_number_and_by_stamp(folder, tmp_path, picture):
@@ -175,12 +180,13 @@ def test_an_interrupted_import_continues(folder, tmp_path, tiny, monkeypatch):
 
 @pytest.mark.parametrize('spec, text, says', [
     ('utm', '', 'the name holds no @utm_east'),
-    ('gps', '', "no poses 'gps': use one of utm, tum:FILE"),
+    ('gps', '', "no poses 'gps': use one of utm, utm:way, tum:FILE"),
     ('tum:FILE', '1 2 3\n', 'is no TUM trajectory: 8 numbers a line'),
     ('tum:FILE', '1 0 0 0 0 0 0 1\n', 'has 1 poses for 12 images'),
     ('tum:FILE', 'a b c d e f g h\n', 'is no TUM trajectory'),
     ('tum:FILE', ''.join(f'{i} 0 0 0 0 0 0 0\n' for i in range(12)), 'zero quaternion'),
-    ('kitti:FILE', '1 2 3 4 5 6 7 8 9 10 11 12\n', 'has 1 poses'),
+    ('kitti:FILE', '1 0 0 4 0 1 0 8 0 0 1 12\n', 'has 1 poses'),
+    ('kitti:FILE', '1 2 3 4 5 6 7 8 9 10 11 12\n', 'no line holds a pose'),
     ('kitti:none.txt', '', 'no such file of poses'),
     ('colmap:FILE', '1 nonsense\n', 'is no COLMAP images.txt'),
     ('colmap:none', '', 'no COLMAP text model'),
@@ -197,3 +203,40 @@ def test_folders_without_images(tmp_path):
         read_folder(tmp_path / 'none', 'utm')
     with pytest.raises(MapError, match='holds no image'):
         read_folder(tmp_path, 'utm')
+
+
+def test_the_command_says_what_was_matched_and_what_was_not(folder, tmp_path, tiny, capsys):
+    file = tmp_path / 'poses.csv'
+    file.write_text('name,x,y,yaw\n' + ''.join(
+        f'view{i}.jpg,{i},0,{"nan" if i == 3 else 0}\n' for i in range(11)))
+    (folder / 'view5.jpg').write_bytes((folder / 'view5.jpg').read_bytes()[:900])
+    output = tmp_path / 'm.vpr'
+    command = ['import', str(folder), '--map', str(output), '--model', str(tiny), '--poses']
+    assert main([*command, f'csv:{file}']) == 0
+    told = capsys.readouterr().out
+    for part in ('12 frames: 9 new places', 'matched 10 of 12 images by path',
+                 f'1 frames without a pose: {file} does not name it; the first: '
+                 f"{folder / 'view11.jpg'}", 'its line holds no pose', 'is truncated (900 bytes)',
+                 "poses.csv, line 5: 'view3.jpg 3 0 nan'"):
+        assert part in told, told
+    output.unlink()
+    assert main([*command, f'tum:{file}']) == 1
+    assert 'is no TUM trajectory' in capsys.readouterr().err
+    for path in folder.iterdir():
+        path.write_bytes(b'')
+    assert main([*command, f'csv:{file}']) == 1
+    assert 'the compressed image is empty' in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_depths_beside_the_pictures_are_no_places(folder, tmp_path):
+    for i in range(12):
+        cv2.imwrite(str(folder / f'view{i}.depth.png'), np.full((8, 8), 1000 * i, np.uint16))
+    file = tmp_path / 'poses.txt'
+    file.write_text(''.join(f'{i} {i} 0 0 0 0 0 1\n' for i in range(12)))
+    traverse = read_folder(folder, f'tum:{file}')[0]
+    assert [path.name for path, _, _ in traverse.images] == [f'view{i}.jpg' for i in range(12)]
+    assert traverse.notes[1].startswith('12 files are left out as depths')
+    for path in folder.glob('*.jpg'):
+        path.unlink()
+    assert len(read_folder(folder, f'tum:{file}')[0].images) == 12  # of a thermal camera

@@ -23,6 +23,7 @@ from tetra_vpr_ros.vision.encoder import Encodings
 from tqdm import tqdm
 
 _MOST = max(RANKS)
+_AT_ONCE = 64  # queries whose likeness to all places is in memory
 _BEGIN_NS = 1_700_000_000_000_000_000
 _SECOND_NS = 1_000_000_000
 
@@ -93,10 +94,13 @@ def _model_of(encoded: Encoded) -> ModelInfo:
 
 def _by_cosine(encoded: Encoded) -> Answers:
     began = time.perf_counter()
-    alike = encoded.queries @ encoded.database.T
-    ranked = np.argsort(-alike, axis=1, kind='stable')[:, :_MOST]
-    each = (time.perf_counter() - began) / len(alike)
-    return Answers(_padded(ranked), alike.max(axis=1).astype(float), None,
+    ranked, scores = [], []
+    for begin in range(0, len(encoded.queries), _AT_ONCE):
+        alike = encoded.queries[begin:begin + _AT_ONCE] @ encoded.database.T
+        ranked.append(np.argsort(-alike, axis=1, kind='stable')[:, :_MOST].copy())
+        scores.append(alike.max(axis=1).astype(float))
+    each = (time.perf_counter() - began) / len(encoded.queries)
+    return Answers(_padded(np.concatenate(ranked)), np.concatenate(scores), None,
                    encoded.seconds + each, encoded.bytes_per_place)
 
 

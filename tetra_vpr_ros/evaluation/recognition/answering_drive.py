@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tetra_vpr_ros.evaluation.recognition.answering import collected
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
 from tetra_vpr_ros.evaluation.recognition.metrics import Answers, RANKS
+from tetra_vpr_ros.evaluation.recognition.positions import within
 from tetra_vpr_ros.localization import Estimate, LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.mapping import BagSource, PlaceMap
@@ -88,7 +89,7 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
     if not estimates:
         raise DatasetError(f'{bag}: no frame has a pose')
     true_at = np.array(positions)
-    truth = np.linalg.norm(true_at[:, None] - localizer.table.positions[None], axis=2) <= radius
+    truth = within(localizer.table.positions, true_at, radius)
     size = encoder.bits // 8 + (int(np.prod(encoder.info.token_shape)) if second_look else 0)
     return (collected(estimates, np.array(seconds), localizer, filter_name, size),
-            np.asarray(truth), true_at, estimates)
+            truth, true_at, estimates)

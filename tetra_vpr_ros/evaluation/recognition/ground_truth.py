@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
+from tetra_vpr_ros.evaluation.recognition.positions import (
+    Positions, positions_of_file, positions_of_names, within)
 from tetra_vpr_ros.evaluation.recognition.recall import frames_truth
 from tetra_vpr_ros.vision.image_files import SUFFIXES
 
@@ -61,7 +63,7 @@ def read_truth(spec: str, database: Sequence[Path], queries: Sequence[Path]) -> 
     found = read_positions(spec, database, queries)
     if found is not None:
         radius = rest.rpartition(':')[2] if kind == 'poses' else rest or '25'
-        return _within(*found, _number(spec, radius))
+        return within(*found, _number(spec, radius))
     if kind == 'csv':
         named = Path(rest).is_file() or ':' not in rest
         file, _, column = (rest, '', 'refs') if named else rest.rpartition(':')
@@ -78,7 +80,7 @@ def read_truth(spec: str, database: Sequence[Path], queries: Sequence[Path]) -> 
 
 
 def read_positions(spec: str, database: Sequence[Path], queries: Sequence[Path]
-                   ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+                   ) -> tuple[Positions, Positions] | None:
     """
     Return where the pictures were taken, for the ground truths that say it.
 
@@ -90,10 +92,9 @@ def read_positions(spec: str, database: Sequence[Path], queries: Sequence[Path]
     """
     kind, _, rest = spec.partition(':')
     if kind == 'utm':
-        return _utm(database), _utm(queries)
+        return positions_of_names(database), positions_of_names(queries)
     if kind == 'poses':
-        positions = _positions(_file(rest.rpartition(':')[0]), [*database, *queries])
-        return positions[:len(database)], positions[len(database):]
+        return positions_of_file(_file(rest.rpartition(':')[0]), database, queries)
     return None
 
 
@@ -112,51 +113,6 @@ def _file(name: str) -> Path:
     if not path.is_file():
         raise DatasetError(f'no ground-truth file {name!r}')
     return path
-
-
-def _within(places: NDArray[np.float64], queries: NDArray[np.float64], radius: float) -> Truth:
-    apart = np.linalg.norm(queries[:, None] - places[None], axis=2)
-    return np.asarray(apart <= radius)
-
-
-def _utm(files: Sequence[Path]) -> NDArray[np.float64]:
-    positions = []
-    for path in files:
-        parts = path.name.split('@')
-        try:
-            positions.append((float(parts[1]), float(parts[2])))
-        except (IndexError, ValueError) as error:
-            raise DatasetError(f'{path}: the name holds no @utm_east@utm_north@; say with '
-                               '--ground-truth how places are told') from error
-    return np.array(positions)
-
-
-def _positions(path: Path, files: Sequence[Path]) -> NDArray[np.float64]:
-    """Read positions of all files, by name from a CSV or by order."""
-    text = path.read_text()
-    try:
-        if text.partition('\n')[0].startswith('name,'):
-            known = {Path(row['name']).name: [float(row['x']), float(row['y']),
-                                              float(row.get('z') or 0.0)]
-                     for row in csv.DictReader(text.splitlines())}
-            missing = [file.name for file in files if file.name not in known]
-            if missing:
-                raise DatasetError(f'{path} has no pose of {missing[0]} (and {len(missing) - 1} '
-                                   'others)')
-            return np.array([known[file.name] for file in files])
-        rows = [[float(value) for value in line.replace(',', ' ').split()]
-                for line in text.splitlines() if line.strip() and not line.startswith('#')]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f'{path} is neither CSV (name,x,y), TUM nor KITTI: {error}') from error
-    widths = {len(row) for row in rows}
-    if widths not in ({8}, {12}):
-        raise DatasetError(f'{path} is neither CSV (name,x,y), TUM (8 numbers a line) nor KITTI '
-                           '(12)')
-    if len(rows) != len(files):
-        raise DatasetError(f'{path} has {len(rows)} poses for {len(files)} images of database and '
-                           'queries')
-    columns = [1, 2, 3] if widths == {8} else [3, 7, 11]
-    return np.array(rows)[:, columns]
 
 
 def _matrix(path: Path, shape: tuple[int, int]) -> Truth:

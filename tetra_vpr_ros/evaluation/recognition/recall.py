@@ -56,5 +56,7 @@ def recall_at(k: int, database: NDArray[np.uint8], queries: NDArray[np.uint8],
 
 def frames_truth(queries: int, database: int, tolerance: int) -> NDArray[np.bool_]:
     """Return the truth of aligned traverses: frame i is frame j when ``|i - j| <= tolerance``."""
-    apart = np.abs(np.arange(queries)[:, None] - np.arange(database)[None])
-    return np.asarray(apart <= tolerance)
+    truth = np.zeros((queries, database), np.bool_)
+    for query, places in enumerate(truth):  # no distance of all pairs is ever in memory
+        places[max(query - tolerance, 0):query + tolerance + 1] = True
+    return truth

@@ -20,6 +20,7 @@ from tetra_vpr_ros.localization import Estimate
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 
 _SHOWN = 4
+_DRAWN = 4000  # queries, and places, of whose distances pictures are made: evenly chosen
 _STYLE = ('body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}'
           'table{border-collapse:collapse}td,th{border:1px solid #bbb;padding:.3em .6em;'
           'text-align:right}img{max-width:100%}')
@@ -52,14 +53,20 @@ def _curves(results: Sequence[Result], path: Path) -> Path:
     return _save(figure, path)
 
 
-def _distances(encoded: Encoded, allowed: NDArray[np.bool_] | None
-               ) -> NDArray[np.floating[Any]]:
-    """Return all distances; NaN where a place may not be the answer."""
+def _distances(encoded: Encoded, truth: NDArray[np.bool_], allowed: NDArray[np.bool_] | None
+               ) -> tuple[NDArray[np.floating[Any]], NDArray[np.bool_]]:
+    """
+    Return distances and the truth, of no more pairs than a picture can show.
+
+    A distance is NaN where a place may not be the answer.
+    """
+    shown = np.ix_(*(np.arange(0, count, -(-count // _DRAWN)) for count in truth.shape))
+    queries, database = encoded.queries[shown[0][:, 0]], encoded.database[shown[1][0]]
     if encoded.binary:
-        found = hamming_distances(encoded.queries, encoded.database).astype(float)
+        found = hamming_distances(queries, database).astype(float)
     else:
-        found = np.asarray(1.0 - encoded.queries @ encoded.database.T)
-    return found if allowed is None else np.where(allowed, found, np.nan)
+        found = np.asarray(1.0 - queries @ database.T)
+    return found if allowed is None else np.where(allowed[shown], found, np.nan), truth[shown]
 
 
 def _histograms(distances: NDArray[np.floating[Any]], truth: NDArray[np.bool_], name: str,
@@ -204,11 +211,11 @@ def folders_report(folder: Path, results: Sequence[Result],
         name = f'{result.method}/{result.filter_name}'
         if encoded.name not in drawn:
             drawn.add(encoded.name)
-            distances = _distances(encoded, allowed)
+            distances, same = _distances(encoded, truth, allowed)
             pictures.append((f'Distances of {encoded.name}', _histograms(
-                distances, truth, encoded.name, folder / f'distances_{number}.png')))
+                distances, same, encoded.name, folder / f'distances_{number}.png')))
             pictures.append((f'Similarity of {encoded.name}', _similarity(
-                distances, truth, encoded.name, folder / f'similarity_{number}.png')))
+                distances, same, encoded.name, folder / f'similarity_{number}.png')))
         right = right_at(answers, truth, 1)
         pictures.append((f'Scores of {name}', _scores(
             answers, right, foreign[number] if foreign else None, name,

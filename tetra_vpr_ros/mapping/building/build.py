@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 import os
 from pathlib import Path
 from typing import TypeVar
@@ -21,7 +21,7 @@ from tetra_vpr_ros.mapping.calibration import calibrate_map
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.map_file import check_creatable
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.mapping.sources.bag import BagError
+from tetra_vpr_ros.mapping.sources.bag_reader import BagError
 from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag, Topics
 from tetra_vpr_ros.mapping.sources.image_folder import FolderTraverse, read_folder
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
@@ -40,7 +40,8 @@ def build_map(options: BuildOptions, progress: bool = True) -> BuildReport:
     :param options: what to build.
     :param progress: show progress bars.
     :raises BagError: a bag or topic cannot be used.
-    :raises MapError: the map cannot be written or continued, or Ray is not installed.
+    :raises MapError: the map cannot be written or continued, nothing was mapped, or Ray is not
+        installed.
     :raises ModelError: the model cannot be used.
     """
     def read(place_map: PlaceMap | None) -> tuple[list[BagTraverse], Origin | None]:
@@ -71,7 +72,7 @@ def import_folder(folder: Path, poses: str, options: BuildOptions, progress: boo
             raise MapError(f'{options.output} already holds {traverse.source}')
         return [], origin
 
-    return _build(options, read, _add_each, progress)
+    return _build(options, read, _add_folders, progress)
 
 
 def _build(options: BuildOptions,
@@ -87,6 +88,9 @@ def _build(options: BuildOptions,
             add(place_map, traverses, encoder, options, report, progress)
         except KeyboardInterrupt:
             report.interrupted = True
+        if not len(place_map) and not report.interrupted:
+            raise MapError('; '.join([*report.empty, *report.damaged, *report.notes])
+                           or 'there is nothing to map')
         _finish(place_map, report)
     return report
 
@@ -101,6 +105,7 @@ def _opened(options: BuildOptions, encoder: PlaceEncoder,
     else:
         check_creatable(options.output)
         place_map = None
+    created = place_map is None
     try:
         if place_map is not None:
             _check_continuation(place_map, encoder, options)
@@ -113,9 +118,21 @@ def _opened(options: BuildOptions, encoder: PlaceEncoder,
         if origin is not None:
             place_map.set_meta(geodetic_origin=origin)
         yield place_map, traverses
+    except BaseException:
+        if place_map is not None and created:
+            _remove_if_empty(place_map)
+        raise
     finally:
         if place_map is not None:
             place_map.close()
+
+
+def _remove_if_empty(place_map: PlaceMap) -> None:
+    """Leave nothing of a build that failed before its first place: it would be in the way."""
+    with suppress(MapError):
+        if not len(place_map):
+            place_map.close()
+            place_map.path.unlink()
 
 
 def _check_continuation(place_map: PlaceMap, encoder: PlaceEncoder, options: BuildOptions
@@ -146,8 +163,9 @@ def _read_bags(options: BuildOptions, place_map: PlaceMap | None, progress: bool
     """Resolve the topics and read the poses of every bag that is still to be mapped."""
     origin = _origin(place_map)
     known = {s.source: s.complete for s in place_map.sessions()} if place_map else {}
-    wanted = Topics(options.image_topic, options.pose_topic, options.tf_frames)
-    max_gap = int(options.max_pose_gap * 1e9)
+    wanted = Topics(options.image_topic, options.pose_topic, options.tf_frames, options.tf_topic,
+                    options.image_time)
+    max_gap = None if options.max_pose_gap is None else int(options.max_pose_gap * 1e9)
     traverses = []
     for path in options.bags:
         traverse = read_bag(path, wanted, max_gap, origin, known, progress)
@@ -170,9 +188,16 @@ def _add_each(place_map: PlaceMap, traverses: Sequence[Traverse], encoder: Place
         add_traverse(place_map, traverse, encoder, options, report, progress)
 
 
+def _add_folders(place_map: PlaceMap, traverses: Sequence[FolderTraverse], encoder: PlaceEncoder,
+                 options: BuildOptions, report: BuildReport, progress: bool) -> None:
+    report.notes += [note for traverse in traverses for note in traverse.notes]
+    _add_each(place_map, traverses, encoder, options, report, progress)
+
+
 def _add_bags(place_map: PlaceMap, traverses: Sequence[BagTraverse], encoder: PlaceEncoder,
               options: BuildOptions, report: BuildReport, progress: bool) -> None:
     for traverse in traverses:
+        report.notes += traverse.notes
         if traverse.clock.jumps:
             report.notes.append(
                 f'{traverse.path}: its stamps jump back {traverse.clock.jumps} times; the parts '

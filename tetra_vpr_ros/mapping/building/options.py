@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tetra_vpr_ros.mapping.sources.bag_traverse import HEADER
+
 
 @dataclass(frozen=True)
 class BuildOptions:
@@ -21,7 +23,10 @@ class BuildOptions:
     :ivar model: None for the shipped model.
     :ivar keyframe_distance: metres between places.
     :ivar keyframe_angle: degrees between places.
-    :ivar max_pose_gap: seconds between two poses that may be interpolated.
+    :ivar max_pose_gap: seconds between two poses that may be interpolated; None takes what their
+        rate suggests.
+    :ivar tf_topic: of the transforms; None takes those of the camera's namespace.
+    :ivar image_time: whose times the images of a bag have, see `bag_traverse.Topics`.
     :ivar thumbnails: store a small picture of each place.
     :ivar features: store local features of each place, for geometric verification.
     :ivar tokens: store the patch tokens of each place, for the second look, where the model
@@ -43,7 +48,9 @@ class BuildOptions:
     model: Path | None = None
     keyframe_distance: float = 0.5
     keyframe_angle: float = 15.0
-    max_pose_gap: float = 0.5
+    max_pose_gap: float | None = None
+    tf_topic: str | None = None
+    image_time: str = HEADER
     thumbnails: bool = True
     features: bool = False
     tokens: bool = True
@@ -57,5 +64,10 @@ class BuildOptions:
 
     def recipe(self) -> dict[str, float]:
         """Return what must stay the same where a build is continued."""
-        return {'keyframe_distance': self.keyframe_distance,
-                'keyframe_angle': self.keyframe_angle, 'max_pose_gap': self.max_pose_gap}
+        recipe = {'keyframe_distance': self.keyframe_distance,
+                  'keyframe_angle': self.keyframe_angle}
+        if self.max_pose_gap is not None:
+            recipe['max_pose_gap'] = self.max_pose_gap
+        if self.image_time != HEADER:
+            recipe['image_time_received'] = 1.0
+        return recipe

@@ -6,8 +6,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+import re
 
 from tetra_vpr_ros.mapping.calibration import MapCalibration
+
+_NUMBER = re.compile(r'\d[\d.]*')
+
+
+@dataclass
+class Skipped:
+    """
+    Frames that were not mapped for one reason.
+
+    :ivar reason: as it was told of the first.
+    :ivar first: where that one is from.
+    :ivar count: how many there are.
+    """
+
+    reason: str
+    first: str
+    count: int = 0
+
+    def __str__(self) -> str:
+        """Return a line for a person."""
+        return f'{self.count} frames {self.reason}; the first: {self.first}'
 
 
 @dataclass
@@ -19,6 +41,8 @@ class BuildReport:
     :ivar damaged: what could not be read of traverses that are mapped only in part.
     :ivar calibration: what the map tells of itself; None where it was not finished.
     :ivar notes: what else a person should know.
+    :ivar skipped: frames that were not mapped, by the reason but for its numbers.
+    :ivar empty: traverses of which nothing was mapped, and why.
     """
 
     frames: int = 0
@@ -29,8 +53,21 @@ class BuildReport:
     interrupted: bool = False
     damaged: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    skipped: dict[str, Skipped] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
     total_places: int = 0
     calibration: MapCalibration | None = None
+
+    def skip(self, reason: str, first: str, count: int = 1) -> None:
+        """
+        Count frames that were not mapped.
+
+        :param reason: for a person, with how to mend it; numbers do not make it another.
+        :param first: where the first of them is from: topic and stamp, or file.
+        :param count: how many there are.
+        """
+        key = _NUMBER.sub('#', reason)
+        self.skipped.setdefault(key, Skipped(reason, first)).count += count
 
     def add(self, other: BuildReport) -> None:
         """Add what happened to the frames of another traverse."""
@@ -39,6 +76,14 @@ class BuildReport:
         self.interrupted |= other.interrupted
         self.damaged += other.damaged
         self.notes += other.notes
+        self.empty += other.empty
+        for found in other.skipped.values():
+            self.skip(found.reason, found.first, found.count)
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether a traverse is not or only in part in the map."""
+        return bool(self.damaged or self.empty)
 
     def summary(self, path: Path) -> str:
         """Return a few lines for a person."""
@@ -48,6 +93,8 @@ class BuildReport:
             f'{self.undecodable} undecodable',
             f'{path}: {self.total_places} places, '
             f'{path.stat().st_size / 1e6:.2f} MB']
+        lines += [f'  {found}' for found in self.skipped.values()]
+        lines += self.empty
         lines += [f'mapped in part: {error}' for error in self.damaged] + self.notes
         if self.interrupted:
             lines.append('interrupted: run the same command with --resume to continue')

@@ -51,6 +51,16 @@ def add_traverse(place_map: PlaceMap, traverse: Traverse, encoder: PlaceEncoder,
     :raises MapError: the map cannot be written, or the traverse is another than the one
         that an interrupted build began with.
     """
+    found = BuildReport()
+    try:
+        _add_frames(place_map, traverse, encoder, options, found, progress, position, stopped)
+    finally:
+        report.add(found)
+
+
+def _add_frames(place_map: PlaceMap, traverse: Traverse, encoder: PlaceEncoder,
+                options: BuildOptions, report: BuildReport, progress: bool,
+                position: int | None, stopped: Callable[[], bool]) -> None:
     begun = [s.number for s in place_map.sessions() if s.source == traverse.source]
     session = begun[0] if begun else place_map.begin_session(traverse.source)
     selector = KeyframeSelector(options.keyframe_distance, options.keyframe_angle)
@@ -72,7 +82,12 @@ def add_traverse(place_map: PlaceMap, traverse: Traverse, encoder: PlaceEncoder,
     if stored:
         raise MapError(f'{place_map.path} has places of {traverse.source} that are not in it '
                        'any more: build the map again')
-    place_map.finish_session(session)
+    if place_map.stamps(session):
+        place_map.finish_session(session)
+        return
+    place_map.drop_session(session)
+    report.empty.append(f'{traverse.source}: nothing was mapped of {report.frames} frames: ' + (
+        ', '.join(map(str, report.skipped.values())) or 'there are no images'))
 
 
 def _until(frames: Iterator[Frame], stopped: Callable[[], bool]) -> Iterator[Frame]:
@@ -95,16 +110,22 @@ def _keyframes(frames: Iterator[Frame], stored: deque[int], selector: KeyframeSe
         report.frames += 1
         if frame.pose is None:
             report.without_pose += 1
+            report.skip(f'without a pose: {frame.missing or "it is not known"}', _where(frame))
         elif not wanted:
             report.not_keyframes += 1
         else:
             try:
                 image = frame.decode()
-            except ImageError:
+            except ImageError as error:
                 report.undecodable += 1
+                report.skip(f'that cannot be decoded: {error}', _where(frame))
                 continue
             selector.accept(frame.pose)
             yield frame.stamp_ns, frame.pose, image
+
+
+def _where(frame: Frame) -> str:
+    return frame.where or f'stamp {frame.stamp_ns} ns'
 
 
 def _store(place_map: PlaceMap, session: int, encoder: PlaceEncoder, waiting: Sequence[Picked],

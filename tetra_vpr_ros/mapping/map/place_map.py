@@ -29,7 +29,8 @@ from tetra_vpr_ros.mapping.map.metadata import (
 from tetra_vpr_ros.mapping.map.place_reading import (
     count_places, has_rows, integrity, read_features, read_places, read_sessions, read_stamps,
     read_thumbnail, read_tokens, tokens_size)
-from tetra_vpr_ros.mapping.map.place_writing import complete_session, insert_places, insert_session
+from tetra_vpr_ros.mapping.map.place_writing import (
+    complete_session, delete_session, insert_places, insert_session)
 from tetra_vpr_ros.mapping.map.places import NewPlace, PlaceTable, Session
 from tetra_vpr_ros.mapping.map.schema import FORMAT_VERSION
 from tetra_vpr_ros.mapping.map.writer_lock import WriterLock
@@ -155,6 +156,10 @@ class PlaceMap:
     def finish_session(self, session: int) -> None:
         """Mark a traverse as complete."""
         complete_session(self._db, session)
+
+    def drop_session(self, session: int) -> None:
+        """Forget a traverse of which no place is stored, so that it can be mapped again."""
+        delete_session(self._db, session)
 
     def add_places(self, session: int, places: Sequence[NewPlace]) -> list[int]:
         """

@@ -36,6 +36,18 @@ def complete_session(db: MapDatabase, session: int) -> None:
         connection.execute('UPDATE session SET complete = 1 WHERE id = ?', (session,))
 
 
+def delete_session(db: MapDatabase, session: int) -> None:
+    """
+    Forget a traverse of which no place is stored.
+
+    :raises MapError: the file cannot be written.
+    """
+    with db.transaction() as connection:
+        connection.execute(
+            'DELETE FROM session WHERE id = ? AND id NOT IN (SELECT session FROM place)',
+            (session,))
+
+
 def insert_places(db: MapDatabase, bits: int, token_shape: tuple[int, int], session: int,
                   places: Sequence[NewPlace]) -> list[int]:
     """

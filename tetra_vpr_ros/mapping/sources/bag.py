@@ -1,75 +1,41 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Images and poses from bags: rosbag2 folders, .mcap, .db3 and ROS 1 .bag, without ROS."""
+"""Images and poses from bags."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Any, TypeVar
+import re
+from typing import Any
 
-import numpy as np
-from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
-from rosbags.typesys import get_typestore, Stores
 from tetra_vpr_ros.mapping.camera import Camera, info_topic
-from tetra_vpr_ros.mapping.sources.gps import track_from_fixes
+from tetra_vpr_ros.mapping.sources.bag_reader import BagError, BagReader, Item
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
+from tetra_vpr_ros.mapping.sources.recording.image_message import ImageMessage
+from tetra_vpr_ros.mapping.sources.recording.pose_messages import (
+    fix_row, FIX_TYPE, path_rows, PATH_TYPE, pose_row, POSE_TYPES, Row, stamp_of, transform_row)
+from tetra_vpr_ros.mapping.sources.recording.pose_records import PoseRecords
+from tetra_vpr_ros.mapping.sources.recording.topic_choice import (
+    of_another_robot, tells_where, topics_beside, transform_topics)
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 from tetra_vpr_ros.mapping.sources.transforms import TransformBuffer
-from tetra_vpr_ros.vision.decoding import decode_compressed, decode_raw, Image, ImageError
 from tqdm import tqdm
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
-POSE_TYPES = ('nav_msgs/msg/Odometry', 'geometry_msgs/msg/PoseStamped',
-              'geometry_msgs/msg/PoseWithCovarianceStamped', 'sensor_msgs/msg/NavSatFix')
 INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
-TF_TYPE = 'tf2_msgs/msg/TFMessage'
-_OLD_TF_TYPE = 'tf/msg/tfMessage'
+TF_TYPES = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
+_OF_A_ROBOT = (*IMAGE_TYPES, INFO_TYPE, *POSE_TYPES, *TF_TYPES)
+_VIDEO = re.compile('Packet$|CompressedVideo$')  # Theora, FFmpeg, Foxglove
 _ENOUGH_INFOS = 10  # a driver that is not calibrated says so again and again
-_LATEST = 2**63 - 1  # nanoseconds that a map can hold
+_PATH_EVERY = 1_000_000_000  # ns: a path holds all poses so far, and comes with each
 
-Item = TypeVar('Item')
-_Transform = tuple[str, str, int, tuple[float, ...]]
-
-
-class BagError(RuntimeError):
-    """A bag that cannot be used; the text names it and how to mend it."""
+_Transform = tuple[str, str, int, Row]
 
 
-@dataclass(frozen=True)
-class ImageMessage:
-    """A camera message, not decoded yet."""
-
-    stamp_ns: int
-    received_ns: int
-    topic: str
-    message: Any
-
-    def decode(self) -> Image:
-        """
-        Decode to RGB uint8 ``[H, W, 3]``.
-
-        :raises ImageError: the message holds no valid picture.
-        """
-        m = self.message
-        try:
-            if not hasattr(m, 'encoding'):
-                return decode_compressed(m.data)
-            return decode_raw(m.height, m.width, m.encoding, m.step, m.data,
-                              bool(m.is_bigendian))
-        except (AttributeError, TypeError, OverflowError) as error:
-            # A bag brings its own definitions: a message may be any under this name.
-            raise ImageError(f'{self.topic} has no image messages: {error}') from error
-
-
-class BagSource:
+class BagSource(BagReader):
     """
     One bag, opened for reading.
 
@@ -77,75 +43,17 @@ class BagSource:
     :param progress: show a progress bar while poses are read.
     :raises BagError: the bag is missing, damaged or of an unknown format.
     :ivar clock: that of the poses, once they are read; their track is in its time.
-    :ivar problems: what could not be read so far, for a person.
+    :ivar pose_times: stamps of the poses and when they were recorded, nanoseconds; of
+        transforms those that move most.
+    :ivar notes: what a person should know of the poses.
     """
 
     def __init__(self, path: Path | str, progress: bool = False) -> None:
         """Open the bag."""
-        self.path = Path(path)
-        self._progress = progress
+        super().__init__(path, progress)
         self.clock = RecordingClock()
-        if not self.path.exists():
-            raise BagError(f'no such bag: {self.path}')
-        if self.path.is_dir() and not (self.path / 'metadata.yaml').is_file():
-            raise BagError(f'{self.path} has no metadata.yaml, so it is no rosbag2 folder: '
-                           "name one, or a .mcap, .db3 or .bag file, or run 'ros2 bag reindex'")
-        self.problems: list[str] = []
-        self._malformed: Counter[str] = Counter()
-        self._stack = ExitStack()
-        try:
-            self._reader = self._open([self.path])
-        except Exception as error:  # the readers raise their own, sqlite3's and struct's errors
-            try:
-                self._reader = self._open(self._recovered(error))
-            except BagError:
-                self._stack.close()
-                raise
-            except Exception as second:  # the copy is whole, yet what it holds is not
-                self._stack.close()
-                raise BagError(f'{self.path} cannot be read: {second}; copy it again'
-                               ) from second
-
-    def _open(self, paths: Sequence[Path]) -> AnyReader:
-        return self._stack.enter_context(AnyReader(
-            paths, default_typestore=get_typestore(Stores.ROS2_JAZZY)))
-
-    def _recovered(self, error: Exception) -> list[Path]:
-        """Return whole copies of MCAP files that were cut, beginning with what they hold."""
-        files = (sorted(self.path.glob('*.mcap')) if self.path.is_dir()
-                 else [self.path] if self.path.suffix == '.mcap' else [])
-        copies, count = [], 0
-        if files:
-            try:
-                from tetra_vpr_ros.mapping.sources.bag_recovery import recover_mcap
-            except ImportError as missing:  # it is in no distribution's packages
-                raise BagError(f'{self.path} is cut off ({error}): to read what it holds, '
-                               'pip install mcap') from missing
-            folder = Path(self._stack.enter_context(
-                TemporaryDirectory(prefix='tetra_vpr_recovered_')))
-            for file in files:
-                found = recover_mcap(file, folder / file.name, self._progress)
-                if found:
-                    copies.append(folder / file.name)
-                count += found
-        if not copies:
-            raise BagError(f'{self.path} cannot be read: {error}; copy it again, or try '
-                           "'ros2 bag reindex'") from error
-        self.problems.append(f'{self.path} is cut off ({error}): {count} messages were recovered')
-        return copies
-
-    def __enter__(self) -> BagSource:
-        """Return itself."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        """Close the bag."""
-        self._stack.close()
-
-    def topics(self) -> dict[str, str]:
-        """Return all topics with their types."""
-        return {c.topic: c.msgtype for c in self._reader.connections}
+        self.pose_times: tuple[Sequence[int], Sequence[int]] = (), ()
+        self.notes: list[str] = []
 
     def find_image_topic(self, wanted: str | None = None) -> str:
         """
@@ -156,38 +64,77 @@ class BagSource:
         """
         return self._find(wanted, IMAGE_TYPES, 'image', '--image-topic')
 
-    def find_pose_topic(self, wanted: str | None = None) -> str:
-        """Return the pose topic to use; errors as in `find_image_topic`."""
-        return self._find(wanted, POSE_TYPES, 'pose', '--pose-topic')
+    def find_pose_topic(self, wanted: str | None = None, image_topic: str = '') -> str:
+        """
+        Return the pose topic to use; errors as in `find_image_topic`.
 
-    def _find(self, wanted: str | None, types: Sequence[str], kind: str, option: str) -> str:
+        :param wanted: None finds it by type: neither one of another robot than the camera's,
+            nor one of goals.
+        :param image_topic: of the camera.
+        """
+        if wanted is not None and self.topics().get(wanted) == PATH_TYPE:
+            return wanted
+        return self._find(wanted, POSE_TYPES, 'pose', '--pose-topic', image_topic)
+
+    def _find(self, wanted: str | None, types: Sequence[str], kind: str, option: str,
+              image_topic: str = '') -> str:
         topics = self.topics()
         candidates = sorted(name for name, msgtype in topics.items()
                             if msgtype in types and not name.endswith('/compressedDepth'))
         listed = ', '.join(f'{name} ({topics[name]})' for name in candidates) or 'none'
+        if wanted in candidates:
+            return wanted
         if wanted is not None:
-            if wanted in candidates:
-                return wanted
-            raise BagError(f'{self.path} has no {kind} topic {wanted!r}; it has: {listed}')
-        if len(candidates) == 1:
-            return candidates[0]
-        hint = ''
-        if kind == 'pose' and not candidates and TF_TYPE in topics.values():
-            hint = ('; it has transforms: name two frames with --tf-frames PARENT CHILD '
-                    f"(there are: {', '.join(self._transforms().frames())})")
-        raise BagError(f'{self.path} has {len(candidates)} {kind} topics, name one with '
+            found = f', it is of type {topics[wanted]}' if wanted in topics else ''
+            raise BagError(f'{self.path} has no {kind} topic {wanted!r}{found}; '
+                           f'it has: {listed}')
+        # Not every writer counts its messages: then none has any.
+        likely = [name for name in candidates if self.message_count(name)] or candidates
+        hint = self._videos() if kind == 'image' else ''
+        if kind == 'pose':
+            likely = [name for name in likely if tells_where(name)
+                      and not of_another_robot(name, image_topic, self._robots_topics())]
+            hint = self._other_poses(len(likely))
+        if len(likely) == 1:
+            return likely[0]
+        if len(likely) < len(candidates):
+            hint = f'{hint}; those without a message, of goals or of another robot do not count'
+        raise BagError(f'{self.path} has {len(likely)} {kind} topics, name one with '
                        f'{option}: {listed}{hint}')
 
-    def message_count(self, topic: str) -> int:
-        """Return the number of messages of a topic."""
-        return sum(c.msgcount for c in self._connections(topic))
+    def _videos(self) -> str:
+        """Return the topics of encoded video, whose pictures cannot be read one by one."""
+        found = sorted(f'{name} ({msgtype})' for name, msgtype in self.topics().items()
+                       if _VIDEO.search(msgtype))
+        return (f"; video is not read: {', '.join(found)}: play the bag and record what 'ros2 run "
+                "image_transport republish' makes of it with out_transport compressed"
+                ) if found else ''
 
-    def images(self, topic: str) -> Iterator[ImageMessage]:
-        """Yield the camera messages of a topic in the order of the bag."""
+    def _other_poses(self, found: int) -> str:
+        """Return what else than a pose topic the poses could come from."""
+        topics = self.topics()
+        paths = sorted(name for name, msgtype in topics.items() if msgtype == PATH_TYPE)
+        hint = f"; trajectories may be: {', '.join(paths)}" if paths else ''
+        if not found and any(msgtype in TF_TYPES for msgtype in topics.values()):
+            buffer = self._transforms([n for n, msgtype in topics.items() if msgtype in TF_TYPES])
+            hint += ('; it has transforms: name two frames with --tf-frames PARENT CHILD '
+                     f"(there are: {', '.join(buffer.frames())})")
+        return hint
+
+    def _robots_topics(self) -> list[str]:
+        return [name for name, msgtype in self.topics().items() if msgtype in _OF_A_ROBOT]
+
+    def images(self, topic: str, start: int | None = None) -> Iterator[ImageMessage]:
+        """
+        Yield the camera messages of a topic in the order of the bag.
+
+        :param topic: of the camera.
+        :param start: nanoseconds; those that were recorded before do not matter.
+        """
         def take(_: Connection, received: int, message: Any) -> ImageMessage:
-            return ImageMessage(_stamp(message, received), received, topic, message)
+            return ImageMessage(stamp_of(message, received), received, topic, message)
 
-        yield from self._messages([topic], take)
+        yield from self._messages([topic], take, start=start)
 
     def camera(self, image_topic: str) -> Camera | None:
         """
@@ -215,52 +162,96 @@ class BagSource:
         """
         Read a pose topic.
 
-        :param topic: of one of `POSE_TYPES`.
+        :param topic: of one of `POSE_TYPES`, or a path.
         :param origin: of the local frame of GPS fixes; None takes the first fix.
         :returns: the track, in the time of `clock`; for NavSatFix it knows the origin of
             its local frame.
         :raises BagError: there is no usable pose.
         """
-        self.clock = RecordingClock()
-        stamps: list[int] = []
-        rows: list[tuple[float, ...]] = []
-        is_fix = self.topics()[topic] == 'sensor_msgs/msg/NavSatFix'
+        kind = self.topics()[topic]
+        records = PoseRecords(kind == FIX_TYPE)
+        if kind == PATH_TYPE:
+            self._read_path(topic, records)
+        else:
+            read = fix_row if kind == FIX_TYPE else pose_row
 
-        def take(_: Connection, received: int, message: Any
-                 ) -> tuple[int, int, tuple[float, ...] | None]:
-            return (_stamp(message, received), received,
-                    _fix_row(message) if is_fix else _pose_row(message))
+            def take(_: Connection, received: int, message: Any
+                     ) -> tuple[int, int, tuple[float, ...], bool]:
+                return stamp_of(message, received), received, *read(message)
 
-        for stamp, received, row in self._poses([topic], take):
-            if row is not None:
-                rows.append(row)
-                stamps.append(self.clock.hear(stamp, received))
+            for record in self._poses([topic], take):
+                records.add(*record)
         try:
-            values = np.array(rows, np.float64)
-            if is_fix:
-                return track_from_fixes(stamps, values, origin)
-            if not rows:
-                raise TrackError('there is no message')
-            return PoseTrack(stamps, values[:, :3], values[:, 3:])
+            track = records.track(origin)
         except (TrackError, OverflowError) as error:
-            raise BagError(f'{self.path}, topic {topic}: {error}') from error
+            found = [str(error), self.malformed(topic)]
+            raise BagError(f"{self.path}, topic {topic}: {': '.join(filter(None, found))}"
+                           ) from error
+        self.clock, self.pose_times = records.clock, records.pose_times
+        self.notes += [f'{self.path}, topic {topic}: {note}' for note in records.notes]
+        return track
 
-    def transform_track(self, parent: str, child: str, max_gap: int) -> PoseTrack:
+    def _read_path(self, topic: str, records: PoseRecords) -> None:
+        """Read the poses of a path; of each stamp the newest, as loops are closed."""
+        def take(_: Connection, received: int, message: Any) -> tuple[int, list[tuple[int, Row]]]:
+            return received, path_rows(message)
+
+        newest = {}
+        for received, rows in self._poses([topic], take, _PATH_EVERY):
+            newest.update({stamp: (received, row) for stamp, row in rows})
+        for stamp, (received, row) in sorted(newest.items()):
+            records.add(stamp, received, row)
+
+    def transform_track(self, parent: str, child: str, max_gap: int | None = None,
+                        image_topic: str = '', tf_topic: str | None = None) -> PoseTrack:
         """
         Read the pose of one frame in another from ``/tf`` and ``/tf_static``.
 
-        :raises BagError: the frames are unknown or not connected; the known are listed.
+        :param parent: frame of the poses.
+        :param child: frame whose pose it is.
+        :param max_gap: nanoseconds between two transforms that may be interpolated; None
+            takes what their rate suggests.
+        :param image_topic: whose namespace the transforms are taken from.
+        :param tf_topic: of the transforms; None finds it.
+        :raises BagError: the frames are unknown or not connected; the known are listed. Or
+            nothing moves between them, or there are transforms of several robots.
         """
-        try:
-            return self._transforms().chain(parent, child, max_gap)
-        except (TrackError, OverflowError) as error:
-            raise BagError(f'{self.path}: {error}') from error
+        choices = self._transform_topics(image_topic, tf_topic)
+        for names in choices:
+            buffer = self._transforms(names)
+            try:
+                track = buffer.chain(parent, child, max_gap)
+            except (TrackError, OverflowError) as error:
+                if names is choices[-1]:
+                    raise BagError(f'{self.path}: {error}') from error
+                continue
+            if not buffer.pose_times[0]:
+                raise BagError(f'{self.path}: the transforms from {parent!r} to {child!r} are all '
+                               'static: name frames between which the robot moves, and record '
+                               '/tf')
+            self.clock, self.pose_times = buffer.clock, buffer.pose_times
+            self.notes += [f'{self.path}: {note}' for note in buffer.notes]
+            return track
+        raise AssertionError('there is always a choice')
 
-    def _transforms(self) -> TransformBuffer:
-        self.clock = RecordingClock()
+    def _transform_topics(self, image_topic: str, tf_topic: str | None) -> list[list[str]]:
+        topics = sorted(n for n, msgtype in self.topics().items() if msgtype in TF_TYPES)
+        if tf_topic is not None:
+            if tf_topic not in topics:
+                raise BagError(f'{self.path} has no transform topic {tf_topic!r}; it has: '
+                               f"{', '.join(topics) or 'none'}")
+            return [topics_beside(tf_topic, topics)]
+        choices = transform_topics(topics, image_topic)
+        mine = self._robots_topics()
+        if not choices or any(of_another_robot(name, image_topic, mine)
+                              for names in choices for name in names):
+            raise BagError(f'{self.path} has transforms of other robots than that of '
+                           f'{image_topic or "the camera"}: name those to take with --tf-topic: '
+                           f"{', '.join(topics)}")
+        return choices
+
+    def _transforms(self, names: Sequence[str]) -> TransformBuffer:
         buffer = TransformBuffer()
-        names = [name for name, msgtype in self.topics().items()
-                 if msgtype in (TF_TYPE, _OLD_TF_TYPE)]
 
         def take(connection: Connection, received: int, message: Any
                  ) -> tuple[bool, int, list[_Transform]]:
@@ -269,75 +260,19 @@ class BagSource:
 
         for static, received, items in self._poses(names, take):
             for parent, child, stamp, values in items:
-                buffer.add(parent, child, stamp if static else self.clock.hear(stamp, received),
-                           values, static)
+                buffer.add(parent, child, stamp, values, static, received)
         return buffer
 
-    def _connections(self, topic: str) -> list[Connection]:
-        return [c for c in self._reader.connections if c.topic == topic]
-
-    def _poses(self, topics: Sequence[str], take: Callable[[Connection, int, Any], Item]
-               ) -> Iterator[Item]:
+    def _poses(self, topics: Sequence[str], take: Callable[[Connection, int, Any], Item],
+               every: int = 0) -> Iterator[Item]:
         total = sum(self.message_count(topic) for topic in topics)
         try:
-            yield from tqdm(self._messages(topics, take), total=total, unit='pose',
+            yield from tqdm(self._messages(topics, take, every), total=total, unit='pose',
                             desc=f'poses of {self.path.name}', disable=not self._progress)
         except BagError as error:
             self.problems.append(str(error))  # those before the damage are used
 
-    def _messages(self, topics: Sequence[str], take: Callable[[Connection, int, Any], Item]
-                  ) -> Iterator[Item]:
-        """Yield what is taken of the messages, given their connection and when they came."""
-        connections = [c for name in topics for c in self._connections(name)]
-        if not connections:
-            return
-        messages = self._reader.messages(connections)
-        while True:
-            try:
-                connection, received, data = next(messages)
-            except StopIteration:
-                return
-            except Exception as error:
-                raise BagError(f'{self.path} is damaged at {topics[0]}: {error}') from error
-            try:
-                item = take(connection, received,
-                            self._reader.deserialize(data, connection.msgtype))
-            except Exception as error:  # of one message: the next may be sound
-                self._malformed[connection.topic] += 1
-                if self._malformed[connection.topic] == 1:
-                    self.problems.append(f'{self.path}: malformed messages on '
-                                         f'{connection.topic}, the first: {error}')
-                continue
-            yield item
-
-
-def _stamp(message: Any, received: int) -> int:
-    """Return the header's stamp; the time of recording where a driver left it zero."""
-    stamp = message.header.stamp
-    nanoseconds = int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec) or received
-    if abs(nanoseconds) > _LATEST:
-        raise ValueError(f'its stamp is {nanoseconds} ns')
-    return nanoseconds
-
-
-def _fix_row(message: Any) -> tuple[float, ...] | None:
-    """Return latitude, longitude and altitude; None where the receiver says it has no fix."""
-    if message.status.status < 0:
-        return None
-    return float(message.latitude), float(message.longitude), float(message.altitude)
-
-
-def _pose_row(message: Any) -> tuple[float, ...]:
-    pose = message.pose
-    while not hasattr(pose, 'position'):  # PoseWithCovariance wraps a Pose
-        pose = pose.pose
-    return (*_floats(pose.position, 'xyz'), *_floats(pose.orientation, 'xyzw'))
-
 
 def _transform(item: Any, received: int) -> _Transform:
-    return (str(item.header.frame_id), str(item.child_frame_id), _stamp(item, received), (
-        *_floats(item.transform.translation, 'xyz'), *_floats(item.transform.rotation, 'xyzw')))
-
-
-def _floats(vector: Any, names: str) -> Iterator[float]:
-    return (float(getattr(vector, name)) for name in names)
+    return (str(item.header.frame_id), str(item.child_frame_id), stamp_of(item, received),
+            transform_row(item))

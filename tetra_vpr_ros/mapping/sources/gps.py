@@ -33,7 +33,7 @@ def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
     if not len(stamps):
         raise TrackError('there is no GPS fix')
     geodetic = np.asarray(geodetic, np.float64).copy()
-    geodetic[~np.isfinite(geodetic[:, 2]), 2] = 0.0  # many receivers give no altitude
+    _complete_altitudes(np.asarray(stamps), geodetic, origin[2] if origin else 0.0)
     off = ~(np.abs(geodetic) <= _MOST).all(axis=1)  # also where one is not finite
     if off.any():
         first_off = int(np.argmax(off))
@@ -63,3 +63,16 @@ def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
                 moved = True
         yaw[i] = heading
     return PoseTrack(stamps, positions, level_quaternion(yaw), geodetic, origin)
+
+
+def _complete_altitudes(stamps: NDArray[np.int64], geodetic: NDArray[np.float64],
+                        unknown: float) -> None:
+    """Give fixes without altitude, as many receivers make them, that of those beside them."""
+    known = np.isfinite(geodetic[:, 2])
+    if not known.any():
+        geodetic[:, 2] = unknown
+        return
+    seconds = (stamps - stamps[0]) * 1e-9
+    order = np.argsort(seconds[known], kind='stable')
+    geodetic[~known, 2] = np.interp(
+        seconds[~known], seconds[known][order], geodetic[known, 2][order])

@@ -15,8 +15,26 @@ Origin = tuple[float, float, float]
 """Latitude and longitude (degrees) and altitude (metres) of a local frame of GPS positions."""
 
 
+_SHORTEST_GAP, _LONGEST_GAP = 500_000_000, 5_000_000_000  # nanoseconds
+_PERIODS = 2.5  # one pose in a row may be missing
+
+
 class TrackError(ValueError):
     """Poses that do not make a track; the text says which and why."""
+
+
+def usual_gap(stamps: NDArray[np.int64]) -> int:
+    """
+    Return how far apart two poses may be to be interpolated, as their rate suggests.
+
+    Half a second; more where they come more rarely, as GPS fixes do.
+
+    :param stamps: nanoseconds, ascending.
+    """
+    if len(stamps) < 2:
+        return _SHORTEST_GAP
+    period = float(np.median(np.diff(stamps)))
+    return int(min(max(_PERIODS * period, _SHORTEST_GAP), _LONGEST_GAP))
 
 
 class PoseTrack:
@@ -94,6 +112,42 @@ class PoseTrack:
         geodetic = None if self.geodetic is None else mix(self.geodetic)
         return Pose(mix(self.positions), rotation.as_quat(),
                     None if geodetic is None else _triple(geodetic))
+
+    def sample(self, stamps: NDArray[np.int64], max_gap: int, hold: bool = False
+               ) -> tuple[NDArray[np.float64], Rotation, NDArray[np.bool_]]:
+        """
+        Interpolate at many stamps.
+
+        :param stamps: nanoseconds, ``[n]``.
+        :param max_gap: as in `at`.
+        :param hold: a pose stands for the gap after it that is too long, and for the end.
+        :returns: positions ``[n, 3]``, rotations, and where there are any, bool ``[n]``.
+        """
+        last = len(self.stamps) - 1
+        after = np.searchsorted(self.stamps, stamps, side='right')
+        before = np.clip(after - 1, 0, last)
+        after = np.clip(after, 0, last)
+        span = self.stamps[after] - self.stamps[before]
+        passed = stamps - self.stamps[before]
+        exact = passed == 0
+        between = (passed > 0) & (span > 0) & (span <= max_gap)
+        share = np.where(between, passed / np.maximum(span, 1), 0.0)[:, None]
+        positions = (1 - share) * self.positions[before] + share * self.positions[after]
+        first = Rotation.from_quat(self.quaternions[before])
+        turn = (first.inv() * Rotation.from_quat(self.quaternions[after])).as_rotvec()
+        known = exact | between | (hold & (passed > 0))
+        return positions, first * Rotation.from_rotvec(share * turn), np.asarray(known)
+
+    def why_none(self, stamp: int, max_gap: int) -> str:
+        """Return why there is no pose at a stamp, for a person; see `at`."""
+        after = int(np.searchsorted(self.stamps, stamp))
+        if after == 0:
+            return f'before the first pose, at {self.stamps[0] / 1e9:.3f} s'
+        if after == len(self.stamps):
+            return f'after the last pose, at {self.stamps[-1] / 1e9:.3f} s'
+        span = int(self.stamps[after] - self.stamps[after - 1])
+        return (f'between two poses {span / 1e9:.3g} s apart, where at most {max_gap / 1e9:.3g} s '
+                'are interpolated (--max-pose-gap)')
 
     def _pose(self, index: int) -> Pose:
         return Pose(self.positions[index], self.quaternions[index],

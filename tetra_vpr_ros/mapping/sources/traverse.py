@@ -21,11 +21,15 @@ class Frame:
     :ivar stamp_ns: nanoseconds.
     :ivar pose: of the robot, or None where it is not known.
     :ivar decode: returns RGB uint8 ``[H, W, 3]``; raises ImageError.
+    :ivar where: it is from, topic and stamp or file, for a person.
+    :ivar missing: why the pose is not known, for a person.
     """
 
     stamp_ns: int
     pose: Pose | None
     decode: Callable[[], Image]
+    where: str = ''
+    missing: str = ''
 
 
 class Traverse(Protocol):

@@ -104,13 +104,14 @@ class _FromBags:
                           total=bag.message_count(topic), disable=not self._progress,
                           desc=f'encoding {bag.path.name}')
             for frame in frames:
-                if frame.stamp_ns not in wanted:
+                stamp = frame.taken_ns(by_header=frame.stamp_ns in wanted)
+                if stamp not in wanted:
                     continue
                 try:
-                    found[wanted[frame.stamp_ns]] = self._look([frame.decode()])
+                    found[wanted[stamp]] = self._look([frame.decode()])
                 except ImageError:
                     continue
-                del wanted[frame.stamp_ns]
+                del wanted[stamp]
         if wanted:
             raise MapError(f'{session.source} has no picture any more of {len(wanted)} places, '
                            f'the first at {min(wanted)} ns')

@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
-from typing import Any
 
 from builtin_interfaces.msg import Time
 import cv2
@@ -19,40 +17,17 @@ from sensor_msgs.msg import CompressedImage, Image, NavSatFix, NavSatStatus
 from std_msgs.msg import ColorRGBA, Header
 from tetra_vpr_ros.localization.estimate import Estimate
 from tetra_vpr_ros.mapping.pose import Pose
-from tetra_vpr_ros.vision.decoding import check_raw, decode_compressed, decode_raw, ImageError
+from tetra_vpr_ros.vision import decode_compressed, decode_message
 from visualization_msgs.msg import Marker, MarkerArray
 
 
-@lru_cache(maxsize=1)
-def _cv_bridge() -> Any:
-    """Return a CvBridge where it is installed, else None."""
-    try:
-        from cv_bridge import CvBridge
-    except (ImportError, AttributeError):  # the latter when built for another numpy
-        return None
-    return CvBridge()
-
-
-def image_from_message(message: Image | CompressedImage) -> NDArray[np.uint8]:
+def image_from_message(message: CompressedImage | Image) -> NDArray[np.uint8]:
     """
-    Decode a camera message to RGB uint8 ``[H, W, 3]``.
-
-    cv_bridge does it where it is installed; the package's own decoder gives
-    the same pixels. The checks come first in both cases: cv_bridge trusts what
-    a message says of itself.
+    Decode a camera message to RGB uint8 ``[H, W, 3]``, as the builder of maps does.
 
     :raises ImageError: the message holds no valid picture; the text says why.
     """
-    if isinstance(message, CompressedImage):
-        return decode_compressed(message.data)
-    m, bridge = message, _cv_bridge()
-    if bridge is None:
-        return decode_raw(m.height, m.width, m.encoding, m.step, m.data, bool(m.is_bigendian))
-    check_raw(m.height, m.width, m.encoding, m.step, len(m.data))
-    try:
-        return np.asarray(bridge.imgmsg_to_cv2(message, 'rgb8'), np.uint8)
-    except Exception as error:  # cv_bridge and OpenCV raise their own classes
-        raise ImageError(f'cv_bridge: {error}') from error
+    return decode_message(message)
 
 
 def pose_message(pose: Pose) -> PoseMessage:

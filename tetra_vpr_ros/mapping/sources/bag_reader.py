@@ -1,0 +1,186 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Messages of bags: rosbag2 folders, .mcap, .db3 and ROS 1 .bag, without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, TypeVar
+
+from rosbags.highlevel import AnyReader
+from rosbags.interfaces import Connection
+from rosbags.typesys import get_typestore, Stores
+
+Item = TypeVar('Item')
+Reader = TypeVar('Reader', bound='BagReader')
+_Raw = tuple[Connection, int, bytes]
+
+
+class BagError(RuntimeError):
+    """A bag that cannot be used; the text names it and how to mend it."""
+
+
+class BagReader:
+    """
+    One bag, opened for reading.
+
+    :param path: rosbag2 folder or file, or ROS 1 bag.
+    :param progress: show a progress bar while it is read.
+    :raises BagError: the bag is missing, damaged or of an unknown format.
+    :ivar problems: what could not be read so far, for a person.
+    """
+
+    def __init__(self, path: Path | str, progress: bool = False) -> None:
+        """Open the bag."""
+        self.path = Path(path)
+        self._progress = progress
+        if not self.path.exists():
+            raise BagError(f'no such bag: {self.path}')
+        if self.path.is_dir() and not (self.path / 'metadata.yaml').is_file():
+            raise BagError(f'{self.path} has no metadata.yaml, so it is no rosbag2 folder: '
+                           "name one, or a .mcap, .db3 or .bag file, or run 'ros2 bag reindex'")
+        self.problems: list[str] = []
+        self._malformed: dict[str, str] = {}
+        self._tell_logs()
+        self._stack = ExitStack()
+        try:
+            self._reader = self._open([self.path])
+        except Exception as error:  # the readers raise their own, sqlite3's and struct's errors
+            try:
+                self._reader = self._open(self._recovered(error))
+            except BagError:
+                self._stack.close()
+                raise
+            except Exception as second:  # the copy is whole, yet what it holds is not
+                self._stack.close()
+                raise BagError(f'{self.path} cannot be read: {second}; copy it again'
+                               ) from second
+
+    def _tell_logs(self) -> None:
+        """Tell of what SQLite had not yet written to the bag when its recorder was killed."""
+        for file in self.path.glob('*.db3') if self.path.is_dir() else [self.path]:
+            log = Path(f'{file}-wal')
+            if log.exists() and log.stat().st_size:
+                self.problems.append(
+                    f'{log} holds the last messages of a recorder that was killed, they are not '
+                    f"read: bring them into the bag with sqlite3 {file} 'PRAGMA wal_checkpoint'")
+
+    def _open(self, paths: Sequence[Path]) -> AnyReader:
+        return self._stack.enter_context(AnyReader(
+            paths, default_typestore=get_typestore(Stores.ROS2_JAZZY)))
+
+    def _recovered(self, error: Exception) -> list[Path]:
+        """Return whole copies of MCAP files that were cut, beginning with what they hold."""
+        files = (sorted(self.path.glob('*.mcap')) if self.path.is_dir()
+                 else [self.path] if self.path.suffix == '.mcap' else [])
+        copies, count = [], 0
+        if files:
+            try:
+                from tetra_vpr_ros.mapping.sources.bag_recovery import recover_mcap
+            except ImportError as missing:  # it is in no distribution's packages
+                raise BagError(f'{self.path} is cut off ({error}): to read what it holds, '
+                               'pip install mcap') from missing
+            folder = Path(self._stack.enter_context(
+                TemporaryDirectory(prefix='tetra_vpr_recovered_')))
+            for file in files:
+                found = recover_mcap(file, folder / file.name, self._progress)
+                if found:
+                    copies.append(folder / file.name)
+                count += found
+        if not copies:
+            raise BagError(f'{self.path} cannot be read: {error}; copy it again, or try '
+                           "'ros2 bag reindex'") from error
+        self.problems.append(f'{self.path} is cut off ({error}): {count} messages were recovered')
+        return copies
+
+    def __enter__(self: Reader) -> Reader:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        """Close the bag."""
+        self._stack.close()
+
+    def topics(self) -> dict[str, str]:
+        """Return all topics with their types."""
+        return {c.topic: c.msgtype for c in self._reader.connections}
+
+    @property
+    def end(self) -> int:
+        """Return when the last message was recorded, nanoseconds."""
+        return self._reader.end_time
+
+    def malformed(self, topic: str) -> str:
+        """Return what was wrong with the first message of a topic that could not be used."""
+        return self._malformed.get(topic, '')
+
+    def message_count(self, topic: str) -> int:
+        """Return the number of messages of a topic, as far as the bag tells it."""
+        counts: list[Any] = [c.msgcount for c in self._connections(topic)]
+        return sum(count for count in counts if isinstance(count, int))  # metadata may hold any
+
+    def _connections(self, topic: str) -> list[Connection]:
+        return [c for c in self._reader.connections if c.topic == topic]
+
+    def _messages(self, topics: Sequence[str], take: Callable[[Connection, int, Any], Item],
+                  every: int = 0, start: int | None = None) -> Iterator[Item]:
+        """
+        Yield what is taken of the messages, given their connection and when they came.
+
+        :param topics: of the messages.
+        :param take: of one message.
+        :param every: nanoseconds; of messages that come faster only some are looked at, and
+            the last.
+        :param start: nanoseconds; those that were recorded before do not matter.
+        """
+        for connection, received, data in _thinned(self._raw(topics, start), every):
+            try:
+                item = take(connection, received,
+                            self._reader.deserialize(data, connection.msgtype))
+            except Exception as error:  # of one message: the next may be sound
+                if connection.topic not in self._malformed:
+                    self._malformed[connection.topic] = str(error)
+                    self.problems.append(f'{self.path}: malformed messages on '
+                                         f'{connection.topic}, the first: {error}')
+                continue
+            yield item
+
+    def _raw(self, topics: Sequence[str], start: int | None) -> Iterator[_Raw]:
+        connections = [c for name in topics for c in self._connections(name)]
+        messages = self._reader.messages(connections, start) if connections else iter(())
+        seen = False
+        while True:
+            try:
+                yield next(messages)
+                seen = True
+            except StopIteration:
+                break
+            except Exception as error:
+                raise BagError(f'{self.path} is damaged at {topics[0]}: {error}') from error
+        files = [] if seen or start else self._files_beside_metadata()
+        if files and any(c.msgcount for c in connections):
+            # Whoever changed the QoS in metadata.yaml to play it sees no message by it.
+            self._reader = self._open(files)
+            yield from self._raw(topics, start)
+
+    def _files_beside_metadata(self) -> list[Path]:
+        """Return the files of a folder that was opened by its metadata."""
+        if self._reader.paths != [self.path] or not self.path.is_dir():
+            return []
+        return [file for file in sorted(self.path.iterdir()) if file.suffix in ('.mcap', '.db3')]
+
+
+def _thinned(messages: Iterator[_Raw], every: int) -> Iterator[_Raw]:
+    due, passed = None, None
+    for message in messages:
+        passed = message
+        if due is None or message[1] >= due:
+            due, passed = message[1] + every, None
+            yield message
+    if passed is not None:
+        yield passed

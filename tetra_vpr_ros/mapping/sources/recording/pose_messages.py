@@ -1,0 +1,73 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What stands in the messages that hold poses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tetra_vpr_ros.mapping.sources.recording.pose_records import says_lost
+
+FIX_TYPE = 'sensor_msgs/msg/NavSatFix'
+PATH_TYPE = 'nav_msgs/msg/Path'
+POSE_TYPES = ('nav_msgs/msg/Odometry', 'geometry_msgs/msg/PoseStamped',
+              'geometry_msgs/msg/PoseWithCovarianceStamped',
+              'geometry_msgs/msg/TransformStamped', FIX_TYPE)
+"""Types whose messages are a pose each; a topic of them may be found by its type."""
+
+_LATEST = 2**63 - 1  # nanoseconds that a map can hold
+Row = tuple[float, ...]
+
+
+def stamp_of(message: Any, received: int) -> int:
+    """
+    Return the header's stamp; the time of recording where a driver left it zero.
+
+    :raises ValueError: it is no time that a map can hold.
+    """
+    stamp = message.header.stamp
+    nanoseconds = int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec) or received
+    if abs(nanoseconds) > _LATEST:
+        raise ValueError(f'its stamp is {nanoseconds} ns')
+    return nanoseconds
+
+
+def fix_row(message: Any) -> tuple[Row, bool]:
+    """Return latitude, longitude and altitude, and whether the receiver says it has no fix."""
+    return ((float(message.latitude), float(message.longitude), float(message.altitude)),
+            message.status.status < 0)
+
+
+def pose_row(message: Any) -> tuple[Row, bool]:
+    """Return the pose of a message, and whether it says that it is not known."""
+    if hasattr(message, 'transform'):
+        return transform_row(message), False
+    pose, lost = message.pose, False
+    while not hasattr(pose, 'position'):  # PoseWithCovariance wraps a Pose
+        lost = lost or says_lost(pose.covariance)
+        pose = pose.pose
+    return (*_floats(pose.position, 'xyz'), *_floats(pose.orientation, 'xyzw')), lost
+
+
+def transform_row(item: Any) -> Row:
+    """Return the transform of a ``TransformStamped``."""
+    return (*_floats(item.transform.translation, 'xyz'),
+            *_floats(item.transform.rotation, 'xyzw'))
+
+
+def path_rows(message: Any) -> list[tuple[int, Row]]:
+    """
+    Return stamps and poses of a ``nav_msgs/Path``.
+
+    :raises ValueError: a pose has no stamp of its own, as those of a planner.
+    """
+    rows = [(stamp_of(pose, 0), pose_row(pose)[0]) for pose in message.poses]
+    stamps = {stamp for stamp, _ in rows}
+    if 0 in stamps or len(stamps) == 1 < len(rows):
+        raise ValueError('its poses have no stamps of their own: it is a plan, not a trajectory')
+    return rows
+
+
+def _floats(vector: Any, names: str) -> Iterator[float]:
+    return (float(getattr(vector, name)) for name in names)
