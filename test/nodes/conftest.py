@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 from local_ros import claim_domain, keep_here
 import numpy as np
@@ -79,6 +81,25 @@ def bring_up(borrow, probe):
         return localizer
 
     return bringing_up
+
+
+@pytest.fixture
+def inside(lasting_probe):
+    """Make localizers within this process, where what they hold can be counted."""
+    from rclpy.parameter import Parameter
+    from tetra_vpr_ros.nodes.localizer.node import LocalizeNode
+    made = []
+
+    def making(*arguments, **parameters):
+        made.append(LocalizeNode(
+            cli_args=['--ros-args', '-r', '__node:=vpr_inside', *arguments],
+            parameter_overrides=[Parameter(name, value=str(value) if isinstance(value, Path)
+                                           else value) for name, value in parameters.items()]))
+        return made[-1]
+
+    yield making
+    for node in made:
+        node.close()
 
 
 @pytest.fixture

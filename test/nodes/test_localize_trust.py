@@ -20,38 +20,6 @@ from std_srvs.srv import Trigger
 
 pytestmark = pytest.mark.ros
 
-TF2 = """
-import json, os
-
-class TransformException(Exception):
-    pass
-
-class TransformBroadcaster:
-    def __init__(self, node):
-        pass
-    def sendTransform(self, t):
-        p, r = t.transform.translation, t.transform.rotation
-        with open(os.environ['FAKE_TF'] + '.sent', 'a') as file:
-            file.write(json.dumps([t.header.frame_id, t.child_frame_id, p.x, p.y, p.z,
-                                   r.x, r.y, r.z, r.w]) + chr(10))
-
-class TransformListener:
-    def __init__(self, buffer, node):
-        pass
-
-class Buffer:
-    def lookup_transform(self, target, source, time):
-        from geometry_msgs.msg import TransformStamped
-        with open(os.environ['FAKE_TF']) as file:
-            known = json.load(file)
-        if source not in known:
-            raise TransformException(f'{source} does not exist')
-        found = TransformStamped()
-        r = found.transform.rotation
-        r.x, r.y, r.z, r.w = known[source]
-        return found
-"""
-
 
 @pytest.fixture(scope='module')
 def tf2_localizer(tmp_path_factory):
@@ -59,7 +27,7 @@ def tf2_localizer(tmp_path_factory):
     if find_spec('tf2_ros') is not None:
         pytest.skip('the real tf2_ros is installed')
     folder = tmp_path_factory.mktemp('tf2')
-    (folder / 'tf2_ros.py').write_text(TF2)
+    shutil.copy(Path(__file__).with_name('fake_tf2.py'), folder / 'tf2_ros.py')
     made = SharedLocalizer(folder / 'log.txt', 'vpr_with_tf2', {
         'FAKE_TF': str(folder / 'transforms.json'),
         'PYTHONPATH': f"{folder}:{os.environ.get('PYTHONPATH', '')}"})
@@ -207,7 +175,7 @@ def test_odometry_becomes_a_transform_from_map_to_odom(fake_tf2, probe, robot, m
         errors.append(math.hypot(at.x - pose.x, at.y - pose.y))
     assert np.median(errors) < 0.4
     sent = Path(f'{known}.sent').read_text().splitlines()
-    frame, child, x, y, *_, qz, qw = json.loads(sent[-1])
+    frame, child, x, y, *_, qz, qw, _ = json.loads(sent[-1])
     assert (frame, child) == ('map', 'odom')
     assert abs(x - 100.0) < 6  # headings of places are 15 degrees coarse
     assert abs(y) < 30

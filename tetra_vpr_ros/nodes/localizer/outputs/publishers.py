@@ -16,8 +16,10 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, NavSatFix
 from tetra_vpr_ros.localization import Estimate
+from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.nodes.localizer import conversions
+from tetra_vpr_ros.vision import ImageError
 from visualization_msgs.msg import MarkerArray
 
 _RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -44,9 +46,20 @@ class Outputs:
     def __init__(self, node: LifecycleNode, frame_id: str) -> None:
         """Create the publishers."""
         self._node = node
+        self._made: list[Any] = []
         self.frame_id = frame_id
-        self.state = SEARCHING
-        make = node.create_lifecycle_publisher
+        self.state, self._values = SEARCHING, tuple[tuple[str, object], ...]()
+        try:
+            self._create()
+        except BaseException:
+            self.destroy()
+            raise
+
+    def _create(self) -> None:
+        def make(kind: Any, topic: str, qos: QoSProfile) -> Any:
+            self._made.append(self._node.create_lifecycle_publisher(kind, topic, qos))
+            return self._made[-1]
+
         self._match = make(PoseWithCovarianceStamped, 'vpr/match', _RELIABLE)
         self._candidates = make(PoseArray, 'vpr/candidates', _RELIABLE)
         self._status = make(DiagnosticStatus, 'vpr/status', _LATCHED)
@@ -61,10 +74,9 @@ class Outputs:
 
     def destroy(self) -> None:
         """Take the publishers from the graph."""
-        for publisher in (self._match, self._candidates, self._status, self._picture,
-                          self._places, self._marker, self._diagnostics, self._fix,
-                          self._initial):
+        for publisher in self._made:
             self._node.destroy_lifecycle_publisher(publisher)
+        self._made = []
 
     def match(self, estimate: Estimate, stamp: Any) -> None:
         """Publish the pose, and the fix of a geo-tagged map; only for accepted estimates."""
@@ -95,10 +107,9 @@ class Outputs:
 
     def status(self, state: str, detail: str, values: Values = ()) -> None:
         """Publish the status, for late subscribers too."""
-        self.state = state
+        self.state, self._values = state, (('detail', detail), *values)
         self._status.publish(conversions.status_message(
-            _LEVELS[state], self._node.get_fully_qualified_name(), state,
-            (('detail', detail), *values)))
+            _LEVELS[state], self._node.get_fully_qualified_name(), state, self._values))
 
     def picture(self, image: NDArray[np.uint8], estimate: Estimate, place_map: PlaceMap,
                 stamp: Any) -> None:
@@ -110,14 +121,20 @@ class Outputs:
         try:
             self._picture.publish(conversions.match_picture(
                 image, place_map.thumbnail(estimate.place_id), text, stamp))
-        except cv2.error as error:  # a frame of one row cannot be drawn
+        # A frame of one row cannot be drawn; a map may have been overwritten by now.
+        except (cv2.error, ImageError, MapError) as error:
             self._node.get_logger().warning(f'no match picture: {error}',
                                             throttle_duration_sec=5.0)
 
     def diagnostics(self, values: Values) -> None:
-        """Publish the health of the node."""
+        """
+        Publish the health of the node and the state of its belief.
+
+        The name is the node's full one, so that two robots are told apart.
+        """
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.status = [conversions.status_message(
-            _LEVELS[self.state], f'{self._node.get_name()}: localization', self.state, values)]
+            _LEVELS[self.state], f'{self._node.get_fully_qualified_name()}: localization',
+            self.state, (*self._values, *values))]
         self._diagnostics.publish(message)
