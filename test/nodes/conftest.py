@@ -84,22 +84,29 @@ def bring_up(borrow, probe):
 
 
 @pytest.fixture
-def inside(lasting_probe):
+def inside():
     """Make localizers within this process, where what they hold can be counted."""
+    from rclpy.executors import SingleThreadedExecutor
     from rclpy.parameter import Parameter
     from tetra_vpr_ros.nodes.localizer.node import LocalizeNode
+    context = rclpy.Context()  # its own: to the probe it is as far away as another process
+    context.init()
     made = []
 
     def making(*arguments, **parameters):
         made.append(LocalizeNode(
-            cli_args=['--ros-args', '-r', '__node:=vpr_inside', *arguments],
+            context=context, cli_args=['--ros-args', '-r', '__node:=vpr_inside', *arguments],
             parameter_overrides=[Parameter(name, value=str(value) if isinstance(value, Path)
                                            else value) for name, value in parameters.items()]))
+        made[-1].work = SingleThreadedExecutor(context=context)
+        made[-1].work.add_node(made[-1])
         return made[-1]
 
     yield making
     for node in made:
+        node.work.shutdown()
         node.close()
+    context.try_shutdown()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 """What a navigation stack asks of the localizer: fixes, priors, odometry, transforms."""
 
 from importlib.util import find_spec
+import itertools
 import json
 import math
 import os
@@ -17,6 +18,7 @@ from processes import SharedLocalizer
 import pytest
 from sensor_msgs.msg import NavSatFix
 from std_srvs.srv import Trigger
+from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds
 
 pytestmark = pytest.mark.ros
 
@@ -167,6 +169,13 @@ def test_odometry_becomes_a_transform_from_map_to_odom(fake_tf2, probe, robot, m
     assert probe.spin(lambda: robot.odom.get_subscription_count() > 0)
     robot.show(range(40, 100), odometry=True)
     assert len(probe.received['/vpr/match']) > 20, localizer.log
+    health = probe.values('/diagnostics')[1]
+    assert probe.received['/diagnostics'][-1].status[0].name == '/vpr_with_tf2: localization'
+    assert float(health['share with odometry'].removesuffix(' %')) > 90
+    assert 0 < float(health['latency p50 ms']) <= float(health['latency max ms'])
+    assert float(health['frequency Hz']) > 0
+    assert health['map'] == str(map_file)
+    assert 'confidence' in health
     errors = []
     for match in probe.received['/vpr/match']:
         stamp = match.header.stamp.sec * 10**9 + match.header.stamp.nanosec
@@ -181,6 +190,23 @@ def test_odometry_becomes_a_transform_from_map_to_odom(fake_tf2, probe, robot, m
     assert abs(y) < 30
     yaw = 2 * math.atan2(qz, qw)
     assert abs(math.remainder(yaw + math.pi / 2, 2 * math.pi)) < 0.3
+
+    def stamps():
+        return [json.loads(line)[-1] for line in Path(f'{known}.sent').read_text().splitlines()]
+
+    # Without a frame it is sent again and again, dated ahead of the last match.
+    already, last = len(sent), probe.received['/vpr/match'][-1].header.stamp
+    assert probe.spin(lambda: len(stamps()) > already + 10)
+    found = stamps()[-10:]
+    assert all(first < second for first, second in itertools.pairwise(found))
+    assert found[0] - nanoseconds(last) > 1e9
+    assert probe.spin(lambda: 'no odometry for' in localizer.log)
+    assert '/odom (nav_msgs/msg/Odometry, reliable, volatile) is published by /probe' in (
+        localizer.log)
+    assert probe.change('deactivate')
+    at_the_end = len(stamps())
+    probe.spin(seconds=0.3)
+    assert len(stamps()) == at_the_end
 
 
 @pytest.mark.skipif(find_spec('tf2_ros') is not None, reason='tf2_ros is installed')

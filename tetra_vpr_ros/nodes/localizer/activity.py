@@ -118,6 +118,7 @@ class Activity:
             ('frames dropped for a newer one', self._worker.dropped),
             ('places', len(self._loaded.places.table)),
             ('map', self._loaded.place_map.path),
+            ('frame', self._loaded.outputs.frame_id),
             ('model', self._loaded.encoder.info.name)))
 
     def _tell_silence(self) -> None:

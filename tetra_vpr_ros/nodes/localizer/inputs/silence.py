@@ -97,8 +97,9 @@ def _other_transport(topic: str, kind: str) -> str:
 
 
 def _names(publishers: Sequence[Any]) -> str:
-    names = sorted({f"{p.node_namespace.rstrip('/')}/{p.node_name}" for p in publishers})
-    return ', '.join(names[:_NAMED])
+    names = sorted({f"{p.node_namespace.rstrip('/')}/{p.node_name}" for p in publishers
+                    if 'UNKNOWN' not in p.node_name})  # discovered, but not yet introduced
+    return ', '.join(names[:_NAMED]) or 'somebody'
 
 
 def _type_name(kind: Any) -> str:
