@@ -6,13 +6,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 from local_ros import claim_domain, keep_here
-import numpy as np
 import pytest
 from tetra_vpr_ros.mapping import build_map, BuildOptions
 from tetra_vpr_ros.simulation.bag import write_bag
-from tetra_vpr_ros.simulation.level import Pose2D
+from wall import noise_wall
 
 keep_here(claim_domain())
 
@@ -116,12 +114,7 @@ def robot(probe, drive):
 
 @pytest.fixture(scope='session')
 def wall():
-    """Return (stamp, pose, image) of 20 m along a wall of noise: needs no rendered world."""
-    rng = np.random.default_rng(5)
-    picture = cv2.resize(rng.integers(0, 256, (9, 90, 3), dtype=np.uint8), (3600, 360),
-                         interpolation=cv2.INTER_CUBIC)
-    return [(10**18 + i * 10**8, Pose2D(0.5 * i, 0.0, 0.0), picture[:, 75 * i:75 * i + 480].copy())
-            for i in range(40)]
+    return noise_wall()
 
 
 @pytest.fixture(scope='session')

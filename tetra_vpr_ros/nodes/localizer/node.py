@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import gc
 import time
 from typing import Any
 
@@ -67,6 +68,10 @@ class LocalizeNode(LifecycleNode):
             loaded, self._loaded = self._loaded, None
             loaded.outputs.destroy()
             loaded.place_map.close()
+            del loaded
+            # Callbacks and what they belong to hold each other; model and map hang on them, and
+            # a few of those would come together before Python looks for such circles itself.
+            gc.collect()
 
     def _silence(self) -> None:
         """Stop, and publish no more."""
