@@ -89,10 +89,9 @@ def settled(probe, cameras, seconds):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:  # the last picture itself may be lost: best effort
         stamp = cameras.show()
-        answers = probe.received['/vpr/candidates']
         if probe.spin(lambda stamp=stamp: any(
                 a.header.stamp.sec * 10**9 + a.header.stamp.nanosec == stamp
-                for a in reversed(answers)), 2.0):
+                for a in reversed(probe.received['/vpr/candidates'])), 2.0):
             probe.received['/diagnostics'].clear()
             assert probe.spin(lambda: probe.received['/diagnostics'])
             return probe.values('/diagnostics')[1]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import weakref
 
-from load import Cameras, CAMERAS, deaf_subscriber, pictures, settled
+from load import CAMERAS, Cameras, deaf_subscriber, pictures, settled
 from processes import ENOUGH
 import pytest
 from rclpy.lifecycle import TransitionCallbackReturn as Outcome

@@ -169,6 +169,8 @@ def test_odometry_becomes_a_transform_from_map_to_odom(fake_tf2, probe, robot, m
     assert probe.spin(lambda: robot.odom.get_subscription_count() > 0)
     robot.show(range(40, 100), odometry=True)
     assert len(probe.received['/vpr/match']) > 20, localizer.log
+    probe.received['/diagnostics'].clear()
+    assert probe.spin(lambda: probe.received['/diagnostics'])
     health = probe.values('/diagnostics')[1]
     assert probe.received['/diagnostics'][-1].status[0].name == '/vpr_with_tf2: localization'
     assert float(health['share with odometry'].removesuffix(' %')) > 90

@@ -116,6 +116,7 @@ class Activity:
         self._loaded.outputs.diagnostics((
             *self._health.values(),
             ('frames dropped for a newer one', self._worker.dropped),
+            ('odometry received', self._inputs.odometry.count if self._inputs.odometry else 0),
             ('places', len(self._loaded.places.table)),
             ('map', self._loaded.place_map.path),
             ('frame', self._loaded.outputs.frame_id),

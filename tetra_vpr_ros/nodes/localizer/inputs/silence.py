@@ -74,8 +74,9 @@ class Listened:
         if found:
             return (f'{other} ({found[0].topic_type}) is: '
                     f'{_other_transport(other, found[0].topic_type)}')
+        own = {publisher.topic_name for publisher in self._node.publishers}
         images = sorted(topic for topic, kinds in self._node.get_topic_names_and_types()
-                        if set(kinds) & set(_IMAGES) and topic != self.topic
+                        if set(kinds) & set(_IMAGES) and topic not in {self.topic, *own}
                         and self._node.count_publishers(topic))
         return (f"set image_topics to one of {', '.join(images[:_NAMED])}" if images else
                 'no topic here has images: does the camera run, in this ROS_DOMAIN_ID?')
