@@ -70,8 +70,8 @@ def complaint(inside, probe, wall_map, capfd):
 
 def test_nobody_publishes(complaint):
     said = complaint(image_topics=['/nobody'], known=0)
-    assert said.startswith(
-        'no image: /nobody (sensor_msgs/msg/Image, best effort, volatile) is published by nobody; ')
+    assert said.startswith('no image: /nobody (sensor_msgs/msg/Image, best effort, volatile) is '
+                           'published by nobody; ')
     assert '/vpr/match_image' not in said  # what it publishes itself is no camera
 
 

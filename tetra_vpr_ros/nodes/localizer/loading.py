@@ -83,7 +83,8 @@ def load(node: LifecycleNode) -> Loaded:
         localizer = make_localizer(place_map, localizer_options(node, yaws or (0.0,)))
         shared = SharedLocalizer(localizer if yaws else None, node)
         mapping_camera = place_map.camera
-        outputs = Outputs(node, value('frame_id') or place_map.frame_id)
+        outputs = Outputs(node, value('frame_id') or place_map.frame_id,
+                          value('global_pose_frame'))
     except BaseException:
         place_map.close()
         raise

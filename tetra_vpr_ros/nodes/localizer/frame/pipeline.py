@@ -58,7 +58,7 @@ class Pipeline:
         self._loaded, self._measurements, self._transforms = loaded, measurements, transforms
         self._relocalize, self._health = relocalize, health
         self._lenses = Lenses(node, loaded, measurements)
-        self._first_fix = ''
+        self._first_fix, self._first_pose_sent = '', False
 
     def process(self, frames: Sequence[CameraFrame]) -> None:
         """Work on frames; the thread must outlive whatever they hold."""
@@ -173,8 +173,11 @@ class Pipeline:
                 self._first_fix = f'{stamp.sec}.{stamp.nanosec:09d}'
                 detail = f'first fix: place {estimate.place_id}'
                 self._node.get_logger().info(f'{detail}, confidence {estimate.confidence:.3f}')
-                if mode == 'first_fix':
-                    outputs.initial_pose(estimate, stamp)
+            # Not before somebody listens: whoever starts later would never hear of it.
+            if (mode == 'first_fix' and not self._first_pose_sent
+                    and outputs.initial_pose_is_awaited()):
+                self._first_pose_sent = True
+                outputs.initial_pose(estimate, stamp)
             self._health.counts['accepted'] += 1
         else:
             state, detail = UNKNOWN_PLACE if estimate.unknown else SEARCHING, estimate.rejection

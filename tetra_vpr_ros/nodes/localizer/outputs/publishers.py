@@ -40,12 +40,13 @@ class Outputs:
 
     :param node: they belong to; they publish while it is active.
     :param frame_id: frame of the poses.
+    :param global_pose_frame: of the robot, for who wants that in the header; empty for nobody.
     :ivar state: the last status, one of `LOCALIZED`, `SEARCHING`, `UNKNOWN_PLACE`, `NO_IMAGES`.
     """
 
-    def __init__(self, node: LifecycleNode, frame_id: str) -> None:
+    def __init__(self, node: LifecycleNode, frame_id: str, global_pose_frame: str = '') -> None:
         """Create the publishers."""
-        self._node = node
+        self._node, self._robot_frame = node, global_pose_frame
         self._made: list[Any] = []
         self.frame_id = frame_id
         self.state, self._values = SEARCHING, tuple[tuple[str, object], ...]()
@@ -71,6 +72,8 @@ class Outputs:
         self._fix = make(NavSatFix, 'vpr/fix', _RELIABLE)
         self._initial = make(PoseWithCovarianceStamped, 'initialpose', _RELIABLE)
         self._initial_stamp: Any = None
+        self._global = (make(PoseWithCovarianceStamped, 'vpr/global_pose', _RELIABLE)
+                        if self._robot_frame else None)
 
     def destroy(self) -> None:
         """Take the publishers from the graph."""
@@ -84,6 +87,14 @@ class Outputs:
         fix = conversions.fix_message(estimate, self.frame_id, stamp)
         if fix is not None:
             self._fix.publish(fix)
+        if self._global is not None:
+            self._global.publish(conversions.match_message(estimate, self._robot_frame, stamp))
+
+    def initial_pose_is_awaited(self) -> bool:
+        """Tell whether anybody but this node listens to ``initialpose``."""
+        own = (self._node.get_name(), self._node.get_namespace())
+        return any((other.node_name, other.node_namespace) != own for other in
+                   self._node.get_subscriptions_info_by_topic(self._initial.topic_name))
 
     def initial_pose(self, estimate: Estimate, stamp: Any) -> None:
         """Publish an accepted estimate where Nav2's AMCL takes its start from."""

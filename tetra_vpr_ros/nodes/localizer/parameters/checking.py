@@ -14,7 +14,7 @@ from tetra_vpr_ros.nodes.localizer.parameters.table import PARAMETERS, Spec
 
 _KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'a text'}
 _LISTS = {float: 'a list of numbers', str: 'a list of texts'}
-_TOPICS, _FRAMES = ('image_topics', 'odom_topic'), ('frame_id', 'base_frame')
+_TOPICS, _FRAMES = ('image_topics', 'odom_topic'), ('frame_id', 'base_frame', 'global_pose_frame')
 
 
 class ParameterError(ValueError):

@@ -102,8 +102,10 @@ PARAMETERS: tuple[Spec, ...] = (
     Spec('fewest_inliers', 0, "Matches that a verified place needs; 0 for the method's own.",
          0, 1000),
     Spec('initial_pose', 'off', "When an accepted pose goes to 'initialpose' for Nav2: 'off', "
-         "'on_relocalize' once for each call of ~/relocalize, 'first_fix' once after activation.",
-         choices=INITIAL_POSES, when='now'),
+         "'on_relocalize' once for each call of ~/relocalize, 'first_fix' once after activation, "
+         'as soon as somebody listens.', choices=INITIAL_POSES, when='now'),
+    Spec('global_pose_frame', '', "Where set, accepted poses also go to 'vpr/global_pose', with "
+         "this frame of the robot in the header, as RTAB-Map's global_pose has it."),
     Spec('publish_tf', 'none', "'map_to_odom' broadcasts the transform from the map to the "
          'odometry frame, from the first match on until the node is deactivated; needs tf2_ros '
          'and odometry.', choices=('none', 'map_to_odom'), when='activate'),
