@@ -29,8 +29,11 @@ class TransformListener:
 
     def __init__(self, buffer, node):
         self.node = node
-        self.tf_sub = node.create_subscription(String, '/tf', print, 100)
-        self.tf_static_sub = node.create_subscription(String, '/tf_static', print, 100)
+        self.tf_sub = node.create_subscription(String, '/tf', self._hear, 100)
+        self.tf_static_sub = node.create_subscription(String, '/tf_static', self._hear, 100)
+
+    def _hear(self, message):
+        pass
 
     def unregister(self):
         self.node.destroy_subscription(self.tf_sub)

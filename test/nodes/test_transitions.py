@@ -140,7 +140,8 @@ class Bond:
 
     def start(self):
         from std_msgs.msg import String
-        self.sub = self.node.create_subscription(String, self.told[0], print, 1)
+        self.sub = self.node.create_subscription(String, self.told[0],
+                                                  lambda message: None, 1)
         self.thread = threading.Thread(target=self.ended.wait)
         self.thread.start()
 
