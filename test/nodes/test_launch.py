@@ -110,11 +110,8 @@ def test_rviz_opens_where_it_is_installed(launching):
 def test_a_lifecycle_manager_is_given_a_bond_where_there_is_the_library(launching, monkeypatch,
                                                                         bond):
     found = importlib.util.find_spec
-    monkeypatch.setattr('importlib.util.find_spec',
-                        lambda name: bond if name == 'bondpy' else found(name))
-    if not bond:
-        monkeypatch.setattr('importlib.util.find_spec',
-                            lambda name: None if name == 'bondpy' else found(name))
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: (
+        (found('json') if bond else None) if name == 'bondpy' else found(name)))
     (manager,), actions, _ = launching(ROOT / 'launch' / 'managed.launch.py')
     assert manager.parameters == [{'autostart': True, 'node_names': ['vpr_localize'],
                                    'bond_timeout': 4.0 if bond else 0.0}]

@@ -39,16 +39,17 @@ class LocalizeNode(LifecycleNode):
     def __init__(self, **kwargs: Any) -> None:
         """Declare the parameters; everything else waits for configure."""
         super().__init__('vpr_localize', **kwargs)
+        self._value = parameter_getter(self)
+        self._loaded: Loaded | None = None
+        self._activity: Activity | None = None
+        # The last to be added is asked first: only of values that are allowed something is told.
+        self.add_on_set_parameters_callback(self._tell_when)
         try:
             declare(self)
         except ParameterError as error:
             self.get_logger().error(f'cannot start: {error}')
             self.destroy_node()
             raise
-        self.add_on_set_parameters_callback(self._tell_when)
-        self._value = parameter_getter(self)
-        self._loaded: Loaded | None = None
-        self._activity: Activity | None = None
         self._relocalize = RelocalizeService(
             self, self._forget, lambda: float(self._value('relocalize_timeout')))
 

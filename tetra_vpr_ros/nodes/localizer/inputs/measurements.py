@@ -33,12 +33,6 @@ class Measurements:
         self.intrinsics: dict[int, NDArray[np.float64]] = {}
         self.cameras: dict[int, Camera] = {}
 
-    def begin_anew(self) -> None:
-        """Forget what was measured: the topics may be others than before."""
-        self.odometry.clear()
-        self.intrinsics.clear()
-        self.cameras.clear()
-
     def add_odometry(self, message: Odometry) -> None:
         """Keep a pose of the robot; one that is not finite is ignored."""
         pose = pose_from_message(message.pose.pose)
