@@ -107,14 +107,18 @@ def run(*arguments):
 
 def test_what_the_process_cannot_begin_with_is_a_line_and_a_status(tmp_path, wall_map):
     (tmp_path / 'broken.yaml').write_text('/**:\n  ros__parameters:\n    map:\n')
+    (tmp_path / 'other.yaml').write_text('localizer:\n  ros__parameters:\n    map: a\n')
     for arguments, status, says in [
             (['--help'], 0, '-p map:=home.vpr -p autostart:=true'),
             (['home.vpr'], 2, 'unrecognized arguments: home.vpr'),
             (['--ros-args', '--params-file', str(tmp_path / 'none.yaml')], 1, 'none.yaml'),
             (['--ros-args', '--params-file', str(tmp_path / 'broken.yaml')], 1, 'at line 3'),
             (['--ros-args', '-p', 'filter:=x'], 1, 'cannot start: filter must be one of'),
+            (['--ros-args', '-r', '__node:=2d'], 1, 'localize: '),
             (['--ros-args', '-p', 'autostart:=true', '-p', f'map:={tmp_path}/none.vpr'], 1,
              f'cannot configure: no map file {tmp_path}/none.vpr'),
+            (['--ros-args', '-p', 'autostart:=true', '--params-file', f'{tmp_path}/other.yaml'], 1,
+             'other.yaml says nothing to this node, /vpr_localize: it speaks to /localizer'),
             (['--ros-args', '-p', 'autostart:=true', '-p', f'map:={wall_map}', '-p',
               'qos_overrides./image.subscription.depth:=x'], 1, 'cannot activate: ')]:
         found, output = run(*arguments)

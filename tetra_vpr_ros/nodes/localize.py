@@ -65,7 +65,7 @@ def main(args: list[str] | None = None) -> int:
         _on_signals(_interrupt_once)
         if told:
             return 0
-        return _live()
+        return _live(command)
     except KeyboardInterrupt:
         return 0
     finally:
@@ -85,17 +85,25 @@ def _first_cause(error: Exception) -> str:
     return ' '.join(str(error).split()).partition(', at /')[0]
 
 
-def _live() -> int:
+def _live(command: list[str]) -> int:
     """Make the node and let it work; return the exit status."""
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     from rclpy.lifecycle import TransitionCallbackReturn
     from tetra_vpr_ros.nodes.localizer.node import LocalizeNode
     from tetra_vpr_ros.nodes.localizer.parameters import ParameterError
+    from tetra_vpr_ros.nodes.localizer.parameters.files import unheard_files
     try:
         node = LocalizeNode()
     except ParameterError:  # told
         return _FAILED
+    except Exception as error:  # a name that no node may have
+        print(f'localize: {_first_cause(error)}', file=sys.stderr)
+        return _FAILED
+    for path, names in unheard_files(command, node.get_fully_qualified_name()).items():
+        node.get_logger().warning(
+            f'{path} says nothing to this node, {node.get_fully_qualified_name()}: it speaks '
+            f"to {', '.join(names) or 'nobody'}")
     success = TransitionCallbackReturn.SUCCESS
     try:
         if node.get_parameter('autostart').value:
