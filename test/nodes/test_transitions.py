@@ -106,6 +106,14 @@ def test_an_unforeseen_error_ends_where_the_node_can_begin_anew(inside, capfd, w
                                                                 monkeypatch):
     node = inside(map=wall_map)
     before = held(node)
+    assert node.trigger_configure() == Outcome.SUCCESS
+    inactive = held(node)
+    with monkeypatch.context() as patched:
+        patched.setattr(node._loaded.outputs, 'places', unforeseen)  # when all else is made
+        assert node.trigger_activate() == Outcome.FAILURE
+    assert errors(capfd) == ['cannot activate: RuntimeError: nobody has foreseen this']
+    assert held(node) == inactive
+    assert node.trigger_cleanup() == Outcome.SUCCESS
     for during in ('deactivate', 'cleanup'):
         assert node.trigger_configure() == Outcome.SUCCESS
         assert node.trigger_activate() == Outcome.SUCCESS
@@ -140,8 +148,7 @@ class Bond:
 
     def start(self):
         from std_msgs.msg import String
-        self.sub = self.node.create_subscription(String, self.told[0],
-                                                  lambda message: None, 1)
+        self.sub = self.node.create_subscription(String, self.told[0], lambda message: None, 1)
         self.thread = threading.Thread(target=self.ended.wait)
         self.thread.start()
 
