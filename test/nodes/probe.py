@@ -62,8 +62,11 @@ class Probe:
         return made
 
     def begin(self):
-        """Wait until nobody publishes any more, and forget what was received before."""
+        """Wait until nobody publishes or serves any more, and forget what was received before."""
         self.spin(lambda: not self.node.count_publishers('/vpr/status'))
+        # A request that still finds the server of a process that has ended is never answered.
+        self.spin(lambda: not any(client.service_is_ready() for name, client in
+                                  self._clients.items() if name.startswith('/vpr_localize/')))
         self.spin(seconds=0.1)
         self.talk_to('vpr_localize')
         self.forget()

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from tetra_vpr_ros.localization.lens import Lens
 from tetra_vpr_ros.mapping.camera import Camera
+from tetra_vpr_ros.nodes.localizer.inputs.measurements import Measurements
 from tetra_vpr_ros.nodes.localizer.loading import Loaded, parameter_getter
-from tetra_vpr_ros.nodes.localizer.measurements import Measurements
 
 
 class Lenses:
