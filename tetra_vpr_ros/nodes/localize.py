@@ -74,8 +74,8 @@ def main(args: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
-        'localize', usage='localize [--help] [--ros-args -p PARAMETER:=VALUE … '
-        '--params-file FILE -r OLD:=NEW …]', epilog=_EXAMPLES,
+        'localize', usage='localize [--help] [--ros-args -p PARAMETER:=VALUE ... '
+        '--params-file FILE -r OLD:=NEW ...]', epilog=_EXAMPLES,
         description='Publish where the camera is in a map of places, on /vpr/match.',
         formatter_class=argparse.RawDescriptionHelpFormatter)
 
