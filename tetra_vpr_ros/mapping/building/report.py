@@ -85,6 +85,11 @@ class BuildReport:
         """Tell whether a traverse is not or only in part in the map."""
         return bool(self.damaged or self.empty)
 
+    def details(self) -> list[str]:
+        """Return a line for each reason why frames were not mapped, and for all notes."""
+        return [*(f'  {found}' for found in self.skipped.values()), *self.empty,
+                *(f'mapped in part: {error}' for error in self.damaged), *self.notes]
+
     def summary(self, path: Path) -> str:
         """Return a few lines for a person."""
         lines = [
@@ -92,10 +97,7 @@ class BuildReport:
             f'to the last place, {self.without_pose} without a pose, '
             f'{self.undecodable} undecodable',
             f'{path}: {self.total_places} places, '
-            f'{path.stat().st_size / 1e6:.2f} MB']
-        lines += [f'  {found}' for found in self.skipped.values()]
-        lines += self.empty
-        lines += [f'mapped in part: {error}' for error in self.damaged] + self.notes
+            f'{path.stat().st_size / 1e6:.2f} MB', *self.details()]
         if self.interrupted:
             lines.append('interrupted: run the same command with --resume to continue')
         elif self.calibration is not None:
