@@ -65,7 +65,7 @@ def import_folder(folder: Path, poses: str, options: BuildOptions, progress: boo
     """
     def read(place_map: PlaceMap | None) -> tuple[list[FolderTraverse], Origin | None]:
         known = {s.source: s.complete for s in place_map.sessions()} if place_map else {}
-        traverse, origin = read_folder(folder, poses, _origin(place_map))
+        traverse, origin = read_folder(folder, poses, _origin(place_map), options.max_gap)
         if not known.get(traverse.source):
             return [traverse], origin
         if not options.resume:

@@ -67,9 +67,13 @@ class BuildOptions:
 
     def topics(self) -> Topics:
         """Return what of each bag is to be read."""
-        gap = None if self.max_pose_gap is None else int(self.max_pose_gap * 1e9)
         return Topics(self.image_topic, self.pose_topic, self.tf_frames, self.tf_topic,
-                      self.image_time, gap)
+                      self.image_time, self.max_gap)
+
+    @property
+    def max_gap(self) -> int | None:
+        """Return nanoseconds between two poses that may be interpolated."""
+        return None if self.max_pose_gap is None else int(self.max_pose_gap * 1e9)
 
     def recipe(self) -> dict[str, float]:
         """Return what must stay the same where a build is continued."""

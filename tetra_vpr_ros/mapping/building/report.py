@@ -6,11 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-import re
 
 from tetra_vpr_ros.mapping.calibration import MapCalibration
-
-_NUMBER = re.compile(r'\d[\d.]*')
+from tetra_vpr_ros.mapping.sources.traverse import kind_of
 
 
 @dataclass
@@ -66,8 +64,7 @@ class BuildReport:
         :param first: where the first of them is from: topic and stamp, or file.
         :param count: how many there are.
         """
-        key = _NUMBER.sub('#', reason)
-        self.skipped.setdefault(key, Skipped(reason, first)).count += count
+        self.skipped.setdefault(kind_of(reason), Skipped(reason, first)).count += count
 
     def add(self, other: BuildReport) -> None:
         """Add what happened to the frames of another traverse."""
