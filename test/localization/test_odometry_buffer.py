@@ -44,6 +44,20 @@ def test_old_poses_are_let_go():
     assert buffer.at(9_500).position[0] == 9_500
 
 
+def test_what_odometry_says_it_does_not_know_is_left_out():
+    buffer = OdometryBuffer()
+    for i in range(5):  # a visual odometry that begins lost, at its origin
+        buffer.add(SECOND + i * SECOND // 10, at(0.0), lost=True)
+    assert buffer.at(SECOND).distance_to(at(0.0)) == 0  # so far it could say so of all
+    for i in range(5, 15):
+        buffer.add(SECOND + i * SECOND // 10, at(0.0 if i == 9 else 0.1 * i), lost=i == 9)
+    assert buffer.at(SECOND) is None
+    assert buffer.at(SECOND + 900_000_000).position[0] == pytest.approx(0.9, abs=1e-6)
+    assert buffer.lost == 1
+    buffer.clear()
+    assert buffer.lost == 0
+
+
 def test_a_stamp_that_comes_again_replaces_and_loses_no_image():
     buffer = OdometryBuffer()
     for i in range(60):  # a filter of 30 Hz whose measurements come at 15 Hz

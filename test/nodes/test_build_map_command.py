@@ -25,7 +25,8 @@ def test_options(tmp_path):
 @pytest.mark.parametrize('arguments, says', [
     (['--map', 'm.vpr'], '--bag'), (['--bag', 'a'], '--map'),
     (['--bag', 'a', '--map', 'm', '--keyframe-distance', '-1'], '--keyframe-distance must not'),
-    (['--bag', 'a', '--map', 'm', '--max-pose-gap', 'nan'], '--max-pose-gap must not'),
+    (['--bag', 'a', '--map', 'm', '--max-pose-gap', 'nan'], '--max-pose-gap: it must be'),
+    (['--bag', 'a', '--map', 'm', '--max-pose-gap', 'inf'], "not 'inf'"),
     (['--bag', 'a', '--map', 'm', '--horizontal-fov', '180'], 'between 1 and 180 degrees'),
     (['--bag', 'a', '--map', 'm', '--tf-frames', 'map'], '--tf-frames')])
 def test_wrong_options_are_named(capsys, arguments, says):

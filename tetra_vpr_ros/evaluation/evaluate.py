@@ -33,8 +33,9 @@ from tetra_vpr_ros.evaluation.recognition.tables import table, write_csv
 from tetra_vpr_ros.localization import FILTERS
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.localization.verification import METHODS
-from tetra_vpr_ros.mapping import BagError, MapError
+from tetra_vpr_ros.mapping import BagError, BuildOptions, MapError
 from tetra_vpr_ros.mapping.camera import MOUNTS
+from tetra_vpr_ros.mapping.sources.bag_arguments import add_bag_arguments, bag_options
 from tetra_vpr_ros.vision import default_model_path, ModelError, PlaceEncoder
 
 GEOMETRY = METHODS[1:]
@@ -145,8 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--bag', type=Path, metavar='BAG', help='… and a drive with poses in its frame')
     add('--radius', type=float, default=5.0, metavar='M',
         help='metres within which a place of the map is true (default: 5)')
-    add('--image-topic', help='of the bag; found by type when there is just one')
-    add('--pose-topic', help='of the bag; found by type when there is just one')
+    add_bag_arguments(parser)
     add('--foreign', type=Path, metavar='DIR',
         help='pictures of other places: says how many are accepted, and the page shows how\n'
         'sure they look beside the queries')
@@ -192,14 +192,18 @@ def _strangers(options: argparse.Namespace, results: Sequence[Result],
 
 def _on_a_drive(options: argparse.Namespace) -> list[Result]:
     results, pages = [], []
+    wanted = BuildOptions(options.map, **bag_options(options)).topics()
     for name in options.filters:
         look = look_on_map(options.map, options.rerank)
-        answers, truth, positions, estimates = answer_bag(
+        answers, truth, positions, estimates, left_out = answer_bag(
             options.map, options.bag, name, options.model[0] if options.model else None,
-            options.image_topic, options.pose_topic, options.radius, look)
+            wanted, options.radius, look)
         row = f'{name}+tokens' if look else name
         results.append(judge(options.map.stem, row, answers, truth))
         pages.append((positions, estimates))
+        if name == options.filters[0]:  # the others see the same frames
+            for line in left_out.details():
+                print(line, file=sys.stderr)
     if options.report:
         from tetra_vpr_ros.evaluation.recognition.report import drive_report
         drive_report(options.report, results, pages)

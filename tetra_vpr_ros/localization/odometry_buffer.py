@@ -22,6 +22,7 @@ class OdometryBuffer:
 
     :ivar asked: for how many images it was asked, since it began or was cleared.
     :ivar missed: for how many of these it had no pose.
+    :ivar lost: how many poses were left out, as odometry said that it does not know them.
     """
 
     def __init__(self) -> None:
@@ -32,14 +33,27 @@ class OdometryBuffer:
         self._back: list[tuple[int, Pose]] = []
         self.asked = 0
         self.missed = 0
+        self.lost = 0
+        self._tells = False
 
-    def add(self, stamp_ns: int, pose: Pose) -> None:
+    def add(self, stamp_ns: int, pose: Pose, lost: bool = False) -> None:
         """
         Keep a pose, where its stamp belongs; the newest of a stamp counts.
 
         Time begins anew where several in a row are older than the last by a second.
+
+        :param stamp_ns: nanoseconds.
+        :param pose: of the robot.
+        :param lost: odometry says that it does not know it; one that says so of all poses,
+            as some drivers do, is believed.
         """
         with self._lock:
+            if not lost and not self._tells:
+                self._tells = True
+                self._forget()  # what came before was none
+            if lost and self._tells:
+                self.lost += 1
+                return
             if self._stamps and stamp_ns < self._stamps[-1] - _JUMP_NS:
                 self._back.append((stamp_ns, pose))
                 if len(self._back) < _STAYS:
@@ -58,7 +72,8 @@ class OdometryBuffer:
         """Forget all poses."""
         with self._lock:
             self._forget()
-            self.asked = self.missed = 0
+            self.asked = self.missed = self.lost = 0
+            self._tells = False
 
     def _forget(self) -> None:
         self._stamps.clear()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 import math
 
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 FARTHEST = 1e8
 """Metres beyond which no pose lies: so large a number is damage, not a place on Earth."""
 
+_LOST = 9999.0  # variance by which a visual odometry says that it knows nothing
 _UNIT = 1e-3  # by which the length of a quaternion may differ from one
 
 
@@ -50,6 +52,11 @@ def level_quaternion(yaw: ArrayLike) -> NDArray[np.float64]:
     half = np.asarray(yaw, np.float64) / 2
     still = np.zeros_like(half)
     return np.stack([still, still, np.sin(half), np.cos(half)], axis=-1)
+
+
+def says_lost(covariance: Sequence[float]) -> bool:
+    """Tell whether a covariance, 6x6 row-major, is the one of a visual odometry that is lost."""
+    return len(covariance) == 36 and bool(covariance[0] == covariance[7] >= _LOST)
 
 
 def sound_poses(positions: NDArray[np.float64], quaternions: NDArray[np.float64]

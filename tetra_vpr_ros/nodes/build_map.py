@@ -11,7 +11,7 @@ from typing import Any
 
 from tetra_vpr_ros.command_line import field_of_view, INTERRUPTED, run_command
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError
-from tetra_vpr_ros.mapping.sources.bag_traverse import HEADER, IMAGE_TIMES
+from tetra_vpr_ros.mapping.sources.bag_arguments import add_bag_arguments, bag_options
 from tetra_vpr_ros.vision import ModelError
 
 
@@ -24,24 +24,12 @@ def _parser() -> argparse.ArgumentParser:
     add('--bag', type=Path, nargs='+', required=True, metavar='PATH',
         help='bags, one traverse each: rosbag2 folder, .mcap, .db3 or ROS 1 .bag')
     add('--map', type=Path, required=True, metavar='OUT.vpr', help='map file to write')
-    add('--image-topic', help='camera topic; found by type when there is just one')
-    add('--pose-topic', help='Odometry, PoseStamped, PoseWithCovarianceStamped, '
-        'TransformStamped or NavSatFix topic, found by type when there is just one; or a Path')
-    add('--tf-frames', nargs=2, metavar=('PARENT', 'CHILD'),
-        help='take the poses from /tf instead, for example: map base_link')
+    add_bag_arguments(parser)
     add('--model', type=Path, help='model file (.onnx) instead of the one shipped')
     add('--keyframe-distance', type=float, default=0.5, metavar='M',
         help='metres between places (default: %(default)s)')
     add('--keyframe-angle', type=float, default=15.0, metavar='DEG',
         help='degrees between places (default: %(default)s)')
-    add('--tf-topic', metavar='TOPIC',
-        help="topic of those transforms (default: that of the camera's namespace)")
-    add('--max-pose-gap', type=float, metavar='S',
-        help='seconds between two poses that may be interpolated (default: 0.5, or two and a '
-        'half times what usually lies between them, up to 5)')
-    add('--image-time', choices=IMAGE_TIMES, default=HEADER,
-        help='time of an image: of its header, or when the recorder received it, for a camera '
-        'whose clock is another (default: %(default)s)')
     add('--thumbnails', action=argparse.BooleanOptionalAction, default=True,
         help='store a small picture of each place (default: yes)')
     add('--features', action='store_true',
@@ -68,19 +56,16 @@ def options_from_arguments(arguments: list[str]) -> BuildOptions:
     """
     parser = _parser()
     args = parser.parse_args(arguments)
-    for name in ('keyframe_distance', 'keyframe_angle', 'max_pose_gap', 'threads', 'workers'):
-        value = getattr(args, name)
-        if value is not None and not value >= 0:
+    for name in ('keyframe_distance', 'keyframe_angle', 'threads', 'workers'):
+        if not getattr(args, name) >= 0:
             parser.error(f"--{name.replace('_', '-')} must not be negative")
     return BuildOptions(
-        bags=tuple(args.bag), output=args.map, image_topic=args.image_topic,
-        pose_topic=args.pose_topic, tf_frames=tuple(args.tf_frames) if args.tf_frames else None,
-        model=args.model, keyframe_distance=args.keyframe_distance,
-        keyframe_angle=args.keyframe_angle, max_pose_gap=args.max_pose_gap,
-        tf_topic=args.tf_topic, image_time=args.image_time, thumbnails=args.thumbnails,
-        features=args.features, tokens=args.tokens, horizontal_fov=args.horizontal_fov,
-        frame_id=args.frame_id, resume=args.resume, append=args.append, threads=args.threads,
-        workers=args.workers, ray=args.ray)
+        bags=tuple(args.bag), output=args.map, model=args.model,
+        keyframe_distance=args.keyframe_distance, keyframe_angle=args.keyframe_angle,
+        thumbnails=args.thumbnails, features=args.features, tokens=args.tokens,
+        horizontal_fov=args.horizontal_fov, frame_id=args.frame_id, resume=args.resume,
+        append=args.append, threads=args.threads, workers=args.workers, ray=args.ray,
+        **bag_options(args))
 
 
 def arguments_from_parameters(values: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from tetra_vpr_ros.mapping import (
     BagError, build_map, BuildOptions, MapError, PlaceMap)
 from tetra_vpr_ros.mapping.calibration import MapCalibration, measure_map, store_calibration
 from tetra_vpr_ros.mapping.map.places import PlaceTable
+from tetra_vpr_ros.mapping.sources.bag_arguments import add_bag_arguments, bag_options
 from tetra_vpr_ros.vision import ModelError
 
 _FEWEST = 20  # queries on the map, below which nothing is learned from them
@@ -46,13 +47,23 @@ def read_drive(options: BuildOptions) -> PlaceTable:
     """
     Return the keyframes of bags as a table.
 
-    :param options: what to read; its output is not used.
-    :raises BagError: a bag or topic cannot be used.
+    What of them is left out is told.
+
+    :param options: what to read; its output is the map, in whose frame GPS fixes are.
+    :raises BagError: a bag or topic cannot be used, or has GPS poses where the map has none.
+    :raises MapError: the map cannot be read, or the bags hold no frame with a pose.
     """
+    with PlaceMap.open_file(options.output) as place_map:
+        origin = place_map.geodetic_origin
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / 'drive.vpr'
-        build_map(replace(options, output=output, thumbnails=False))
+        report = build_map(replace(options, output=output, thumbnails=False, origin=origin))
+        for line in report.details():
+            print(line)
         with PlaceMap.open_file(output) as drive:
+            if drive.geodetic_origin != origin:
+                raise BagError(f'{options.bags[0]} has GPS poses, but the places of '
+                               f'{options.output} are not in a GPS frame')
             return drive.places()
 
 
@@ -67,9 +78,7 @@ def main(args: Sequence[str] | None = None) -> int:
     add('--map', type=Path, required=True, metavar='MAP.vpr', help='map to calibrate')
     add('--bag', type=Path, nargs='+', default=[], metavar='PATH',
         help='drives that are not in the map, with poses in its frame: best in other light')
-    add('--image-topic', help='camera topic; found by type when there is just one')
-    add('--pose-topic', help='pose topic; found by type when there is just one')
-    add('--tf-frames', nargs=2, metavar=('PARENT', 'CHILD'), help='take the poses from /tf')
+    add_bag_arguments(parser)
     add('--model', type=Path, help='model of the map, if not the one shipped')
     options = parser.parse_args(None if args is None else list(args))
 
@@ -77,8 +86,7 @@ def main(args: Sequence[str] | None = None) -> int:
         queries = None
         if options.bag:
             queries = read_drive(BuildOptions(
-                Path(), tuple(options.bag), options.image_topic, options.pose_topic,
-                tuple(options.tf_frames) if options.tf_frames else None, options.model))
+                options.map, tuple(options.bag), model=options.model, **bag_options(options)))
         found = calibrate_file(options.map, queries)
         print(f'{options.map}: {found.summary()}')
         return 0

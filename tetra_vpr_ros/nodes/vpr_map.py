@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.command_line import field_of_view, INTERRUPTED, run_command
 from tetra_vpr_ros.mapping import BagError, BuildOptions, import_folder, MapError, PlaceMap, Pose
 from tetra_vpr_ros.mapping.calibration import MapCalibration
+from tetra_vpr_ros.mapping.sources.bag_arguments import add_max_pose_gap
 from tetra_vpr_ros.mapping.sources.image_folder import POSE_SOURCES
 from tetra_vpr_ros.mapping.tools.export import export, FORMATS
 from tetra_vpr_ros.mapping.tools.merge import merge
@@ -107,6 +108,7 @@ def _add_import_and_reencode(verb: Callable[[str, str], argparse.ArgumentParser]
     entry.add_argument('--frame-id', help='of the poses (default: map)')
     entry.add_argument('--keyframe-distance', type=float, default=0.0, metavar='M',
                        help='metres between places (default: every image is a place)')
+    add_max_pose_gap(entry)
     entry.add_argument('--thumbnails', action=argparse.BooleanOptionalAction, default=True)
     entry.add_argument('--features', action='store_true')
     _add_tokens(entry)
@@ -133,8 +135,8 @@ def _add_tokens(entry: argparse.ArgumentParser) -> None:
 def _import(options: argparse.Namespace) -> int:
     report = import_folder(options.folder, options.poses, BuildOptions(
         options.map, model=options.model, keyframe_distance=options.keyframe_distance,
-        thumbnails=options.thumbnails, features=options.features, tokens=options.tokens,
-        horizontal_fov=options.horizontal_fov,
+        max_pose_gap=options.max_pose_gap, thumbnails=options.thumbnails,
+        features=options.features, tokens=options.tokens, horizontal_fov=options.horizontal_fov,
         frame_id=options.frame_id, resume=options.resume, append=options.append))
     print(report.summary(options.map))
     return INTERRUPTED if report.interrupted else int(report.failed)

@@ -58,22 +58,38 @@ def test_compressed_recordings(tmp_path, images, mapped, storage, mode):
     right(mapped(tmp_path / 'run')[0])
 
 
-def test_a_recorder_that_was_killed_leaves_a_log_beside_the_database(tmp_path, images, mapped):
+@pytest.mark.parametrize('alone', [True, False])
+def test_a_recorder_that_was_killed_leaves_a_log_beside_the_database(
+        tmp_path, images, mapped, alone, monkeypatch):
     write_recording(tmp_path / 'run', [*camera(T, images), *odometry(drive())], 'sqlite3')
     file = next((tmp_path / 'run').glob('*.db3'))
     with sqlite3.connect(file) as db:
+        rows = db.execute('SELECT * FROM messages').fetchall()
+        db.execute('DELETE FROM messages')
+        db.commit()
         db.execute('PRAGMA journal_mode=WAL')
         db.execute('PRAGMA wal_autocheckpoint=0')
-        db.execute('UPDATE messages SET timestamp = timestamp + 1')
+        db.executemany(f"INSERT INTO messages VALUES ({', '.join('?' * len(rows[0]))})", rows)
         db.commit()
-        (tmp_path / 'killed').mkdir()
-        for path in (tmp_path / 'run').glob('*.db3*'):
-            shutil.copy(path, tmp_path / 'killed')
-    assert len(list((tmp_path / 'killed').iterdir())) == 3
-    positions, report = mapped(tmp_path / 'killed' / file.name)
+        killed = tmp_path / 'killed'
+        killed.mkdir()
+        for path in (tmp_path / 'run').iterdir():
+            shutil.copy(path, killed)
+    before = {path: path.read_bytes() for path in killed.iterdir()}
+    assert len(before) == 4
+    positions, report = mapped(killed / file.name if alone else killed)
     right(positions)
-    assert '-wal holds the last messages' in report.damaged[0]
-    assert "'PRAGMA wal_checkpoint'" in report.damaged[0]
+    assert not report.failed
+    assert '-wal holds the last messages of a recorder that was killed: they' in report.notes[0]
+    assert {path: path.read_bytes() for path in killed.iterdir()} == before
+
+    def full(*_):
+        raise OSError('No space left on device')
+
+    (tmp_path / 'm.vpr').unlink()
+    monkeypatch.setattr(shutil, 'copyfile', full)
+    with pytest.raises((BagError, MapError), match=r"No space left .* 'PRAGMA wal_checkpoint'"):
+        mapped(killed / file.name if alone else killed)
 
 
 QOS = r'''"- history: 3\n  depth: 0\n  reliability: 2\n  durability: 2\n  deadline:\n    sec: 9223372036\n    nsec: 854775807\n  lifespan:\n    sec: 9223372036\n    nsec: 854775807\n  liveliness: 1\n  liveliness_lease_duration:\n    sec: 9223372036\n    nsec: 854775807\n  avoid_ros_namespace_conventions: false"'''  # noqa: E501

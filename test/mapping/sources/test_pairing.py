@@ -59,13 +59,23 @@ def test_slam_that_began_late_and_keyframes_only(tmp_path):
     late = tum(tmp_path / 'late.txt', [f'{ns / 1e9:.6f}' for ns in NS[5:]])
     assert xs(folder, f'tum:{late}')[:6] == [None] * 5 + [0.0]
     assert lacking(folder, f'tum:{late}') == {
-        f'{ns}.png': 'it was taken before the first pose' for ns in NS[:5]}
+        f'{ns}.png': f'before the first pose, at {int(NS[5]) / 1e9:.3f} s' for ns in NS[:5]}
     keys = tum(tmp_path / 'keys.txt', NS[::4])
     assert np.allclose(xs(folder, f'tum:{keys}')[:9], np.arange(9) / 4, atol=1e-5)
     slow = [START_NS + 10**9 * i for i in range(12)]  # poses of a second apart: their own rate
     file = tum(tmp_path / 'slow.txt', slow)
     seen = touch(tmp_path / 'slow', [f'{slow[0] + 250_000_000 * i}.png' for i in range(9)])
     assert np.allclose(xs(seen, f'tum:{file}'), np.arange(9) / 4)
+
+
+def test_poses_that_come_more_rarely_than_is_guessed_need_a_word(tmp_path):
+    folder = touch(tmp_path / 'data', [f'{START_NS + 10**9 * i}.png' for i in (1, 2, 3, 9)])
+    file = tum(tmp_path / 'poses.txt', [START_NS + 8 * 10**9 * i for i in range(12)])
+    with pytest.raises(MapError, match=r'4 without a pose: between two poses 8 s apart, where at '
+                       r'most 5 s are interpolated \(--max-pose-gap\); the first: .*\.png'):
+        read_folder(folder, f'tum:{file}')
+    images = read_folder(folder, f'tum:{file}', max_gap=8 * 10**9)[0].images
+    assert np.allclose([pose.position[0] for *_, pose in images], np.array([1, 2, 3, 9]) / 8)
 
 
 def test_counters_and_fewer_poses(tmp_path):

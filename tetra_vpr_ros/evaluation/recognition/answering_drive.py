@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 import time
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,11 @@ from tetra_vpr_ros.evaluation.recognition.metrics import Answers, RANKS
 from tetra_vpr_ros.evaluation.recognition.positions import within
 from tetra_vpr_ros.localization import Estimate, LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
-from tetra_vpr_ros.mapping import BagSource, PlaceMap
+from tetra_vpr_ros.mapping import BagError, BuildReport, PlaceMap
+from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag, Topics
+from tetra_vpr_ros.mapping.sources.pose_track import Origin
 from tetra_vpr_ros.vision import ImageError, PlaceEncoder
 from tqdm import tqdm
-
-_MOST_APART_NS = 500_000_000
 
 
 def look_on_map(map_file: Path, reranking: str | None) -> int:
@@ -40,9 +41,9 @@ def look_on_map(map_file: Path, reranking: str | None) -> int:
 
 
 def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
-               image_topic: str | None, pose_topic: str | None, radius: float,
-               second_look: int = 0
-               ) -> tuple[Answers, NDArray[np.bool_], NDArray[np.float64], list[Estimate]]:
+               wanted: Topics, radius: float, second_look: int = 0
+               ) -> tuple[Answers, NDArray[np.bool_], NDArray[np.float64], list[Estimate],
+                          BuildReport]:
     """
     Localise the frames of a bag in a map, as they come.
 
@@ -50,46 +51,57 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
     :param bag: with images, and poses in the frame of the map.
     :param filter_name: of the localizer.
     :param model: of the map; None for the shipped one.
-    :param image_topic: None finds it by type.
-    :param pose_topic: None finds it by type.
+    :param wanted: what of the bag is to be read.
     :param radius: metres within which a place is true.
     :param second_look: how many candidates are compared by their patch tokens, see
         `look_on_map`.
-    :returns: answers, truth, true positions ``[frames, 3]`` and the estimates.
+    :returns: answers, truth, true positions ``[frames, 3]``, the estimates, and which frames
+        were left out.
     :raises BagError: the bag cannot be used.
     :raises MapError: the map cannot be used.
     :raises ModelError: the model cannot be used.
-    :raises DatasetError: no frame has a pose.
+    :raises DatasetError: no frame has a pose and a picture.
     """
     encoder = PlaceEncoder(model, threads=0)
-    with PlaceMap.open_file(map_file) as place_map, BagSource(bag) as source:
+    with PlaceMap.open_file(map_file) as place_map:
         place_map.require_model(encoder.info)
+        traverse = _drive(bag, wanted, place_map.geodetic_origin, map_file)
         localizer = make_localizer(place_map, LocalizerOptions(
             filter_name, candidates=max(RANKS), second_look=second_look))
-        stored = place_map.meta().get('geodetic_origin')
-        track = source.pose_track(source.find_pose_topic(pose_topic),
-                                  tuple(stored) if stored else None)
-        topic = source.find_image_topic(image_topic)
+        report = BuildReport(notes=list(traverse.notes))
         estimates, positions, seconds = [], [], []
-        for frame in tqdm(source.images(topic), total=source.message_count(topic),
+        for frame in tqdm(traverse.frames(), total=traverse.length,
                           desc=f'{bag.name}/{filter_name}', unit='frame', leave=False):
-            pose = track.at(frame.stamp_ns, _MOST_APART_NS)
-            if pose is None:
+            if frame.pose is None:
+                report.skip(f'without a pose: {frame.missing}', frame.where)
                 continue
             began = time.perf_counter()
             try:
                 (descriptor, tokens), = encoder.encode_with_tokens([frame.decode()],
                                                                    second_look > 0)
-            except ImageError:
+            except ImageError as error:
+                report.skip(f'that cannot be decoded: {error}', frame.where)
                 continue
             estimates.append(localizer.locate([View(descriptor, tokens=tokens)],
                                               frame.stamp_ns))
             seconds.append(time.perf_counter() - began)
-            positions.append(pose.position)
+            positions.append(frame.pose.position)
+    report.damaged += traverse.problems
     if not estimates:
-        raise DatasetError(f'{bag}: no frame has a pose')
+        told = '; '.join(line.strip() for line in report.details())
+        raise DatasetError(f'{bag}: no frame can be used: {told or "there are no images"}')
     true_at = np.array(positions)
     truth = within(localizer.table.positions, true_at, radius)
     size = encoder.bits // 8 + (int(np.prod(encoder.info.token_shape)) if second_look else 0)
     return (collected(estimates, np.array(seconds), localizer, filter_name, size),
-            truth, true_at, estimates)
+            truth, true_at, estimates, report)
+
+
+def _drive(bag: Path, wanted: Topics, origin: Origin | None, map_file: Path) -> BagTraverse:
+    """Read the poses of a bag in the frame of the map."""
+    # It is None only where all of the bag is known.
+    traverse = cast(BagTraverse, read_bag(bag, wanted, origin, {}, progress=False))
+    if traverse.track.origin is not None and origin is None:
+        raise BagError(f'{bag} has GPS poses, but the places of {map_file} are not in a GPS '
+                       'frame')
+    return traverse

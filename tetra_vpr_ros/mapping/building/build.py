@@ -22,7 +22,7 @@ from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.map_file import check_creatable
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.sources.bag_reader import BagError
-from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag, Topics
+from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag
 from tetra_vpr_ros.mapping.sources.image_folder import FolderTraverse, read_folder
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
 from tetra_vpr_ros.mapping.sources.traverse import Traverse
@@ -65,7 +65,7 @@ def import_folder(folder: Path, poses: str, options: BuildOptions, progress: boo
     """
     def read(place_map: PlaceMap | None) -> tuple[list[FolderTraverse], Origin | None]:
         known = {s.source: s.complete for s in place_map.sessions()} if place_map else {}
-        traverse, origin = read_folder(folder, poses, _origin(place_map))
+        traverse, origin = read_folder(folder, poses, _origin(place_map), options.max_gap)
         if not known.get(traverse.source):
             return [traverse], origin
         if not options.resume:
@@ -154,21 +154,17 @@ def _check_continuation(place_map: PlaceMap, encoder: PlaceEncoder, options: Bui
 
 
 def _origin(place_map: PlaceMap | None) -> Origin | None:
-    stored = place_map.meta().get('geodetic_origin') if place_map else None
-    return tuple(stored) if stored else None
+    return place_map.geodetic_origin if place_map else None
 
 
 def _read_bags(options: BuildOptions, place_map: PlaceMap | None, progress: bool
                ) -> tuple[list[BagTraverse], Origin | None]:
     """Resolve the topics and read the poses of every bag that is still to be mapped."""
-    origin = _origin(place_map)
+    origin = _origin(place_map) or options.origin
     known = {s.source: s.complete for s in place_map.sessions()} if place_map else {}
-    wanted = Topics(options.image_topic, options.pose_topic, options.tf_frames, options.tf_topic,
-                    options.image_time)
-    max_gap = None if options.max_pose_gap is None else int(options.max_pose_gap * 1e9)
     traverses = []
     for path in options.bags:
-        traverse = read_bag(path, wanted, max_gap, origin, known, progress)
+        traverse = read_bag(path, options.topics(), origin, known, progress)
         if traverse is None:
             if not options.resume:
                 raise MapError(f'{options.output} already holds {path}')

@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tetra_vpr_ros.mapping.sources.bag_traverse import HEADER
+from tetra_vpr_ros.mapping.sources.bag_traverse import HEADER, Topics
+from tetra_vpr_ros.mapping.sources.pose_track import Origin
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class BuildOptions:
     :ivar threads: of the encoder; 0 for all cores.
     :ivar workers: processes that map a bag each; 0 for as many as there are cores.
     :ivar ray: address of a Ray cluster that maps the bags; ``local`` starts one here.
+    :ivar origin: of the frame of GPS positions; None takes that of the map, else the first.
     """
 
     output: Path
@@ -61,6 +63,17 @@ class BuildOptions:
     threads: int = 0
     workers: int = 1
     ray: str | None = None
+    origin: Origin | None = None
+
+    def topics(self) -> Topics:
+        """Return what of each bag is to be read."""
+        return Topics(self.image_topic, self.pose_topic, self.tf_frames, self.tf_topic,
+                      self.image_time, self.max_gap)
+
+    @property
+    def max_gap(self) -> int | None:
+        """Return nanoseconds between two poses that may be interpolated."""
+        return None if self.max_pose_gap is None else int(self.max_pose_gap * 1e9)
 
     def recipe(self) -> dict[str, float]:
         """Return what must stay the same where a build is continued."""

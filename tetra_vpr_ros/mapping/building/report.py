@@ -6,11 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-import re
 
 from tetra_vpr_ros.mapping.calibration import MapCalibration
-
-_NUMBER = re.compile(r'\d[\d.]*')
+from tetra_vpr_ros.mapping.sources.traverse import kind_of
 
 
 @dataclass
@@ -66,8 +64,7 @@ class BuildReport:
         :param first: where the first of them is from: topic and stamp, or file.
         :param count: how many there are.
         """
-        key = _NUMBER.sub('#', reason)
-        self.skipped.setdefault(key, Skipped(reason, first)).count += count
+        self.skipped.setdefault(kind_of(reason), Skipped(reason, first)).count += count
 
     def add(self, other: BuildReport) -> None:
         """Add what happened to the frames of another traverse."""
@@ -85,6 +82,11 @@ class BuildReport:
         """Tell whether a traverse is not or only in part in the map."""
         return bool(self.damaged or self.empty)
 
+    def details(self) -> list[str]:
+        """Return a line for each reason why frames were not mapped, and for all notes."""
+        return [*(f'  {found}' for found in self.skipped.values()), *self.empty,
+                *(f'mapped in part: {error}' for error in self.damaged), *self.notes]
+
     def summary(self, path: Path) -> str:
         """Return a few lines for a person."""
         lines = [
@@ -92,10 +94,7 @@ class BuildReport:
             f'to the last place, {self.without_pose} without a pose, '
             f'{self.undecodable} undecodable',
             f'{path}: {self.total_places} places, '
-            f'{path.stat().st_size / 1e6:.2f} MB']
-        lines += [f'  {found}' for found in self.skipped.values()]
-        lines += self.empty
-        lines += [f'mapped in part: {error}' for error in self.damaged] + self.notes
+            f'{path.stat().st_size / 1e6:.2f} MB', *self.details()]
         if self.interrupted:
             lines.append('interrupted: run the same command with --resume to continue')
         elif self.calibration is not None:

@@ -114,6 +114,12 @@ class PlaceMap:
         return int(read_value(self._db, 'bits'))
 
     @property
+    def geodetic_origin(self) -> tuple[float, float, float] | None:
+        """Return latitude, longitude and altitude of the frame of a map of GPS positions."""
+        stored = self.meta().get('geodetic_origin')
+        return tuple(stored) if stored else None
+
+    @property
     def camera(self) -> Camera | None:
         """Return the mapping camera, or None where it is not known."""
         return Camera.from_meta(read_value(self._db, 'camera'))

@@ -45,7 +45,7 @@ class BagSource(BagReader):
     :ivar clock: that of the poses, once they are read; their track is in its time.
     :ivar pose_times: stamps of the poses and when they were recorded, nanoseconds; of
         transforms those that move most.
-    :ivar notes: what a person should know of the poses.
+    :ivar notes: what a person should know of the bag and its poses.
     """
 
     def __init__(self, path: Path | str, progress: bool = False) -> None:
@@ -53,7 +53,6 @@ class BagSource(BagReader):
         super().__init__(path, progress)
         self.clock = RecordingClock()
         self.pose_times: tuple[Sequence[int], Sequence[int]] = (), ()
-        self.notes: list[str] = []
 
     def find_image_topic(self, wanted: str | None = None) -> str:
         """
@@ -184,9 +183,7 @@ class BagSource(BagReader):
         try:
             track = records.track(origin)
         except (TrackError, OverflowError) as error:
-            found = [str(error), self.malformed(topic)]
-            raise BagError(f"{self.path}, topic {topic}: {': '.join(filter(None, found))}"
-                           ) from error
+            raise self._fault(f'{self.path}, topic {topic}: {error}') from error
         self.clock, self.pose_times = records.clock, records.pose_times
         self.notes += [f'{self.path}, topic {topic}: {note}' for note in records.notes]
         return track
@@ -223,7 +220,7 @@ class BagSource(BagReader):
                 track = buffer.chain(parent, child, max_gap)
             except (TrackError, OverflowError) as error:
                 if names is choices[-1]:
-                    raise BagError(f'{self.path}: {error}') from error
+                    raise self._fault(f'{self.path}: {error}') from error
                 continue
             if not buffer.pose_times[0]:
                 raise BagError(f'{self.path}: the transforms from {parent!r} to {child!r} are all '
@@ -262,6 +259,10 @@ class BagSource(BagReader):
             for parent, child, stamp, values in items:
                 buffer.add(parent, child, stamp, values, static, received)
         return buffer
+
+    def _fault(self, text: str) -> BagError:
+        """Return an error, with what could not be read: that may be why."""
+        return BagError('; '.join([text, *self.problems]))
 
     def _poses(self, topics: Sequence[str], take: Callable[[Connection, int, Any], Item],
                every: int = 0) -> Iterator[Item]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+import sqlite3
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import get_typestore, Stores
+from tetra_vpr_ros.mapping.sources.sqlite_log import copy_with_logs, files_with_logs, log_of
 
 Item = TypeVar('Item')
 Reader = TypeVar('Reader', bound='BagReader')
@@ -32,6 +34,7 @@ class BagReader:
     :param progress: show a progress bar while it is read.
     :raises BagError: the bag is missing, damaged or of an unknown format.
     :ivar problems: what could not be read so far, for a person.
+    :ivar notes: what else a person should know.
     """
 
     def __init__(self, path: Path | str, progress: bool = False) -> None:
@@ -44,11 +47,12 @@ class BagReader:
             raise BagError(f'{self.path} has no metadata.yaml, so it is no rosbag2 folder: '
                            "name one, or a .mcap, .db3 or .bag file, or run 'ros2 bag reindex'")
         self.problems: list[str] = []
-        self._malformed: dict[str, str] = {}
-        self._tell_logs()
+        self.notes: list[str] = []
+        self._malformed: set[str] = set()
         self._stack = ExitStack()
+        self._opened = self._with_logs()
         try:
-            self._reader = self._open([self.path])
+            self._reader = self._open([self._opened])
         except Exception as error:  # the readers raise their own, sqlite3's and struct's errors
             try:
                 self._reader = self._open(self._recovered(error))
@@ -60,14 +64,24 @@ class BagReader:
                 raise BagError(f'{self.path} cannot be read: {second}; copy it again'
                                ) from second
 
-    def _tell_logs(self) -> None:
-        """Tell of what SQLite had not yet written to the bag when its recorder was killed."""
-        for file in self.path.glob('*.db3') if self.path.is_dir() else [self.path]:
-            log = Path(f'{file}-wal')
-            if log.exists() and log.stat().st_size:
-                self.problems.append(
-                    f'{log} holds the last messages of a recorder that was killed, they are not '
-                    f"read: bring them into the bag with sqlite3 {file} 'PRAGMA wal_checkpoint'")
+    def _with_logs(self) -> Path:
+        """Return a copy of a bag whose recorder left messages in logs of SQLite, or the bag."""
+        files = files_with_logs(self.path)
+        if not files:
+            return self.path
+        told = f'{log_of(files[0])} holds the last messages of a recorder that was killed'
+        try:
+            copy = copy_with_logs(self.path, files, self._temporary_folder())
+        except (OSError, sqlite3.Error) as error:
+            self.problems.append(f'{told}; they are not read ({error}): bring them into the bag '
+                                 f"with sqlite3 {files[0]} 'PRAGMA wal_checkpoint'")
+            return self.path
+        self.notes.append(f'{told}: they are read, too')
+        return copy
+
+    def _temporary_folder(self) -> Path:
+        """Return a folder that is there while the bag is open."""
+        return Path(self._stack.enter_context(TemporaryDirectory(prefix='tetra_vpr_recovered_')))
 
     def _open(self, paths: Sequence[Path]) -> AnyReader:
         return self._stack.enter_context(AnyReader(
@@ -84,8 +98,7 @@ class BagReader:
             except ImportError as missing:  # it is in no distribution's packages
                 raise BagError(f'{self.path} is cut off ({error}): to read what it holds, '
                                'pip install mcap') from missing
-            folder = Path(self._stack.enter_context(
-                TemporaryDirectory(prefix='tetra_vpr_recovered_')))
+            folder = self._temporary_folder()
             for file in files:
                 found = recover_mcap(file, folder / file.name, self._progress)
                 if found:
@@ -115,10 +128,6 @@ class BagReader:
         """Return when the last message was recorded, nanoseconds."""
         return self._reader.end_time
 
-    def malformed(self, topic: str) -> str:
-        """Return what was wrong with the first message of a topic that could not be used."""
-        return self._malformed.get(topic, '')
-
     def message_count(self, topic: str) -> int:
         """Return the number of messages of a topic, as far as the bag tells it."""
         counts: list[Any] = [c.msgcount for c in self._connections(topic)]
@@ -144,7 +153,7 @@ class BagReader:
                             self._reader.deserialize(data, connection.msgtype))
             except Exception as error:  # of one message: the next may be sound
                 if connection.topic not in self._malformed:
-                    self._malformed[connection.topic] = str(error)
+                    self._malformed.add(connection.topic)
                     self.problems.append(f'{self.path}: malformed messages on '
                                          f'{connection.topic}, the first: {error}')
                 continue
@@ -170,9 +179,10 @@ class BagReader:
 
     def _files_beside_metadata(self) -> list[Path]:
         """Return the files of a folder that was opened by its metadata."""
-        if self._reader.paths != [self.path] or not self.path.is_dir():
+        if self._reader.paths != [self._opened] or not self._opened.is_dir():
             return []
-        return [file for file in sorted(self.path.iterdir()) if file.suffix in ('.mcap', '.db3')]
+        return [file for file in sorted(self._opened.iterdir())
+                if file.suffix in ('.mcap', '.db3')]
 
 
 def _thinned(messages: Iterator[_Raw], every: int) -> Iterator[_Raw]:

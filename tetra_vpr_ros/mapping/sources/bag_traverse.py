@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -100,6 +100,8 @@ class Topics:
     :ivar tf_topic: of the transforms; None takes those of the camera's namespace.
     :ivar image_time: whose times the images have: their ``header``'s, or when they were
         ``received`` by the recorder.
+    :ivar max_gap: nanoseconds between two poses that may be interpolated; None takes what
+        their rate suggests.
     """
 
     image: str | None = None
@@ -107,17 +109,16 @@ class Topics:
     tf_frames: tuple[str, str] | None = None
     tf_topic: str | None = None
     image_time: str = HEADER
+    max_gap: int | None = None
 
 
-def read_bag(path: Path, wanted: Topics, max_gap: int | None, origin: Origin | None,
-             known: dict[str, bool], progress: bool) -> BagTraverse | None:
+def read_bag(path: Path, wanted: Topics, origin: Origin | None, known: Mapping[str, bool],
+             progress: bool) -> BagTraverse | None:
     """
     Resolve the topics of a bag and read its poses.
 
     :param path: of the bag.
     :param wanted: its topics.
-    :param max_gap: nanoseconds between two poses that may be interpolated; None takes what
-        their rate suggests.
     :param origin: of the frame of GPS fixes; None takes the first fix.
     :param known: sources that the map holds, and whether they are complete.
     :param progress: show a bar.
@@ -131,10 +132,10 @@ def read_bag(path: Path, wanted: Topics, max_gap: int | None, origin: Origin | N
         if known.get(source):
             return None
         if wanted.tf_frames is not None:
-            track = bag.transform_track(*wanted.tf_frames, max_gap, topic, wanted.tf_topic)
+            track = bag.transform_track(*wanted.tf_frames, wanted.max_gap, topic, wanted.tf_topic)
         else:
             track = bag.pose_track(bag.find_pose_topic(wanted.pose, topic), origin)
-        gap = usual_gap(track.stamps) if max_gap is None else max_gap
+        gap = usual_gap(track.stamps) if wanted.max_gap is None else wanted.max_gap
         shift = _check_clock(bag, topic, wanted.image_time)
         return BagTraverse(path, source, topic, track, bag.clock, gap, bag.message_count(topic),
                            bag.camera(topic), wanted.image_time, shift, bag.problems, bag.notes)

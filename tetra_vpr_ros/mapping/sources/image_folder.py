@@ -81,8 +81,8 @@ def _decode(path: Path) -> Image:
         raise ImageError(f'it cannot be read: {error}') from error
 
 
-def read_folder(folder: Path, poses: str, origin: Origin | None = None
-                ) -> tuple[FolderTraverse, Origin | None]:
+def read_folder(folder: Path, poses: str, origin: Origin | None = None,
+                max_gap: int | None = None) -> tuple[FolderTraverse, Origin | None]:
     """
     Find the images of a folder and their poses.
 
@@ -106,6 +106,8 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None
     :param folder: of JPEG or PNG images.
     :param poses: one of `POSE_SOURCES`.
     :param origin: of the frame of GPS positions; None takes the first image.
+    :param max_gap: nanoseconds between two poses of a trajectory that may be interpolated;
+        None takes what their rate suggests.
     :returns: the traverse, and the origin of a frame made from GPS.
     :raises MapError: the folder, the images or the poses cannot be used.
     """
@@ -116,7 +118,7 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None
         raise MapError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
     files, depths = _without_depths(files)
     try:
-        found = _find(folder, files, poses, origin)
+        found = _find(folder, files, poses, origin, max_gap)
     except (ValueError, OverflowError, OSError) as error:  # whatever a number or a text can be
         raise MapError(f'{folder}: {error}') from error
     if all(pose is None for pose in found.poses):
@@ -153,14 +155,16 @@ def _is_deep_grey(path: Path) -> bool:
         return False
 
 
-def _find(folder: Path, files: Sequence[Path], poses: str, origin: Origin | None) -> PosedImages:
+def _find(folder: Path, files: Sequence[Path], poses: str, origin: Origin | None,
+          max_gap: int | None) -> PosedImages:
     kind, _, rest = poses.partition(':')
     if kind == 'utm' and rest in ('', 'way'):
         return poses_of_names(files, way=rest == 'way')
     if kind in _TRAJECTORIES and rest:
         rest, way = _last(rest, WAYS)
         rest, axes = _last(rest, AXES if kind != 'kitti' else ())
-        return pair(turned(_TRAJECTORIES[kind](Path(rest)), axes), files, folder, way)
+        return pair(turned(_TRAJECTORIES[kind](Path(rest)), axes), files, folder, way,
+                    max_gap)
     if kind == 'colmap' and rest:
         return poses_of_colmap(Path(rest), folder, files)
     if kind == 'exif' and not rest:

@@ -138,6 +138,10 @@ class PoseTrack:
         known = exact | between | (hold & (passed > 0))
         return positions, first * Rotation.from_rotvec(share * turn), np.asarray(known)
 
+    def spans(self, stamp: int) -> bool:
+        """Tell whether a stamp lies between the first pose and the last."""
+        return bool(self.stamps[0] <= stamp <= self.stamps[-1])
+
     def why_none(self, stamp: int, max_gap: int) -> str:
         """Return why there is no pose at a stamp, for a person; see `at`."""
         after = int(np.searchsorted(self.stamps, stamp))

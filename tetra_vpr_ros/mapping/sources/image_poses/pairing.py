@@ -28,8 +28,8 @@ _FEW = 0.1                  # share of such that is some disorder, and not all s
 _STEADY = SECOND // 50      # by which an offset between two clocks may vary
 
 
-def pair(trajectory: Trajectory, files: Sequence[Path], folder: Path, way: str | None = None
-         ) -> PosedImages:
+def pair(trajectory: Trajectory, files: Sequence[Path], folder: Path, way: str | None = None,
+         max_gap: int | None = None) -> PosedImages:
     """
     Bring images and the poses of a trajectory together.
 
@@ -42,6 +42,8 @@ def pair(trajectory: Trajectory, files: Sequence[Path], folder: Path, way: str |
     :param files: images.
     :param folder: of the images.
     :param way: one of `WAYS`; None takes the one that is proven.
+    :param max_gap: nanoseconds between two poses that may be interpolated; None takes what
+        their rate suggests.
     :raises MapError: none is, or two are; the text says how to mend it.
     """
     if trajectory.images is not None and way is None:
@@ -52,20 +54,20 @@ def pair(trajectory: Trajectory, files: Sequence[Path], folder: Path, way: str |
     if way == 'order':
         return _by_order(trajectory, files, folder)
     if named.unit is not None and not named.counting:
-        return _by_stamp(trajectory, files, folder, named, 'the names', way)
+        return _by_stamp(trajectory, files, folder, named, 'the names', way, max_gap)
     if way is None and _numbers_prove(named, trajectory):
         return _by_number(trajectory, files, named)
     listed = listed_times(folder, files, trajectory.path) if trajectory.stamps else None
     if listed is None:
         return (_by_order(trajectory, files, folder) if way is None else
-                _by_stamp(trajectory, files, folder, named, 'the names', way))
+                _by_stamp(trajectory, files, folder, named, 'the names', way, max_gap))
     times, path = listed
     if way is None and len(trajectory) == len(files):
         if _steady(times.nanoseconds(), trajectory) or _frames(trajectory) is not None:
             return _by_order(trajectory, files, folder)
         raise MapError(f'{trajectory.path} has a pose for each image, but other stamps than '
                        f"{path}: put ':order' or ':stamp' behind the file")
-    return _by_stamp(trajectory, files, folder, times, str(path), way)
+    return _by_stamp(trajectory, files, folder, times, str(path), way, max_gap)
 
 
 def _by_path(trajectory: Trajectory, names: Sequence[str], files: Sequence[Path], folder: Path
@@ -84,12 +86,13 @@ def _by_path(trajectory: Trajectory, names: Sequence[str], files: Sequence[Path]
 
 
 def _by_stamp(trajectory: Trajectory, files: Sequence[Path], folder: Path, times: Numbers,
-              source: str, way: str | None) -> PosedImages:
+              source: str, way: str | None, max_gap: int | None) -> PosedImages:
     """Interpolate; a stamp at the ends may be rounded otherwise than the pose's."""
     if trajectory.stamps is None:
         raise MapError(f'{trajectory.path} has no stamps: its poses belong to images in order '
                        f'or by number; {_forced(trajectory)}')
-    track, gap = _track(trajectory)
+    track = _track(trajectory)
+    gap = usual_gap(track.stamps) if max_gap is None else max_gap
     stamps = times.nanoseconds()
     skipped = Skipped(of=trajectory.skipped)
     poses: list[Pose | None] = []
@@ -100,23 +103,22 @@ def _by_stamp(trajectory: Trajectory, files: Sequence[Path], folder: Path, times
         else:
             pose = track.at(stamp, gap) or _nearest(track, stamp)
             if pose is None:
-                skipped.images[file] = (
-                    'it was taken before the first pose' if stamp < track.stamps[0] else
-                    'it was taken after the last pose' if stamp > track.stamps[-1] else
-                    f'it lies between poses that are more than {gap / SECOND:.3g} s apart')
+                skipped.images[file] = track.why_none(stamp, gap)
         poses.append(pose)
     if all(pose is None for pose in poses):
         counted = trajectory.stamps.counting and len(trajectory) == len(files)
         if way is None and (counted or _steady(stamps, trajectory)):
             return _by_order(trajectory, files, folder)
+        if any(stamp is not None and track.spans(stamp) for stamp in stamps):
+            raise MapError(f"{trajectory.path}: {'; '.join(skipped.images_lines())}")
         raise MapError(_apart(trajectory, track, files, stamps, source))
     unit, own = times.unit or 's', trajectory.stamps.unit or 's'
     return PosedImages(completed(stamps), poses,
                        f'stamp ({source} in {unit}, {trajectory.path.name} in {own})', skipped)
 
 
-def _track(trajectory: Trajectory) -> tuple[PoseTrack, int]:
-    """Return the poses that can be used over time, and the gap that may be bridged."""
+def _track(trajectory: Trajectory) -> PoseTrack:
+    """Return the poses that can be used over time."""
     stamps = trajectory.stamps.nanoseconds() if trajectory.stamps else []
     known = [(stamp, pose) for stamp, pose in zip(stamps, trajectory.poses)
              if stamp is not None and pose is not None]
@@ -125,9 +127,8 @@ def _track(trajectory: Trajectory) -> tuple[PoseTrack, int]:
     if (twice := _poses_of_one_stamp(known)) > _FEW * len(known):
         raise MapError(f'{trajectory.path}: {twice} of {len(known)} poses have the stamp of '
                        'another: it was written with too few digits')
-    track = PoseTrack([stamp for stamp, _ in known], np.stack([p.position for _, p in known]),
-                      np.stack([p.quaternion for _, p in known]))
-    return track, usual_gap(track.stamps)
+    return PoseTrack([stamp for stamp, _ in known], np.stack([p.position for _, p in known]),
+                     np.stack([p.quaternion for _, p in known]))
 
 
 def _poses_of_one_stamp(known: Sequence[tuple[int, Pose]]) -> int:

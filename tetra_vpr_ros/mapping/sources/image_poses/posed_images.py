@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
+from tetra_vpr_ros.mapping.sources.traverse import kind_of
 
 SECOND = 1_000_000_000
 LATEST = 2**62
@@ -57,10 +58,11 @@ class Skipped:
 
     def images_lines(self) -> list[str]:
         """Return one line for each reason why images have no pose."""
-        counts = Counter(self.images.values())
-        first = {reason: path for path, reason in reversed(self.images.items())}
-        return [f'{count} without a pose: {reason}; the first: {first[reason]}'
-                for reason, count in counts.items()]
+        counts = Counter(map(kind_of, self.images.values()))
+        first = {kind_of(reason): (reason, path)
+                 for path, reason in reversed(self.images.items())}
+        return [f'{count} without a pose: {first[kind][0]}; the first: {first[kind][1]}'
+                for kind, count in counts.items()]
 
 
 @dataclass(frozen=True)

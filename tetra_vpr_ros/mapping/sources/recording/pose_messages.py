@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tetra_vpr_ros.mapping.sources.recording.pose_records import says_lost
+from tetra_vpr_ros.mapping.pose import says_lost
 
 FIX_TYPE = 'sensor_msgs/msg/NavSatFix'
 PATH_TYPE = 'nav_msgs/msg/Path'

@@ -17,7 +17,6 @@ from tetra_vpr_ros.mapping.sources.recording.leaps import without_leaps
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 
 _SOME = 5  # poses of one stamp that are no accident
-_LOST = 9999.0  # variance by which a visual odometry says that it knows nothing
 _NOT_UNIT = 0.1  # by which the length of a quaternion may differ from one, unrounded
 _EARTH = 6.37e6  # metres, its radius
 _AGAIN = 5_000_000_000  # ns within which what comes again is a repetition
@@ -89,7 +88,7 @@ class PoseRecords:
         :param stamp: nanoseconds.
         :param received: when it was recorded, nanoseconds.
         :param row: x y z qx qy qz qw; of a fix latitude, longitude and altitude.
-        :param lost: its message says that it is not known; see `says_lost`.
+        :param lost: its message says that it is not known; see `pose.says_lost`.
         """
         self._stamps.append(stamp)
         self._received.append(received)
@@ -158,8 +157,3 @@ def _rough_metres(fixes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return where fixes lie, right to a few per cent."""
     latitude, longitude = np.radians(fixes[:, :2]).T
     return _EARTH * np.stack([longitude * np.cos(latitude), latitude], axis=1)
-
-
-def says_lost(covariance: Sequence[float]) -> bool:
-    """Tell whether a covariance, 6x6 row-major, is the one of a visual odometry that is lost."""
-    return len(covariance) == 36 and covariance[0] == covariance[7] >= _LOST

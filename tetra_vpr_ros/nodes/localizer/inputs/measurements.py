@@ -11,6 +11,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from tetra_vpr_ros.localization.odometry_buffer import OdometryBuffer
 from tetra_vpr_ros.mapping.camera import Camera
+from tetra_vpr_ros.mapping.pose import says_lost
 from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds, pose_from_message
 
 
@@ -34,14 +35,19 @@ class Measurements:
         self.cameras: dict[int, Camera] = {}
 
     def add_odometry(self, message: Odometry) -> None:
-        """Keep a pose of the robot; one that is not finite is ignored."""
+        """Keep a pose of the robot, but one that is not finite or that it says is lost."""
         pose = pose_from_message(message.pose.pose)
         if pose is None:
             self._node.get_logger().warning('odometry without a finite pose is ignored',
                                             throttle_duration_sec=5.0)
             return
         self.odom_frame = message.header.frame_id or 'odom'
-        self.odometry.add(nanoseconds(message.header.stamp), pose)
+        self.odometry.add(nanoseconds(message.header.stamp), pose,
+                          says_lost(message.pose.covariance))
+        if self.odometry.lost:
+            self._node.get_logger().warning(
+                'odometry says that it is lost (a variance of 9999 or more): such poses are '
+                'ignored', once=True)
 
     def add_intrinsics(self, camera: int, message: CameraInfo) -> None:
         """Keep the intrinsics of a camera that is calibrated."""
