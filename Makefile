@@ -32,7 +32,7 @@ quick: $(VENV)/.test
 # Two hours of the localizer on a looped bag; SOAK_SECONDS= shortens them.
 SOAK_SECONDS ?= 7200
 soak: $(VENV)/.test
-	$(BIN)/python test/nodes/soak.py --seconds $(SOAK_SECONDS)
+	$(BIN)/python test/nodes/endurance/soak.py --seconds $(SOAK_SECONDS)
 
 # Damaged input with fresh seeds, for FUZZ_SECONDS; what fails is written to runs/fuzz.
 FUZZ_SECONDS ?= 600

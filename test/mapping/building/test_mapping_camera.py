@@ -68,7 +68,7 @@ def test_what_a_person_says_goes_first(record, build, street, tiny, tmp_path):
     (tmp_path / 'folder').mkdir()
     for i, (_, x, image) in enumerate(street[:4]):
         cv2.imwrite(str(tmp_path / 'folder' / f'@{x}@0.0@{i}.png'), image)
-    import_folder(tmp_path / 'folder', 'utm', BuildOptions(
+    import_folder(tmp_path / 'folder', 'utm:way', BuildOptions(
         tmp_path / 'f.vpr', model=tiny, keyframe_distance=0.0, horizontal_fov=60.0),
         progress=False)
     assert camera(tmp_path / 'f.vpr') == found

@@ -3,7 +3,7 @@
 """
 Load the localizer with four cameras, bursts and cycles, and measure what comes of it.
 
-``python test/nodes/load.py`` prints the figures of docs/performance.md.
+``python test/nodes/endurance/load.py`` prints the figures of docs/performance.md.
 """
 
 import itertools
@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT), str(ROOT / 'test'), str(ROOT / 'test' / 'nodes')]
 
 CAMERAS = ('/a', '/b', '/c', '/d')

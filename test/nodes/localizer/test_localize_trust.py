@@ -29,7 +29,7 @@ def tf2_localizer(tmp_path_factory):
     if find_spec('tf2_ros') is not None:
         pytest.skip('the real tf2_ros is installed')
     folder = tmp_path_factory.mktemp('tf2')
-    shutil.copy(Path(__file__).with_name('fake_tf2.py'), folder / 'tf2_ros.py')
+    shutil.copy(Path(__file__).parents[1] / 'fake_tf2.py', folder / 'tf2_ros.py')
     made = SharedLocalizer(folder / 'log.txt', 'vpr_with_tf2', {
         'FAKE_TF': str(folder / 'transforms.json'),
         'PYTHONPATH': f"{folder}:{os.environ.get('PYTHONPATH', '')}"})
