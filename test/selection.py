@@ -20,7 +20,8 @@ def pytest_collection_modifyitems(items):
     """Mark tests by their folder, by what their module starts, and by the rendered world."""
     here = Path(__file__).parent
     for item in items:
-        folder = item.path.relative_to(here).parts[0]
+        path = item.path.relative_to(here)
+        folder = path.parts[0]
         if folder in _FOLDERS:
             item.add_marker(getattr(pytest.mark, _FOLDERS[folder]))
         if any(hasattr(item.module, name) for name in _STARTERS):
@@ -28,7 +29,7 @@ def pytest_collection_modifyitems(items):
         if _WORLD in item.fixturenames:
             item.add_marker(pytest.mark.simulation)
         # A worker keeps a file to itself, and what many files have made for them at great cost.
-        shared = next((name for name in _SHARED if name in item.fixturenames), str(item.path.relative_to(here)))
+        shared = next((name for name in _SHARED if name in item.fixturenames), str(path))
         item.add_marker(pytest.mark.xdist_group(shared))
     # What takes its time begins first, so that no worker is left alone with it at the end.
     slow = {item.path for item in items if any(map(item.get_closest_marker, _SLOW))}
