@@ -63,5 +63,5 @@ def camera_info_is_wanted(node: LifecycleNode, loaded: Loaded) -> bool:
     value = parameter_getter(node)
     if value('verification') == 'orb':
         return True
-    looks = value('second_look') and loaded.place_map.has_tokens()
+    looks = value('second_look') and loaded.place_map.has_second_look()
     return not value('horizontal_fov') and bool(looks or loaded.mapping_camera)
