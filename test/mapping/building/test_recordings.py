@@ -396,7 +396,7 @@ def test_a_path_is_read_when_it_is_named(built, images, window):
 
 def test_what_holds_no_trajectory_is_refused_by_name(built, images, tmp_path, tiny):
     plan = {'received': T, 'poses': [(T, x) for _, x in drive()]}
-    with pytest.raises(BagError, match='0 pose topics.*trajectories may be: /plan'):
+    with pytest.raises(BagError, match='no pose topic .*it has: .*trajectories may be: /plan'):
         built([*camera(T, images), (T, 'path', {**plan, 'topic': '/plan'}),
                (T, 'path', {**plan, 'topic': '/particles',
                             'kind': 'geometry_msgs/msg/PoseArray'})])

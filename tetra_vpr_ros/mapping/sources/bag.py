@@ -29,6 +29,7 @@ INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 TF_TYPES = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
 _OF_A_ROBOT = (*IMAGE_TYPES, INFO_TYPE, *POSE_TYPES, *TF_TYPES)
 _VIDEO = re.compile('Packet$|CompressedVideo$')  # Theora, FFmpeg, Foxglove
+_SHOWN = 12  # topics that an error lists
 _ENOUGH_INFOS = 10  # a driver that is not calibrated says so again and again
 _PATH_EVERY = 1_000_000_000  # ns: a path holds all poses so far, and comes with each
 
@@ -80,9 +81,9 @@ class BagSource(BagReader):
         topics = self.topics()
         candidates = sorted(name for name, msgtype in topics.items()
                             if msgtype in types and not name.endswith('/compressedDepth'))
-        listed = ', '.join(f'{name} ({topics[name]})' for name in candidates) or 'none'
         if wanted in candidates:
             return wanted
+        listed = self._listed(candidates) or f'none, but {self._listed(sorted(topics))}'
         if wanted is not None:
             found = f', it is of type {topics[wanted]}' if wanted in topics else ''
             raise BagError(f'{self.path} has no {kind} topic {wanted!r}{found}; '
@@ -94,12 +95,21 @@ class BagSource(BagReader):
             likely = [name for name in likely if tells_where(name)
                       and not of_another_robot(name, image_topic, self._robots_topics())]
             hint = self._other_poses(len(likely))
+        if not candidates:
+            raise BagError(f"{self.path} has no {kind} topic ({', '.join(types)}); it has: "
+                           f"{self._listed(sorted(topics)) or 'no message'}{hint}")
         if len(likely) == 1:
             return likely[0]
         if len(likely) < len(candidates):
             hint = f'{hint}; those without a message, of goals or of another robot do not count'
         raise BagError(f'{self.path} has {len(likely)} {kind} topics, name one with '
                        f'{option}: {listed}{hint}')
+
+    def _listed(self, names: Sequence[str]) -> str:
+        """Return topics with their types, the first of many."""
+        shown = [f'{name} ({self.topics()[name]})' for name in names[:_SHOWN]]
+        more = [f'{len(names) - _SHOWN} more'] if len(names) > _SHOWN else []
+        return ', '.join([*shown, *more])
 
     def _videos(self) -> str:
         """Return the topics of encoded video, whose pictures cannot be read one by one."""

@@ -19,6 +19,7 @@ from tetra_vpr_ros.mapping.sources.sqlite_log import copy_with_logs, files_with_
 
 Item = TypeVar('Item')
 Reader = TypeVar('Reader', bound='BagReader')
+_SUFFIXES = ('.mcap', '.db3', '.bag')
 _Raw = tuple[Connection, int, bytes]
 
 
@@ -46,6 +47,9 @@ class BagReader:
         if self.path.is_dir() and not (self.path / 'metadata.yaml').is_file():
             raise BagError(f'{self.path} has no metadata.yaml, so it is no rosbag2 folder: '
                            "name one, or a .mcap, .db3 or .bag file, or run 'ros2 bag reindex'")
+        if self.path.is_file() and self.path.suffix not in _SUFFIXES:
+            raise BagError(f'{self.path} is no bag: name a rosbag2 folder, or a file that ends '
+                           f"in {', '.join(_SUFFIXES)}")
         self.problems: list[str] = []
         self.notes: list[str] = []
         self._malformed: set[str] = set()

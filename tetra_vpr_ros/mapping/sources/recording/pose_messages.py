@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from tetra_vpr_ros.mapping.pose import says_lost
@@ -47,13 +46,12 @@ def pose_row(message: Any) -> tuple[Row, bool]:
     while not hasattr(pose, 'position'):  # PoseWithCovariance wraps a Pose
         lost = lost or says_lost(pose.covariance)
         pose = pose.pose
-    return (*_floats(pose.position, 'xyz'), *_floats(pose.orientation, 'xyzw')), lost
+    return _row(pose.position, pose.orientation), lost
 
 
 def transform_row(item: Any) -> Row:
     """Return the transform of a ``TransformStamped``."""
-    return (*_floats(item.transform.translation, 'xyz'),
-            *_floats(item.transform.rotation, 'xyzw'))
+    return _row(item.transform.translation, item.transform.rotation)
 
 
 def path_rows(message: Any) -> list[tuple[int, Row]]:
@@ -69,5 +67,6 @@ def path_rows(message: Any) -> list[tuple[int, Row]]:
     return rows
 
 
-def _floats(vector: Any, names: str) -> Iterator[float]:
-    return (float(getattr(vector, name)) for name in names)
+def _row(place: Any, turn: Any) -> Row:
+    return (float(place.x), float(place.y), float(place.z),
+            float(turn.x), float(turn.y), float(turn.z), float(turn.w))
