@@ -46,6 +46,7 @@ class BagSource(BagReader):
     :ivar clock: that of the poses, once they are read; their track is in its time.
     :ivar pose_times: stamps of the poses and when they were recorded, nanoseconds; of
         transforms those that move most.
+    :ivar pose_frame: in which the poses of a topic are, as its messages say.
     :ivar notes: what a person should know of the bag and its poses.
     """
 
@@ -54,6 +55,7 @@ class BagSource(BagReader):
         super().__init__(path, progress)
         self.clock = RecordingClock()
         self.pose_times: tuple[Sequence[int], Sequence[int]] = (), ()
+        self.pose_frame = ''
 
     def find_image_topic(self, wanted: str | None = None) -> str:
         """
@@ -186,6 +188,7 @@ class BagSource(BagReader):
 
             def take(_: Connection, received: int, message: Any
                      ) -> tuple[int, int, tuple[float, ...], bool]:
+                self.pose_frame = self.pose_frame or str(message.header.frame_id)
                 return stamp_of(message, received), received, *read(message)
 
             for record in self._poses([topic], take):

@@ -17,6 +17,8 @@ Origin = tuple[float, float, float]
 
 _SHORTEST_GAP, _LONGEST_GAP = 500_000_000, 5_000_000_000  # nanoseconds
 _PERIODS = 2.5  # one pose in a row may be missing
+_STEP = 0.02   # metres: shorter steps say nothing of the way
+_ALONG = 0.8   # of a step, along an axis, for the way to be along it
 
 
 class TrackError(ValueError):
@@ -35,6 +37,22 @@ def usual_gap(stamps: NDArray[np.int64]) -> int:
         return _SHORTEST_GAP
     period = float(np.median(np.diff(stamps)))
     return int(min(max(_PERIODS * period, _SHORTEST_GAP), _LONGEST_GAP))
+
+
+def moves_along_z(positions: NDArray[np.float64], quaternions: NDArray[np.float64]) -> bool:
+    """
+    Tell whether the way is along z of the poses, as a camera's whose x is to its right.
+
+    :param positions: ``[n, 3]``, in their order.
+    :param quaternions: ``[n, 4]``.
+    """
+    if len(positions) < 2:
+        return False
+    steps = np.diff(positions, axis=0)
+    lengths = np.linalg.norm(steps, axis=1)
+    moved = lengths > _STEP
+    own = Rotation.from_quat(quaternions[:-1]).apply(steps, inverse=True)[moved, 2]
+    return bool(moved.any() and np.median(own / lengths[moved]) > _ALONG)
 
 
 class PoseTrack:
