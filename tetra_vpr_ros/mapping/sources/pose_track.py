@@ -14,6 +14,8 @@ from tetra_vpr_ros.mapping.pose import FARTHEST, Pose
 Origin = tuple[float, float, float]
 """Latitude and longitude (degrees) and altitude (metres) of a local frame of GPS positions."""
 
+LATEST = 2**62
+"""Nanoseconds beyond which no stamp lies: in the year 2116, and a map holds twice as many."""
 
 _SHORTEST_GAP, _LONGEST_GAP = 500_000_000, 5_000_000_000  # nanoseconds
 _PERIODS = 2.5  # one pose in a row may be missing

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from tetra_vpr_ros.mapping.pose import says_lost
+from tetra_vpr_ros.mapping.sources.pose_track import LATEST
 
 FIX_TYPE = 'sensor_msgs/msg/NavSatFix'
 PATH_TYPE = 'nav_msgs/msg/Path'
@@ -15,7 +16,6 @@ POSE_TYPES = ('nav_msgs/msg/Odometry', 'geometry_msgs/msg/PoseStamped',
               'geometry_msgs/msg/TransformStamped', FIX_TYPE)
 """Types whose messages are a pose each; a topic of them may be found by its type."""
 
-_LATEST = 2**63 - 1  # nanoseconds that a map can hold
 Row = tuple[float, ...]
 
 
@@ -27,7 +27,7 @@ def stamp_of(message: Any, received: int) -> int:
     """
     stamp = message.header.stamp
     nanoseconds = int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec) or received
-    if abs(nanoseconds) > _LATEST:
+    if abs(nanoseconds) > LATEST:
         raise ValueError(f'its stamp is {nanoseconds} ns')
     return nanoseconds
 
