@@ -12,7 +12,7 @@ LEVEL ?= map11
 unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION \
 	_ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: demo test quick lint docs soak fuzz clean
+.PHONY: demo test quick lint docs soak fuzz jazzy clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m demo.run --level $(LEVEL) --out demo_output
@@ -32,12 +32,24 @@ quick: $(VENV)/.test
 # Two hours of the localizer on a looped bag; SOAK_SECONDS= shortens them.
 SOAK_SECONDS ?= 7200
 soak: $(VENV)/.test
-	$(BIN)/python test/nodes/soak.py --seconds $(SOAK_SECONDS)
+	$(BIN)/python test/nodes/endurance/soak.py --seconds $(SOAK_SECONDS)
 
 # Damaged input with fresh seeds, for FUZZ_SECONDS; what fails is written to runs/fuzz.
 FUZZ_SECONDS ?= 600
 fuzz: $(VENV)/.test
 	cd test && $(abspath $(BIN))/python -m fuzz --seconds $(FUZZ_SECONDS)
+
+# The node's tests on ROS 2 Jazzy, in an environment of its own; JAZZY_PYTHON= chooses the interpreter.
+JAZZY_VENV ?= $(VENV)-jazzy
+JAZZY_PYTHON ?= $(PYTHON)
+jazzy: $(JAZZY_VENV)/.test
+	$(JAZZY_VENV)/bin/python -m pytest -q -p no:cacheprovider test/nodes
+
+$(JAZZY_VENV)/.test: setup.py requirements-ros-jazzy.txt
+	$(JAZZY_PYTHON) -m venv $(JAZZY_VENV)
+	$(JAZZY_VENV)/bin/python -m pip install -q --upgrade pip 'setuptools>=61,<80' wheel
+	$(JAZZY_VENV)/bin/python -m pip install -q -e '.[demo,test]' -r requirements-ros-jazzy.txt
+	touch $@
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -71,4 +83,4 @@ $(VENV)/.test: $(VENV)/.demo requirements-test.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo_output docs/_build docs/_generated build install log *.egg-info .coverage .coverage.*
+	rm -rf $(VENV) $(JAZZY_VENV) demo_output docs/_build docs/_generated build install log *.egg-info .coverage .coverage.*

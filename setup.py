@@ -23,7 +23,8 @@ setup(
         ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
         (share, ['package.xml']),
         (f'{share}/launch', glob('launch/*.launch.py')),
-        (f'{share}/config', glob('config/*.yaml') + glob('config/*.xml')),
+        (f'{share}/config', glob('config/*.yaml') + glob('config/*.xml')
+         + glob('config/*.rviz')),
         (f'{share}/config/training', glob('config/training/*.yaml')),
         (f'{share}/models', glob('models/*')),
         *executables,

@@ -47,7 +47,9 @@ def claim_domain():
 
 def keep_here(domain):
     """Set the environment of this process and of those that it starts."""
+    profiles = str(ROOT / 'config' / 'fastdds_localhost.xml')
     os.environ.update({
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         'ROS_DOMAIN_ID': str(domain),
-        'FASTDDS_DEFAULT_PROFILES_FILE': str(ROOT / 'config' / 'fastdds_localhost.xml')})
+        'FASTDDS_DEFAULT_PROFILES_FILE': profiles,
+        'FASTRTPS_DEFAULT_PROFILES_FILE': profiles})  # what Jazzy reads

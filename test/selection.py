@@ -15,11 +15,13 @@ _SHARED = ('benchmark_encodings',)  # of all pictures of the benchmarks
 _SLOW = ('simulation', 'training', 'processes', 'large', 'data')
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook
 def pytest_collection_modifyitems(items):
     """Mark tests by their folder, by what their module starts, and by the rendered world."""
     here = Path(__file__).parent
     for item in items:
-        folder = item.path.relative_to(here).parts[0]
+        path = item.path.relative_to(here)
+        folder = path.parts[0]
         if folder in _FOLDERS:
             item.add_marker(getattr(pytest.mark, _FOLDERS[folder]))
         if any(hasattr(item.module, name) for name in _STARTERS):
@@ -27,7 +29,7 @@ def pytest_collection_modifyitems(items):
         if _WORLD in item.fixturenames:
             item.add_marker(pytest.mark.simulation)
         # A worker keeps a file to itself, and what many files have made for them at great cost.
-        shared = next((name for name in _SHARED if name in item.fixturenames), str(item.path))
+        shared = next((name for name in _SHARED if name in item.fixturenames), str(path))
         item.add_marker(pytest.mark.xdist_group(shared))
     # What takes its time begins first, so that no worker is left alone with it at the end.
     slow = {item.path for item in items if any(map(item.get_closest_marker, _SLOW))}

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import cv2
+from pathlib import Path
+
 from local_ros import claim_domain, keep_here
-import numpy as np
 import pytest
 from tetra_vpr_ros.mapping import build_map, BuildOptions
 from tetra_vpr_ros.simulation.bag import write_bag
-from tetra_vpr_ros.simulation.level import Pose2D
+from wall import noise_wall
 
 keep_here(claim_domain())
 
@@ -82,18 +82,39 @@ def bring_up(borrow, probe):
 
 
 @pytest.fixture
+def inside():
+    """Make localizers within this process, where what they hold can be counted."""
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.parameter import Parameter
+    from tetra_vpr_ros.nodes.localizer.node import LocalizeNode
+    context = rclpy.Context()  # its own: to the probe it is as far away as another process
+    context.init()
+    made = []
+
+    def making(*arguments, **parameters):
+        made.append(LocalizeNode(
+            context=context, cli_args=['--ros-args', '-r', '__node:=vpr_inside', *arguments],
+            parameter_overrides=[Parameter(name, value=str(value) if isinstance(value, Path)
+                                           else value) for name, value in parameters.items()]))
+        made[-1].work = SingleThreadedExecutor(context=context)
+        made[-1].work.add_node(made[-1])
+        return made[-1]
+
+    yield making
+    for node in made:
+        node.work.shutdown()
+        node.close()
+    context.try_shutdown()
+
+
+@pytest.fixture
 def robot(probe, drive):
     return Robot(probe, drive)
 
 
 @pytest.fixture(scope='session')
 def wall():
-    """Return (stamp, pose, image) of 20 m along a wall of noise: needs no rendered world."""
-    rng = np.random.default_rng(5)
-    picture = cv2.resize(rng.integers(0, 256, (9, 90, 3), dtype=np.uint8), (3600, 360),
-                         interpolation=cv2.INTER_CUBIC)
-    return [(10**18 + i * 10**8, Pose2D(0.5 * i, 0.0, 0.0), picture[:, 75 * i:75 * i + 480].copy())
-            for i in range(40)]
+    return noise_wall()
 
 
 @pytest.fixture(scope='session')

@@ -62,8 +62,11 @@ class Probe:
         return made
 
     def begin(self):
-        """Wait until nobody publishes any more, and forget what was received before."""
+        """Wait until nobody publishes or serves any more, and forget what was received before."""
         self.spin(lambda: not self.node.count_publishers('/vpr/status'))
+        # A request that still finds the server of a process that has ended is never answered.
+        self.spin(lambda: not any(client.service_is_ready() for name, client in
+                                  self._clients.items() if name.startswith('/vpr_localize/')))
         self.spin(seconds=0.1)
         self.talk_to('vpr_localize')
         self.forget()
@@ -94,24 +97,29 @@ class Probe:
         return self.spin(lambda: any(nanoseconds(a.header.stamp) == stamp_ns
                                      for a in reversed(answers)))
 
-    def call(self, name, kind, request):
-        """Ask a service of the localizer."""
+    def call(self, name, kind, request, patience=ENOUGH):
+        """Ask a service of the localizer; again when no answer comes for so long."""
         service = f'/{self._name}/{name}'
         if service not in self._clients:
             self._clients[service] = self.node.create_client(kind, service)
         client = self._clients[service]
         assert client.wait_for_service(ENOUGH), f'no service {service}'
-        future = client.call_async(request)
-        assert self.spin(future.done), f'{service} does not answer'
-        return future.result()
+        for _ in range(round(ENOUGH / patience)):
+            future = client.call_async(request)
+            if self.spin(future.done, patience):
+                return future.result()
+        raise AssertionError(f'{service} does not answer')
 
     def change(self, transition):
+        # A server's answer is lost to a client that it has not discovered yet: after this one,
+        # which may be asked again, it has.
+        self.state()
         request = ChangeState.Request()
         request.transition.id = getattr(Transition, f'TRANSITION_{transition.upper()}')
         return self.call('change_state', ChangeState, request).success
 
     def state(self):
-        return self.call('get_state', GetState, GetState.Request()).current_state.label
+        return self.call('get_state', GetState, GetState.Request(), 10.0).current_state.label
 
     def describe(self, names):
         return self.call('describe_parameters', DescribeParameters,

@@ -200,6 +200,10 @@ def test_quality_of_service_and_namespace_can_be_overridden(start, probe, wall_m
     names = [name for name, _ in probe.node.get_topic_names_and_types()]
     assert '/robot1/vpr/match' in names
     assert '/diagnostics' in names
+    # Two robots are told apart where diagnostics come together.
+    assert probe.spin(lambda: probe.received['/diagnostics'])
+    status = probe.received['/diagnostics'][-1].status[0]
+    assert status.name == '/robot1/vpr_localize: localization'
 
 
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])

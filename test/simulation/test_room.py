@@ -50,11 +50,11 @@ def laps(doom_world, encoder):
     return seen
 
 
-def room_map(path, encoder, laps):
+def room_map(path, encoder, laps, distance):
     with PlaceMap.create(path, encoder.info) as new:
-        new.set_meta(build={'keyframe_distance': 0.5, 'keyframe_angle': 15.0})
+        new.set_meta(build={'keyframe_distance': distance, 'keyframe_angle': 15.0})
         for number, lap in enumerate(laps):
-            session, wanted = new.begin_session(f'lap {number}'), KeyframeSelector()
+            session, wanted = new.begin_session(f'lap {number}'), KeyframeSelector(distance)
             for i, (pose, (descriptor, tokens)) in enumerate(lap):
                 if wanted.wants(pose):
                     wanted.accept(pose)
@@ -66,9 +66,9 @@ def room_map(path, encoder, laps):
 
 
 @pytest.mark.parametrize('name', ['bayes', 'single'])
-@pytest.mark.parametrize('mapped', [1, 2])
-def test_a_robot_in_its_room_is_found(tmp_path, encoder, laps, name, mapped):
-    with room_map(tmp_path / 'room.vpr', encoder, laps[:mapped]) as opened:
+@pytest.mark.parametrize('mapped, distance', [(1, 0.5), (2, 0.5), (2, 0.1)])
+def test_a_robot_in_its_room_is_found(tmp_path, encoder, laps, name, mapped, distance):
+    with room_map(tmp_path / 'room.vpr', encoder, laps[:mapped], distance) as opened:
         told = MapCalibration.stored(opened)
         assert told.judges
         assert (told.errors is not None) == (mapped == 2)

@@ -111,7 +111,7 @@ def test_a_kidnapped_robot_is_recovered(world, place_map):
         wrong = [i for i, e in enumerate(estimates) if e.accepted and errors[i] > 3]
         assert len(wrong) <= 2
     print(f'frames until a carried robot was found: {sorted(frames)}')
-    assert np.mean(np.array(frames) <= 15) >= 0.9
+    assert np.mean(np.array(frames) <= 5) >= 0.9
 
 
 def test_another_level_of_the_same_make_is_hardly_ever_taken_for_this_one(

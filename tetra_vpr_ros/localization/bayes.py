@@ -52,7 +52,7 @@ class BayesLocalizer:
     :param candidates: how many places are returned.
     :param camera_yaws: of each camera against that of the mapping run, radians.
     :param motion: how the robot moves.
-    :param radius: of agreement, in spacings of the map.
+    :param radius: of agreement, see `RADIUS`.
     :param second_look: at the candidates of frames with tokens; its map stays open.
     :raises MapError: the map is damaged, or was calibrated by another version.
     :ivar belief: over the states.
@@ -71,7 +71,7 @@ class BayesLocalizer:
         self._evidence = Evidence(self.calibration) if self.calibration else None
         self.second_look = second_look
         self._token_evidence = TokenEvidence.of(second_look, self.places)
-        self._radius = radius * self.places.spacing
+        self._radius = radius * self.places.resolution
         self._step_bits = (self.calibration.step_bits if self.calibration
                            else step_bits(self.table))
         count, cameras = len(self.table), len(self._yaws)

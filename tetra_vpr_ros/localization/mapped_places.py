@@ -18,7 +18,7 @@ from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.pose import Pose
 
 RADIUS = 4.0
-"""Places (spacings) about the best one that count as agreeing with it."""
+"""Places about the best one that count as agreeing with it, see `MappedPlaces.resolution`."""
 
 SAME_HEADING = math.cos(math.radians(60.0) / 2)
 """Product of quaternions from which two poses look about the same way."""
@@ -93,6 +93,11 @@ class MappedPlaces:
             return None
         lat, lon, alt = (float(v) for v in weights @ geodetic / weights.sum())
         return lat, lon, alt
+
+    @property
+    def resolution(self) -> float:
+        """Return how far apart places must be to be told apart, metres."""
+        return self.spacing if self.errors is None else max(self.spacing, self.errors.typical)
 
     def deviation(self, score: float | None) -> float | None:
         """

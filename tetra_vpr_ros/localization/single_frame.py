@@ -125,7 +125,7 @@ class SingleFrameLocalizer:
         if not foreign and here < required:
             rejection = (f'ambiguous: {here:.1%} speak for place {best.place_id}, {required:.1%} '
                          'are needed')
-        rejection = rejection or self.places.off(deviation, RADIUS * self.places.spacing)
+        rejection = rejection or self.places.off(deviation, RADIUS * self.places.resolution)
         rivals = [c.pose for c in alike if c.score >= best.score - self.margin]
         covariance = self._covariance(best.pose, rivals, look.sees_heading(camera), deviation)
         return Estimate(best.place_id, best.pose, covariance, best.distance,
@@ -139,7 +139,7 @@ class SingleFrameLocalizer:
 
     def _agree(self, pose: Pose, other: Pose) -> bool:
         """Tell whether two poses are about the same."""
-        return (pose.distance_to(other) <= RADIUS * self.places.spacing
+        return (pose.distance_to(other) <= RADIUS * self.places.resolution
                 and abs(float(pose.quaternion @ other.quaternion)) >= SAME_HEADING)
 
     def _covariance(self, centre: Pose, rivals: Sequence[Pose], heading_seen: bool = False,

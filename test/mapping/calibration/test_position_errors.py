@@ -87,7 +87,7 @@ def test_places_without_tokens_are_passed_over(rng):
 
 
 def test_a_deviation_stays_within_what_was_seen():
-    found = PositionErrors(level=5.0, slope=8.0, least=0.3, most=4.0, samples=50)
+    found = PositionErrors(level=5.0, slope=8.0, least=0.3, most=4.0, typical=1.0, samples=50)
     assert found.deviation(1.0) == 0.3
     assert found.deviation(0.1) == 4.0
     assert found.deviation(0.6) == pytest.approx(np.exp(0.2))
@@ -97,7 +97,7 @@ def test_a_deviation_stays_within_what_was_seen():
     7, {}, {'level': 'x'}, {'slope': -1.0}, {'least': 0.0}, {'most': 0.1}, {'level': 1e9},
     {'samples': True}])
 def test_damage_is_told_with_the_mend(tmp_path, wrong):
-    right = PositionErrors(5.0, 8.0, 0.3, 4.0, 50)
+    right = PositionErrors(5.0, 8.0, 0.3, 4.0, 1.0, 50)
     model = ModelInfo(tmp_path, 'a' * 64, 'model-a', '1', 64, 8, 8, 'none')
     with PlaceMap.create(tmp_path / 'm.vpr', model) as place_map:
         assert load_position_errors(place_map) is None

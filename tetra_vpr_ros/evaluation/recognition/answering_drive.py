@@ -33,11 +33,11 @@ def look_on_map(map_file: Path, reranking: str | None) -> int:
     :raises DatasetError: tokens are asked for, and the map has none.
     """
     with PlaceMap.open_file(map_file) as place_map:
-        has_tokens = place_map.has_tokens()
-    if reranking == 'tokens' and not has_tokens:
+        looks = place_map.has_second_look()
+    if reranking == 'tokens' and not looks:
         raise DatasetError(f"{map_file} has no patch tokens: encode it again with 'vpr_map "
                            "reencode' and a model that has them, or leave --rerank tokens out")
-    return SECOND_LOOK if has_tokens and reranking != 'none' else 0
+    return SECOND_LOOK if looks and reranking != 'none' else 0
 
 
 def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,

@@ -50,6 +50,7 @@ class PositionErrors:
     :ivar slope: >= 0.
     :ivar least: deviation below which none goes, metres.
     :ivar most: deviation above which none goes, metres.
+    :ivar typical: deviation of the match in the middle, metres: what the map resolves.
     :ivar samples: errors that it was fitted to.
     """
 
@@ -57,6 +58,7 @@ class PositionErrors:
     slope: float
     least: float
     most: float
+    typical: float
     samples: int
 
     def deviation(self, score: float) -> float:
@@ -85,10 +87,10 @@ class PositionErrors:
                     abs(value) <= (_MOST if field.name in ('level', 'slope') else 1e9)):
                 raise ValueError(f'position errors: {field.name} is {value!r:.80}')
             found[field.name] = value
-        if found['slope'] < 0 or not 0 < found['least'] <= found['most']:
+        if found['slope'] < 0 or not 0 < found['least'] <= found['typical'] <= found['most']:
             raise ValueError('position errors: slope or bounds make no sense')
         return cls(found['level'], found['slope'], found['least'], found['most'],
-                   int(found['samples']))
+                   found['typical'], int(found['samples']))
 
 
 def load_position_errors(place_map: PlaceMap) -> PositionErrors | None:
@@ -174,5 +176,6 @@ def _fit(scores: NDArray[np.float64], errors: NDArray[np.float64], spacing: floa
     start = math.log(max(math.sqrt(float(np.mean(errors**2)) / dimensions), 1e-3))
     level, slope = minimize(loss, np.array([start, 5.0]),
                             bounds=[(start - 5.0, start + 5.0), (0.0, 100.0)]).x
-    return PositionErrors(float(level + slope * middle), float(slope),
-                          spacing / math.sqrt(3.0), _REACH * spacing, len(errors))
+    least, most = spacing / math.sqrt(3.0), _REACH * spacing
+    return PositionErrors(float(level + slope * middle), float(slope), least, most,
+                          min(max(math.exp(level), least), most), len(errors))

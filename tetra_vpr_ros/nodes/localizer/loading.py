@@ -17,10 +17,11 @@ from tetra_vpr_ros.localization.mapped_places import MappedPlaces
 from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.nodes.localizer.outputs import Outputs
+from tetra_vpr_ros.nodes.localizer.map_watch import MapWatch
+from tetra_vpr_ros.nodes.localizer.outputs.publishers import Outputs
 from tetra_vpr_ros.nodes.localizer.parameters import ParameterError
 from tetra_vpr_ros.nodes.localizer.shared_localizer import SharedLocalizer
-from tetra_vpr_ros.vision import PlaceEncoder
+from tetra_vpr_ros.vision import ModelError, PlaceEncoder
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Loaded:
         asked for them.
     :ivar places: of the map.
     :ivar mapping_camera: of the map; None where it is not known.
+    :ivar map_watch: tells when its file is no longer the one that was loaded.
     """
 
     encoder: PlaceEncoder
@@ -39,6 +41,7 @@ class Loaded:
     outputs: Outputs
     shared: SharedLocalizer
     places: MappedPlaces
+    map_watch: MapWatch
     mapping_camera: Camera | None = None
 
     @property
@@ -67,23 +70,40 @@ def load(node: LifecycleNode) -> Loaded:
                        'made with build_map')
     faiss.omp_set_num_threads(1)  # a search is shorter than waking threads for it
     model = value('model')
-    encoder = PlaceEncoder(Path(model).expanduser() if model else None,
+    encoder = PlaceEncoder(_existing(model, ModelError, 'model') if model else None,
                            threads=value('threads'), spinning=value('spinning'),
                            optimization=value('graph_optimization'))
-    place_map = PlaceMap.open_file(Path(value('map')).expanduser())
+    path = _existing(value('map'), MapError, 'map')
+    map_watch, place_map = MapWatch(path), PlaceMap.open_file(path)
     try:
         place_map.require_model(encoder.info)
         if not len(place_map):
             raise MapError(f'{place_map.path} holds no place: build it again')
         # Made in any case: what is wrong with the map is told now, not at the first image.
         localizer = make_localizer(place_map, localizer_options(node, yaws or (0.0,)))
+        shared = SharedLocalizer(localizer if yaws else None, node)
         mapping_camera = place_map.camera
-        outputs = Outputs(node, value('frame_id') or place_map.frame_id)
-    except MapError:
+        outputs = Outputs(node, value('frame_id') or place_map.frame_id,
+                          value('global_pose_frame'))
+    except BaseException:
         place_map.close()
         raise
-    shared = SharedLocalizer(localizer if yaws else None, node)
-    return Loaded(encoder, place_map, outputs, shared, localizer.places, mapping_camera)
+    return Loaded(encoder, place_map, outputs, shared, localizer.places, map_watch,
+                  mapping_camera)
+
+
+def _existing(name: str, kind: type[MapError] | type[ModelError], parameter: str) -> Path:
+    """
+    Return the path that a parameter names.
+
+    :raises MapError: or of the other kind, there is no such file; where it was looked for is
+        told.
+    """
+    path = Path(name).expanduser()
+    if not path.is_absolute() and not path.is_file():
+        raise kind(f'no {parameter} file {path} in the folder {Path.cwd()}: a relative path '
+                   f'of the parameter {parameter!r} begins where the node was started')
+    return path
 
 
 def fixed_yaws(node: LifecycleNode) -> tuple[float, ...] | None:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import threading
 
-from tetra_vpr_ros.nodes.localizer.latest_frame import LatestFrameWorker
+from tetra_vpr_ros.nodes.localizer.frame.latest_frame import LatestFrameWorker
 
 
 def test_only_the_newest_waiting_frame_is_worked_on():

@@ -3,7 +3,7 @@
 """
 Run the localizer for a long time on a looped bag and watch its health.
 
-``python test/nodes/soak.py --seconds 7200`` fails when memory grows by 5 %, when
+``python test/nodes/endurance/soak.py --seconds 7200`` fails when memory grows by 5 %, when
 the node is not active at the end, or when its work or its latency do not stay what
 they were.
 """
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT), str(ROOT / 'test'), str(ROOT / 'test' / 'nodes')]
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from tetra_vpr_ros.localization.lens import Lens
 from tetra_vpr_ros.mapping.camera import Camera
+from tetra_vpr_ros.nodes.localizer.inputs.measurements import Measurements
 from tetra_vpr_ros.nodes.localizer.loading import Loaded, parameter_getter
-from tetra_vpr_ros.nodes.localizer.measurements import Measurements
 
 
 class Lenses:
@@ -63,5 +63,5 @@ def camera_info_is_wanted(node: LifecycleNode, loaded: Loaded) -> bool:
     value = parameter_getter(node)
     if value('verification') == 'orb':
         return True
-    looks = value('second_look') and loaded.place_map.has_tokens()
+    looks = value('second_look') and loaded.place_map.has_second_look()
     return not value('horizontal_fov') and bool(looks or loaded.mapping_camera)

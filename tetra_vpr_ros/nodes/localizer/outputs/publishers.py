@@ -16,8 +16,10 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, NavSatFix
 from tetra_vpr_ros.localization import Estimate
+from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.nodes.localizer import conversions
+from tetra_vpr_ros.vision import ImageError
 from visualization_msgs.msg import MarkerArray
 
 _RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -38,15 +40,27 @@ class Outputs:
 
     :param node: they belong to; they publish while it is active.
     :param frame_id: frame of the poses.
+    :param global_pose_frame: of the robot, for who wants that in the header; empty for nobody.
     :ivar state: the last status, one of `LOCALIZED`, `SEARCHING`, `UNKNOWN_PLACE`, `NO_IMAGES`.
     """
 
-    def __init__(self, node: LifecycleNode, frame_id: str) -> None:
+    def __init__(self, node: LifecycleNode, frame_id: str, global_pose_frame: str = '') -> None:
         """Create the publishers."""
-        self._node = node
+        self._node, self._robot_frame = node, global_pose_frame
+        self._made: list[Any] = []
         self.frame_id = frame_id
-        self.state = SEARCHING
-        make = node.create_lifecycle_publisher
+        self.state, self._values = SEARCHING, tuple[tuple[str, object], ...]()
+        try:
+            self._create()
+        except BaseException:
+            self.destroy()
+            raise
+
+    def _create(self) -> None:
+        def make(kind: Any, topic: str, qos: QoSProfile) -> Any:
+            self._made.append(self._node.create_lifecycle_publisher(kind, topic, qos))
+            return self._made[-1]
+
         self._match = make(PoseWithCovarianceStamped, 'vpr/match', _RELIABLE)
         self._candidates = make(PoseArray, 'vpr/candidates', _RELIABLE)
         self._status = make(DiagnosticStatus, 'vpr/status', _LATCHED)
@@ -58,13 +72,14 @@ class Outputs:
         self._fix = make(NavSatFix, 'vpr/fix', _RELIABLE)
         self._initial = make(PoseWithCovarianceStamped, 'initialpose', _RELIABLE)
         self._initial_stamp: Any = None
+        self._global = (make(PoseWithCovarianceStamped, 'vpr/global_pose', _RELIABLE)
+                        if self._robot_frame else None)
 
     def destroy(self) -> None:
         """Take the publishers from the graph."""
-        for publisher in (self._match, self._candidates, self._status, self._picture,
-                          self._places, self._marker, self._diagnostics, self._fix,
-                          self._initial):
+        for publisher in self._made:
             self._node.destroy_lifecycle_publisher(publisher)
+        self._made = []
 
     def match(self, estimate: Estimate, stamp: Any) -> None:
         """Publish the pose, and the fix of a geo-tagged map; only for accepted estimates."""
@@ -72,6 +87,14 @@ class Outputs:
         fix = conversions.fix_message(estimate, self.frame_id, stamp)
         if fix is not None:
             self._fix.publish(fix)
+        if self._global is not None:
+            self._global.publish(conversions.match_message(estimate, self._robot_frame, stamp))
+
+    def initial_pose_is_awaited(self) -> bool:
+        """Tell whether anybody but this node listens to ``initialpose``."""
+        own = (self._node.get_name(), self._node.get_namespace())
+        return any((other.node_name, other.node_namespace) != own for other in
+                   self._node.get_subscriptions_info_by_topic(self._initial.topic_name))
 
     def initial_pose(self, estimate: Estimate, stamp: Any) -> None:
         """Publish an accepted estimate where Nav2's AMCL takes its start from."""
@@ -95,10 +118,9 @@ class Outputs:
 
     def status(self, state: str, detail: str, values: Values = ()) -> None:
         """Publish the status, for late subscribers too."""
-        self.state = state
+        self.state, self._values = state, (('detail', detail), *values)
         self._status.publish(conversions.status_message(
-            _LEVELS[state], self._node.get_fully_qualified_name(), state,
-            (('detail', detail), *values)))
+            _LEVELS[state], self._node.get_fully_qualified_name(), state, self._values))
 
     def picture(self, image: NDArray[np.uint8], estimate: Estimate, place_map: PlaceMap,
                 stamp: Any) -> None:
@@ -110,14 +132,20 @@ class Outputs:
         try:
             self._picture.publish(conversions.match_picture(
                 image, place_map.thumbnail(estimate.place_id), text, stamp))
-        except cv2.error as error:  # a frame of one row cannot be drawn
+        # A frame of one row cannot be drawn; a map may have been overwritten by now.
+        except (cv2.error, ImageError, MapError) as error:
             self._node.get_logger().warning(f'no match picture: {error}',
                                             throttle_duration_sec=5.0)
 
     def diagnostics(self, values: Values) -> None:
-        """Publish the health of the node."""
+        """
+        Publish the health of the node and the state of its belief.
+
+        The name is the node's full one, so that two robots are told apart.
+        """
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.status = [conversions.status_message(
-            _LEVELS[self.state], f'{self._node.get_name()}: localization', self.state, values)]
+            _LEVELS[self.state], f'{self._node.get_fully_qualified_name()}: localization',
+            self.state, (*self._values, *values))]
         self._diagnostics.publish(message)

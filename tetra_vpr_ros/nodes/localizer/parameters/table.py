@@ -4,14 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rcl_interfaces.msg import (
-    FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
-from rclpy.node import Node
-from rclpy.parameter import Parameter
 from tetra_vpr_ros.localization.mapped_places import RADIUS
 from tetra_vpr_ros.localization.observation import FILTERS
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
@@ -54,9 +49,15 @@ PARAMETERS: tuple[Spec, ...] = (
     Spec('image_topics', ['image'], 'Camera topics.', when='activate'),
     Spec('image_transport', 'raw', "How the camera topics are received: 'raw' subscribes "
          "sensor_msgs/Image on <topic>, 'compressed' sensor_msgs/CompressedImage on "
-         '<topic>/compressed.', choices=('raw', 'compressed'), when='activate'),
+         '<topic>/compressed. A topic that ends so is compressed in either case.',
+         choices=('raw', 'compressed'), when='activate'),
     Spec('autostart', False, 'Configure and activate at start, without a lifecycle manager.',
          when='start'),
+    Spec('autostart_failure', 'exit', "What follows an autostart that fails: 'exit' ends the "
+         "process with a status that is not zero, 'wait' leaves the node to be configured later.",
+         choices=('exit', 'wait'), when='start'),
+    Spec('bond', False, 'Form a bond with the lifecycle manager of Nav2 while active; needs '
+         'bondpy.', when='activate'),
     Spec('frame_id', '', "Frame of the published poses; empty for the map's own."),
     Spec('filter', 'bayes', "How frames are put together: 'bayes' keeps a belief over all places, "
          "'seqslam' compares the last views with stretches of the map, 'single' judges each frame "
@@ -101,11 +102,15 @@ PARAMETERS: tuple[Spec, ...] = (
     Spec('fewest_inliers', 0, "Matches that a verified place needs; 0 for the method's own.",
          0, 1000),
     Spec('initial_pose', 'off', "When an accepted pose goes to 'initialpose' for Nav2: 'off', "
-         "'on_relocalize' once for each call of ~/relocalize, 'first_fix' once after activation.",
-         choices=INITIAL_POSES, when='now'),
+         "'on_relocalize' once for each call of ~/relocalize, 'first_fix' once after activation, "
+         'as soon as somebody listens.', choices=INITIAL_POSES, when='now'),
+    Spec('global_pose_frame', '', "Where set, accepted poses also go to 'vpr/global_pose', with "
+         "this frame of the robot in the header, as RTAB-Map's global_pose has it."),
     Spec('publish_tf', 'none', "'map_to_odom' broadcasts the transform from the map to the "
-         'odometry frame with each match; needs tf2_ros and odometry.',
-         choices=('none', 'map_to_odom'), when='activate'),
+         'odometry frame, from the first match on until the node is deactivated; needs tf2_ros '
+         'and odometry.', choices=('none', 'map_to_odom'), when='activate'),
+    Spec('transform_tolerance', 1.0, 'Seconds by which that transform is dated ahead, so that '
+         'it holds until the next.', 0.1, 60.0, when='now'),
     Spec('relocalize_timeout', 10.0, 'Seconds until ~/relocalize gives up.', 0.1, 600.0,
          when='now'),
     Spec('threads', 2, 'Threads of one inference; 0 lets onnxruntime choose.', 0, 64),
@@ -117,59 +122,9 @@ PARAMETERS: tuple[Spec, ...] = (
          'the best count into the covariance; single.', 0.0, 1.0),
     Spec('future_tolerance', 1.0, 'Seconds that an image stamp may lie ahead of the clock before '
          'the frame is refused.', 0.0, 3600.0, when='now'),
-    Spec('no_image_timeout', 2.0, "Seconds without an image until the status says 'no images'.",
+    Spec('no_image_timeout', 2.0, "Seconds without an image until the status says 'no images' and "
+         'the log why.',
          0.1, 3600.0, when='now'),
     Spec('max_marker_places', 20000, 'Places shown in the marker topic at most, evenly thinned.',
          0, 1000000, when='activate'),
 )
-
-
-class ParameterError(ValueError):
-    """A parameter with an unusable value; the text names it."""
-
-
-def check(name: str, value: Any) -> None:
-    """
-    Check one value; types and ranges are checked by rclpy before.
-
-    :raises ParameterError: the value is not allowed; what is allowed is said.
-    """
-    spec = next((s for s in PARAMETERS if s.name == name), None)
-    if spec is None:  # QoS overrides and use_sim_time are not ours
-        return
-    if spec.choices and value not in spec.choices:
-        raise ParameterError(f"{name} must be one of {', '.join(spec.choices)}, not {value!r}")
-    if name == 'image_topics' and (not value or not all(value)):
-        raise ParameterError('image_topics must name at least one topic, and no empty one')
-    if name == 'horizontal_fov' and 0.0 < value <= 1.0:
-        raise ParameterError(f'horizontal_fov is in degrees: {value:g} is too narrow')
-    if name == 'camera_yaws' and not value:
-        raise ParameterError('camera_yaws needs a heading for each camera, or one for all')
-
-
-def declare(node: Node) -> None:
-    """Declare all parameters with description, type, range and default."""
-    for spec in PARAMETERS:
-        descriptor = ParameterDescriptor(description=spec.description)
-        if spec.when == 'start':
-            descriptor.read_only = True
-        if spec.choices:
-            descriptor.additional_constraints = f"one of {', '.join(spec.choices)}"
-        if spec.low is not None and spec.high is not None:
-            if isinstance(spec.default, float):
-                descriptor.floating_point_range = [
-                    FloatingPointRange(from_value=spec.low, to_value=spec.high)]
-            else:
-                descriptor.integer_range = [
-                    IntegerRange(from_value=int(spec.low), to_value=int(spec.high))]
-        node.declare_parameter(spec.name, spec.default, descriptor)
-
-
-def validate(parameters: Sequence[Parameter[Any]]) -> SetParametersResult:
-    """Answer a request to set parameters: all are good, or the first bad one is named."""
-    for parameter in parameters:
-        try:
-            check(parameter.name, parameter.value)
-        except ParameterError as error:
-            return SetParametersResult(successful=False, reason=str(error))
-    return SetParametersResult(successful=True)

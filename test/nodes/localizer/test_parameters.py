@@ -5,6 +5,7 @@ import re
 import pytest
 from sample_data import ROOT
 from tetra_vpr_ros.nodes.localizer.parameters import check, ParameterError, PARAMETERS
+from tetra_vpr_ros.nodes.localizer.parameters.files import unheard_files
 import yaml
 
 
@@ -34,3 +35,22 @@ def test_strings_are_checked():
     for topics in ([], ['']):
         with pytest.raises(ParameterError, match='at least one topic'):
             check('image_topics', topics)
+
+
+@pytest.mark.parametrize('section, heard', [
+    ('/**', True), ('**', True), ('/robot1/vpr_localize', True), ('robot1/vpr_localize', True),
+    ('/*/vpr_localize', True), ('/**/vpr_localize', True), ('/robot1/**', True),
+    ('/vpr_localize', False), ('vpr_localise', False), ('/robot2/vpr_localize', False),
+    ('/*', False)])
+def test_a_file_that_speaks_to_others_is_found(tmp_path, section, heard):
+    file = tmp_path / 'vpr.yaml'
+    file.write_text(f'"{section}":\n  ros__parameters:\n    map: a\n')
+    command = ['localize', '--ros-args', '--params-file', str(file)]
+    found = unheard_files(command, '/robot1/vpr_localize')
+    assert (found == {}) == heard
+    nested = tmp_path / 'nested.yaml'
+    nested.write_text('robot1:\n  vpr_localize:\n    ros__parameters: {map: a}\n'
+                      'other: {ros__parameters: {b: 1}}\n')
+    assert unheard_files(['--params-file', str(nested)], '/robot1/vpr_localize') == {}
+    assert unheard_files(['--params-file', str(nested)], '/x') == {
+        str(nested): ['/robot1/vpr_localize', '/other']}

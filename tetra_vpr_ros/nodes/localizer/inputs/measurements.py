@@ -1,10 +1,9 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What comes in beside the images: odometry, intrinsics, and poses to start from."""
+"""What comes in beside the images: odometry and intrinsics."""
 
 from __future__ import annotations
 
-from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,6 @@ from tetra_vpr_ros.localization.odometry_buffer import OdometryBuffer
 from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.mapping.pose import says_lost
 from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds, pose_from_message
-from tetra_vpr_ros.nodes.localizer.loading import Loaded
 
 
 class Measurements:
@@ -35,12 +33,6 @@ class Measurements:
         self.odom_frame = ''
         self.intrinsics: dict[int, NDArray[np.float64]] = {}
         self.cameras: dict[int, Camera] = {}
-
-    def begin_anew(self) -> None:
-        """Forget what was measured: the topics may be others than before."""
-        self.odometry.clear()
-        self.intrinsics.clear()
-        self.cameras.clear()
 
     def add_odometry(self, message: Odometry) -> None:
         """Keep a pose of the robot, but one that is not finite or that it says is lost."""
@@ -66,22 +58,3 @@ class Measurements:
                                        message.distortion_model)
         if found is not None:
             self.cameras[camera] = found
-
-
-def take_prior(message: PoseWithCovarianceStamped, loaded: Loaded, node: Node) -> None:
-    """Start the belief from a pose that somebody knows roughly; say why when it cannot be."""
-    frame = message.header.frame_id
-    if loaded.outputs.is_own_initial_pose(message.header.stamp):
-        return
-    pose = pose_from_message(message.pose.pose)
-    covariance = np.array(message.pose.covariance, float).reshape(6, 6)
-    if frame != loaded.outputs.frame_id or pose is None or not np.isfinite(covariance).all():
-        node.get_logger().warning(
-            'a pose to start from is ignored: it must be finite and in frame '
-            f'{loaded.outputs.frame_id!r}, not {frame!r}')
-    elif loaded.shared.set_prior(pose, covariance):
-        x, y, _ = pose.position
-        node.get_logger().info(f'the belief starts about x {x:.2f} m, y {y:.2f} m')
-    else:
-        node.get_logger().warning('a pose to start from is ignored: the headings of the '
-                                  'cameras are not known yet')

@@ -15,15 +15,17 @@ from rclpy.lifecycle import LifecycleNode
 from tetra_vpr_ros.localization import Estimate, Localizer, make_localizer, View
 from tetra_vpr_ros.localization.upright import DownwardLocalizer
 from tetra_vpr_ros.localization.verification import VerifyingLocalizer
-from tetra_vpr_ros.nodes.localizer.camera_frame import CameraFrame, taken_together
+from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.nodes.localizer.conversions import image_from_message
-from tetra_vpr_ros.nodes.localizer.health import Health
-from tetra_vpr_ros.nodes.localizer.lenses import Lenses
+from tetra_vpr_ros.nodes.localizer.frame.camera_frame import CameraFrame, taken_together
+from tetra_vpr_ros.nodes.localizer.frame.lenses import Lenses
+from tetra_vpr_ros.nodes.localizer.inputs.camera_headings import CameraHeadings
+from tetra_vpr_ros.nodes.localizer.inputs.measurements import Measurements
 from tetra_vpr_ros.nodes.localizer.loading import Loaded, localizer_options, parameter_getter
-from tetra_vpr_ros.nodes.localizer.measurements import Measurements
-from tetra_vpr_ros.nodes.localizer.outputs import LOCALIZED, SEARCHING, UNKNOWN_PLACE
+from tetra_vpr_ros.nodes.localizer.outputs.health import Health
+from tetra_vpr_ros.nodes.localizer.outputs.map_to_odom import MapToOdom
+from tetra_vpr_ros.nodes.localizer.outputs.publishers import LOCALIZED, SEARCHING, UNKNOWN_PLACE
 from tetra_vpr_ros.nodes.localizer.relocalize import RelocalizeService
-from tetra_vpr_ros.nodes.localizer.transforms import CameraYaws, MapToOdom
 from tetra_vpr_ros.vision import ImageError
 from tetra_vpr_ros.vision.local_features import extract_features
 from tetra_vpr_ros.vision.quarter_turns import quarter_turned
@@ -34,7 +36,7 @@ class Transforms:
     """What goes by way of tf2, where parameters ask for it."""
 
     map_to_odom: MapToOdom | None = None
-    camera_yaws: CameraYaws | None = None
+    camera_headings: CameraHeadings | None = None
 
 
 class Pipeline:
@@ -56,7 +58,7 @@ class Pipeline:
         self._loaded, self._measurements, self._transforms = loaded, measurements, transforms
         self._relocalize, self._health = relocalize, health
         self._lenses = Lenses(node, loaded, measurements)
-        self._first_fix = ''
+        self._first_fix, self._first_pose_sent = '', False
 
     def process(self, frames: Sequence[CameraFrame]) -> None:
         """Work on frames; the thread must outlive whatever they hold."""
@@ -78,7 +80,7 @@ class Pipeline:
                 frame.check_stamp(now_ns, self._value('future_tolerance'))
                 images.append((frame, image_from_message(frame.message)))
             except ImageError as error:
-                self._health.counts['refused'] += 1
+                self._health.refused(f'{frame.topic}: {error}')
                 self._node.get_logger().warning(f'{frame.topic}: frame refused: {error}',
                                                 throttle_duration_sec=5.0)
         return images
@@ -98,24 +100,34 @@ class Pipeline:
             self._value('candidates'))
         if estimate.accepted:
             outputs.match(estimate, stamp)
-            broadcaster = self._transforms.map_to_odom
-            if broadcaster is not None and odometry is not None and estimate.pose:
-                broadcaster.send(estimate.pose, odometry, self._measurements.odom_frame, stamp)
-        latency = self._health.processed(len(frames), newest.received)
+            self._correct_odometry(estimate, odometry, newest.stamp_ns)
+        latency = self._health.processed(len(frames), newest.received, odometry is not None)
         self._tell(estimate, stamp, latency, forgotten)
         outputs.details(estimate, stamp)
         outputs.picture(images[-1], estimate, self._loaded.place_map, stamp)
 
+    def _correct_odometry(self, estimate: Estimate, odometry: Pose | None, stamp_ns: int) -> None:
+        """Tell tf2 by how much odometry is off, where a parameter asks for it."""
+        broadcaster = self._transforms.map_to_odom
+        if broadcaster is None or estimate.pose is None:
+            return
+        if odometry is not None:
+            broadcaster.correct(estimate.pose, odometry, self._measurements.odom_frame, stamp_ns)
+        else:
+            self._node.get_logger().warning(
+                'a match does not correct the transform to the odometry frame: there is no '
+                'odometry for the time of its image', throttle_duration_sec=5.0)
+
     def _ready_localizer(self, frames: Sequence[CameraFrame]) -> Localizer | None:
         """Return the localizer; with cameras from tf2 it is made when all of them are known."""
-        shared, camera_yaws = self._loaded.shared, self._transforms.camera_yaws
-        if shared.localizer is None and camera_yaws is not None:
+        shared, headings = self._loaded.shared, self._transforms.camera_headings
+        if shared.localizer is None and headings is not None:
             for frame in frames:
-                unknown = camera_yaws.learn(frame.camera, frame.message.header.frame_id)
+                unknown = headings.learn(frame.camera, frame.message.header.frame_id)
                 if unknown:
                     self._node.get_logger().warning(f'{frame.topic}: {unknown}',
                                                     throttle_duration_sec=5.0)
-            yaws = camera_yaws.known(math.radians(self._value('mapping_camera_yaw')))
+            yaws = headings.known(math.radians(self._value('mapping_camera_yaw')))
             if yaws is not None:
                 degrees = ', '.join(f'{math.degrees(yaw):.1f}' for yaw in yaws)
                 self._node.get_logger().info(f'headings of the cameras: {degrees} degrees')
@@ -161,8 +173,11 @@ class Pipeline:
                 self._first_fix = f'{stamp.sec}.{stamp.nanosec:09d}'
                 detail = f'first fix: place {estimate.place_id}'
                 self._node.get_logger().info(f'{detail}, confidence {estimate.confidence:.3f}')
-                if mode == 'first_fix':
-                    outputs.initial_pose(estimate, stamp)
+            # Not before somebody listens: whoever starts later would never hear of it.
+            if (mode == 'first_fix' and not self._first_pose_sent
+                    and outputs.initial_pose_is_awaited()):
+                self._first_pose_sent = True
+                outputs.initial_pose(estimate, stamp)
             self._health.counts['accepted'] += 1
         else:
             state, detail = UNKNOWN_PLACE if estimate.unknown else SEARCHING, estimate.rejection

@@ -3,6 +3,7 @@
 """What a navigation stack asks of the localizer: fixes, priors, odometry, transforms."""
 
 from importlib.util import find_spec
+import itertools
 import json
 import math
 import os
@@ -17,40 +18,9 @@ from processes import SharedLocalizer
 import pytest
 from sensor_msgs.msg import NavSatFix
 from std_srvs.srv import Trigger
+from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds
 
 pytestmark = pytest.mark.ros
-
-TF2 = """
-import json, os
-
-class TransformException(Exception):
-    pass
-
-class TransformBroadcaster:
-    def __init__(self, node):
-        pass
-    def sendTransform(self, t):
-        p, r = t.transform.translation, t.transform.rotation
-        with open(os.environ['FAKE_TF'] + '.sent', 'a') as file:
-            file.write(json.dumps([t.header.frame_id, t.child_frame_id, p.x, p.y, p.z,
-                                   r.x, r.y, r.z, r.w]) + chr(10))
-
-class TransformListener:
-    def __init__(self, buffer, node):
-        pass
-
-class Buffer:
-    def lookup_transform(self, target, source, time):
-        from geometry_msgs.msg import TransformStamped
-        with open(os.environ['FAKE_TF']) as file:
-            known = json.load(file)
-        if source not in known:
-            raise TransformException(f'{source} does not exist')
-        found = TransformStamped()
-        r = found.transform.rotation
-        r.x, r.y, r.z, r.w = known[source]
-        return found
-"""
 
 
 @pytest.fixture(scope='module')
@@ -59,7 +29,7 @@ def tf2_localizer(tmp_path_factory):
     if find_spec('tf2_ros') is not None:
         pytest.skip('the real tf2_ros is installed')
     folder = tmp_path_factory.mktemp('tf2')
-    (folder / 'tf2_ros.py').write_text(TF2)
+    shutil.copy(Path(__file__).parents[1] / 'fake_tf2.py', folder / 'tf2_ros.py')
     made = SharedLocalizer(folder / 'log.txt', 'vpr_with_tf2', {
         'FAKE_TF': str(folder / 'transforms.json'),
         'PYTHONPATH': f"{folder}:{os.environ.get('PYTHONPATH', '')}"})
@@ -199,6 +169,15 @@ def test_odometry_becomes_a_transform_from_map_to_odom(fake_tf2, probe, robot, m
     assert probe.spin(lambda: robot.odom.get_subscription_count() > 0)
     robot.show(range(40, 100), odometry=True)
     assert len(probe.received['/vpr/match']) > 20, localizer.log
+    probe.received['/diagnostics'].clear()
+    assert probe.spin(lambda: probe.received['/diagnostics'])
+    health = probe.values('/diagnostics')[1]
+    assert probe.received['/diagnostics'][-1].status[0].name == '/vpr_with_tf2: localization'
+    assert float(health['share with odometry'].removesuffix(' %')) > 90
+    assert 0 < float(health['latency p50 ms']) <= float(health['latency max ms'])
+    assert float(health['frequency Hz']) > 0
+    assert health['map'] == str(map_file)
+    assert 'confidence' in health
     errors = []
     for match in probe.received['/vpr/match']:
         stamp = match.header.stamp.sec * 10**9 + match.header.stamp.nanosec
@@ -207,12 +186,29 @@ def test_odometry_becomes_a_transform_from_map_to_odom(fake_tf2, probe, robot, m
         errors.append(math.hypot(at.x - pose.x, at.y - pose.y))
     assert np.median(errors) < 0.4
     sent = Path(f'{known}.sent').read_text().splitlines()
-    frame, child, x, y, *_, qz, qw = json.loads(sent[-1])
+    frame, child, x, y, *_, qz, qw, _ = json.loads(sent[-1])
     assert (frame, child) == ('map', 'odom')
     assert abs(x - 100.0) < 6  # headings of places are 15 degrees coarse
     assert abs(y) < 30
     yaw = 2 * math.atan2(qz, qw)
     assert abs(math.remainder(yaw + math.pi / 2, 2 * math.pi)) < 0.3
+
+    def stamps():
+        return [json.loads(line)[-1] for line in Path(f'{known}.sent').read_text().splitlines()]
+
+    # Without a frame it is sent again and again, dated ahead of the last match.
+    already, last = len(sent), probe.received['/vpr/match'][-1].header.stamp
+    assert probe.spin(lambda: len(stamps()) > already + 10)
+    found = stamps()[-10:]
+    assert all(first < second for first, second in itertools.pairwise(found))
+    assert found[0] - nanoseconds(last) > 1e9
+    assert probe.spin(lambda: 'no odometry for' in localizer.log)
+    assert '/odom (nav_msgs/msg/Odometry, reliable, volatile) is published by /probe' in (
+        localizer.log)
+    assert probe.change('deactivate')
+    at_the_end = len(stamps())
+    probe.spin(seconds=0.3)
+    assert len(stamps()) == at_the_end
 
 
 @pytest.mark.skipif(find_spec('tf2_ros') is not None, reason='tf2_ros is installed')

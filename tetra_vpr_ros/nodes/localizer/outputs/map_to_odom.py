@@ -1,0 +1,89 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The transform that corrects odometry, sent again and again as AMCL does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import threading
+from typing import Any
+
+from geometry_msgs.msg import TransformStamped
+from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]  # its home moved
+from rclpy.node import Node
+from rclpy.time import Time
+from tetra_vpr_ros.mapping.motion import compose, motion_between, STILL
+from tetra_vpr_ros.mapping.pose import Pose
+from tetra_vpr_ros.nodes.localizer.optional import package_for
+
+_PERIOD = 0.05  # seconds
+
+
+class MapToOdom:
+    """
+    Broadcasts ``map`` → ``odom``, so that the robot's pose in the map is a transform.
+
+    From the first match on it is sent at a steady rate, dated ahead: whoever looks up where the
+    robot is *now* finds it, also while no place is recognised. Never ``map`` → ``base_link``:
+    that frame has a parent already (REP-105).
+
+    :param node: that broadcasts.
+    :param map_frame: frame of the poses.
+    :param tolerance: seconds by which the transform is dated ahead, asked each time.
+    :raises MissingPackageError: tf2_ros is not installed.
+    """
+
+    def __init__(self, node: Node, map_frame: str, tolerance: Callable[[], float]) -> None:
+        """Make the broadcaster."""
+        self._node, self._map_frame, self._tolerance = node, map_frame, tolerance
+        self._lock = threading.Lock()
+        self._message: TransformStamped | None = None
+        self._ahead_ns = 0  # of the images' stamps against the node's clock
+        self._last_ns = -1
+        self._broadcaster = package_for(
+            'publish_tf', 'tf2_ros', 'tf2-ros-py').TransformBroadcaster(node)
+        # Steady: a system clock that is set back, as without a battery, must not stop it.
+        self._timer: Any = node.create_timer(_PERIOD, self._send,
+                                             clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def correct(self, in_map: Pose, in_odom: Pose, odom_frame: str, stamp_ns: int) -> None:
+        """
+        Take what leads from the map to the odometry frame from now on, and broadcast it.
+
+        :param in_map: pose of the robot in the map frame.
+        :param in_odom: of the robot in the odometry frame at the same time.
+        :param odom_frame: frame of the odometry messages.
+        :param stamp_ns: of both.
+        """
+        offset = compose(in_map, motion_between(in_odom, STILL))
+        message = TransformStamped()
+        message.header.frame_id, message.child_frame_id = self._map_frame, odom_frame
+        t, r = message.transform.translation, message.transform.rotation
+        t.x, t.y, t.z = (float(v) for v in offset.position)
+        r.x, r.y, r.z, r.w = (float(v) for v in offset.quaternion)
+        with self._lock:
+            self._message = message
+            # As AMCL dates it by the laser's stamps: also right where a bag is played without
+            # simulated time.
+            self._ahead_ns = stamp_ns - self._now_ns()
+        self._send()
+
+    def destroy(self) -> None:
+        """End it, and take the publisher from the graph."""
+        self._node.destroy_timer(self._timer)
+        self._node.destroy_publisher(self._broadcaster.pub_tf)
+
+    def _now_ns(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
+
+    def _send(self) -> None:
+        with self._lock:
+            if self._message is None:
+                return
+            stamp_ns = self._now_ns() + self._ahead_ns + round(self._tolerance() * 1e9)
+            # Simulated time may stand still, and tf2 complains of what it has already.
+            if stamp_ns == self._last_ns:
+                return
+            self._last_ns = stamp_ns
+            self._message.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
+            self._broadcaster.sendTransform(self._message)
