@@ -427,8 +427,9 @@ def test_drives_of_which_each_begins_its_own_odometry_are_told(tmp_path, images,
     assert build_map(of_map, progress=False).notes == []
 
 
-def test_poses_of_a_camera_s_own_axes_are_told(built, images):
+@pytest.mark.parametrize('period', [20 * MS, MS])
+def test_poses_of_a_camera_s_own_axes_are_told(built, images, period):
     ahead = (0.5, 0.5, 0.5, 0.5)  # z of the pose looks along x of the map
-    _, report = built([*camera(T, images), *odometry(drive(), turn=ahead)])
+    _, report = built([*camera(T, images), *odometry(drive(period), turn=ahead)])
     assert 'the poses move along their z' in report.notes[0]
     assert '--tf-frames' in report.notes[0]

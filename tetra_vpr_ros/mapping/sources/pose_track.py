@@ -19,7 +19,7 @@ LATEST = 2**62
 
 _SHORTEST_GAP, _LONGEST_GAP = 500_000_000, 5_000_000_000  # nanoseconds
 _PERIODS = 2.5  # one pose in a row may be missing
-_STEP = 0.02   # metres: shorter steps say nothing of the way
+_STEP = 0.02   # metres: shorter steps say nothing of the way, and are put together
 _ALONG = 0.8   # of a step, along an axis, for the way to be along it
 
 
@@ -50,11 +50,15 @@ def moves_along_z(positions: NDArray[np.float64], quaternions: NDArray[np.float6
     """
     if len(positions) < 2:
         return False
-    steps = np.diff(positions, axis=0)
+    travelled = np.append(0.0, np.linalg.norm(np.diff(positions, axis=0), axis=1).cumsum())
+    _, keep = np.unique(np.floor(travelled / _STEP), return_index=True)
+    steps = np.diff(positions[keep], axis=0)
     lengths = np.linalg.norm(steps, axis=1)
-    moved = lengths > _STEP
-    own = Rotation.from_quat(quaternions[:-1]).apply(steps, inverse=True)[moved, 2]
-    return bool(moved.any() and np.median(own / lengths[moved]) > _ALONG)
+    moved = lengths > _STEP / 2
+    if not moved.any():
+        return False
+    own = Rotation.from_quat(quaternions[keep[:-1][moved]]).apply(steps[moved], inverse=True)
+    return bool(np.median(own[:, 2] / lengths[moved]) > _ALONG)
 
 
 class PoseTrack:
