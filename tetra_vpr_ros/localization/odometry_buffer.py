@@ -20,8 +20,6 @@ class OdometryBuffer:
     """
     Poses of the robot in the odometry frame by time; safe to use from two threads.
 
-    :ivar asked: for how many images it was asked, since it began or was cleared.
-    :ivar missed: for how many of these it had no pose.
     :ivar lost: how many poses were left out, as odometry said that it does not know them.
     """
 
@@ -31,8 +29,6 @@ class OdometryBuffer:
         self._stamps: list[int] = []
         self._poses: list[Pose] = []
         self._back: list[tuple[int, Pose]] = []
-        self.asked = 0
-        self.missed = 0
         self.lost = 0
         self._tells = False
 
@@ -72,7 +68,7 @@ class OdometryBuffer:
         """Forget all poses."""
         with self._lock:
             self._forget()
-            self.asked = self.missed = self.lost = 0
+            self.lost = 0
             self._tells = False
 
     def _forget(self) -> None:
@@ -88,23 +84,12 @@ class OdometryBuffer:
             self._stamps.insert(at, stamp_ns)
             self._poses.insert(at, pose)
 
-    @property
-    def missing_share(self) -> float:
-        """Return the share of images for which there was no odometry; 0 before the first."""
-        return self.missed / self.asked if self.asked else 0.0
-
     def at(self, stamp_ns: int) -> Pose | None:
         """
         Return the pose at the time of an image, interpolated between two.
 
         :returns: None where odometry has not begun yet or has stopped.
         """
-        pose = self._find(stamp_ns)
-        self.asked += 1
-        self.missed += pose is None
-        return pose
-
-    def _find(self, stamp_ns: int) -> Pose | None:
         with self._lock:
             after = bisect_left(self._stamps, stamp_ns)
             if after == len(self._stamps):

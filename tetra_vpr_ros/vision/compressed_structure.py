@@ -12,6 +12,7 @@ from tetra_vpr_ros.vision.picture import ImageError
 
 PNG, JPEG = b'\x89PNG\r\n\x1a\n', b'\xff\xd8'
 
+_MEND = 'record or copy it whole, it cannot be mended'
 _PLAIN = (0x01, *range(0xD0, 0xD8))  # markers without a length
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 # In what a scan holds, 0xFF is followed by zero, by the number of a restart, or by filling.
@@ -65,7 +66,7 @@ def picture_end(data: bytes) -> int:
         return _png_end(data)
     end = _jpeg_end(data)
     if end is None:
-        raise ImageError(f'the compressed picture is truncated ({len(data)} bytes)')
+        raise ImageError(f'the compressed picture is truncated ({len(data)} bytes): {_MEND}')
     return end
 
 
@@ -102,7 +103,7 @@ def _png_end(data: bytes) -> int:
         length = int.from_bytes(data[at:at + 4], 'big')
         kind, end = data[at + 4:at + 8], at + 8 + length
         if end + 4 > len(data):
-            raise ImageError(f'the compressed picture is truncated ({len(data)} bytes)')
+            raise ImageError(f'the compressed picture is truncated ({len(data)} bytes): {_MEND}')
         if zlib.crc32(data[at + 4:end]) != int.from_bytes(data[end:end + 4], 'big'):
             raise ImageError(f'the PNG picture is damaged: its {kind!r} at byte {at} has another '
                              'checksum than it says')

@@ -92,6 +92,13 @@ def test_a_recorder_that_was_killed_leaves_a_log_beside_the_database(
         mapped(killed / file.name if alone else killed)
 
 
+def test_a_bag_that_is_damaged_beside_its_log_is_named_and_not_its_copy(tmp_path, mapped):
+    (tmp_path / 'run_0.db3').write_bytes(b'')
+    (tmp_path / 'run_0.db3-wal').write_bytes(b'no log')
+    with pytest.raises(BagError, match=f'Cannot open database {tmp_path}/run_0.db3'):
+        mapped(tmp_path / 'run_0.db3')
+
+
 QOS = r'''"- history: 3\n  depth: 0\n  reliability: 2\n  durability: 2\n  deadline:\n    sec: 9223372036\n    nsec: 854775807\n  lifespan:\n    sec: 9223372036\n    nsec: 854775807\n  liveliness: 1\n  liveliness_lease_duration:\n    sec: 9223372036\n    nsec: 854775807\n  avoid_ros_namespace_conventions: false"'''  # noqa: E501
 NEW_QOS = """
           - history: unknown

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bags as robots really record them become a right map, or are refused with one line."""
 
+from dataclasses import replace
 import functools
+import re
 
 import numpy as np
 import pytest
@@ -396,7 +398,7 @@ def test_a_path_is_read_when_it_is_named(built, images, window):
 
 def test_what_holds_no_trajectory_is_refused_by_name(built, images, tmp_path, tiny):
     plan = {'received': T, 'poses': [(T, x) for _, x in drive()]}
-    with pytest.raises(BagError, match='0 pose topics.*trajectories may be: /plan'):
+    with pytest.raises(BagError, match='no pose topic .*it has: .*trajectories may be: /plan'):
         built([*camera(T, images), (T, 'path', {**plan, 'topic': '/plan'}),
                (T, 'path', {**plan, 'topic': '/particles',
                             'kind': 'geometry_msgs/msg/PoseArray'})])
@@ -406,3 +408,28 @@ def test_what_holds_no_trajectory_is_refused_by_name(built, images, tmp_path, ti
             build_map(BuildOptions(tmp_path / 'm.vpr', (tmp_path / 'run',), model=tiny,
                                    pose_topic=topic), progress=False)
     assert not (tmp_path / 'm.vpr').exists()
+
+
+def test_drives_of_which_each_begins_its_own_odometry_are_told(tmp_path, images, tiny):
+    for name, start in (('monday', T), ('tuesday', T + 900 * S)):
+        write_recording(tmp_path / name, [
+            *camera(start, images), *[(at + start - T, 'odometry', {
+                'stamp': at + start - T, 'x': x}) for at, x in drive()],
+            *transforms('map', 'base_link', [(at + start - T, x) for at, x in drive()])])
+    bags = tmp_path / 'monday', tmp_path / 'tuesday'
+    told = "tuesday: the poses are in frame 'odom', which begins anew .* --tf-frames map base_link"
+    options = BuildOptions(tmp_path / 'm.vpr', bags, model=tiny)
+    assert re.search(told, *build_map(options, progress=False).notes)
+    one, two = (replace(options, output=tmp_path / 'n.vpr', bags=(bag,)) for bag in bags)
+    assert build_map(one, progress=False).notes == []
+    assert re.search(told, *build_map(replace(two, append=True), progress=False).notes)
+    of_map = replace(options, output=tmp_path / 'o.vpr', **TF)
+    assert build_map(of_map, progress=False).notes == []
+
+
+@pytest.mark.parametrize('period', [20 * MS, MS])
+def test_poses_of_a_camera_s_own_axes_are_told(built, images, period):
+    ahead = (0.5, 0.5, 0.5, 0.5)  # z of the pose looks along x of the map
+    _, report = built([*camera(T, images), *odometry(drive(period), turn=ahead)])
+    assert 'the poses move along their z' in report.notes[0]
+    assert '--tf-frames' in report.notes[0]

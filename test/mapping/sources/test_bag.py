@@ -109,7 +109,7 @@ def test_video_is_refused_by_name(tmp_path):
         bag.unknown(T, '/camera/image_raw/ffmpeg', 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket')
     with BagSource(tmp_path / 'run') as source:
         assert source.message_count('/camera/image_raw/ffmpeg') == 1
-        with pytest.raises(BagError, match=r'0 image topics.*video is not read: /camera/image_raw'
+        with pytest.raises(BagError, match=r'no image topic .*video is not read: /camera/image_raw'
                            r'/ffmpeg \(ffmpeg.*republish'):
             source.find_image_topic()
 
@@ -224,3 +224,18 @@ def test_a_topic_without_poses_is_an_error(tmp_path, picture):
             source.pose_track('/odom')
         with pytest.raises(BagError, match='topic /fix: there is no GPS fix'):
             source.pose_track('/fix')
+
+
+def test_what_is_there_is_listed_where_nothing_can_be_used(tmp_path, street):
+    stamp, x, _ = street[0]
+    with BagFactory(tmp_path / 'run') as bag:
+        bag.path(stamp, [(stamp, x)], '/particlecloud', 'geometry_msgs/msg/PoseArray')
+    with BagSource(tmp_path / 'run') as source:
+        with pytest.raises(BagError, match=r'no image topic \(sensor_msgs/msg/Image, .*it has: '
+                                           r'/particlecloud \(geometry_msgs/msg/PoseArray\)'):
+            source.find_image_topic()
+        with pytest.raises(BagError, match=r"no pose topic '/poses'; it has: none, but /particle"):
+            source.find_pose_topic('/poses')
+    (tmp_path / 'bag.zip').write_bytes(b'PK')
+    with pytest.raises(BagError, match=r'bag\.zip is no bag: .* ends in \.mcap, \.db3, \.bag'):
+        BagSource(tmp_path / 'bag.zip')

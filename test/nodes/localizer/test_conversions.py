@@ -1,15 +1,19 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+from types import SimpleNamespace
+
 from builtin_interfaces.msg import Time
 import cv2
 from hypothesis import given, settings, strategies
 from hypothesis.extra.numpy import arrays
+from nav_msgs.msg import Odometry
 import numpy as np
 import pytest
 from sensor_msgs.msg import CompressedImage, Image
 from tetra_vpr_ros.localization import Candidate, Estimate
 from tetra_vpr_ros.mapping import Pose
 from tetra_vpr_ros.nodes.localizer import conversions
+from tetra_vpr_ros.nodes.localizer.inputs.measurements import Measurements
 from tetra_vpr_ros.vision import decode_raw, ImageError
 from visualization_msgs.msg import Marker
 
@@ -115,3 +119,21 @@ def test_match_picture_without_a_thumbnail(drive):
     message = conversions.match_picture(drive[0][2], None, 'place 3', Time(sec=5))
     picture = cv2.imdecode(np.frombuffer(message.data, np.uint8), 1)
     assert picture.shape == (264, 640, 3)
+
+
+def test_odometry_that_says_it_is_lost_is_left_out_counted_and_told():
+    told = []
+    logger = SimpleNamespace(warning=lambda text, **_: told.append(text))
+    measured = Measurements(SimpleNamespace(get_logger=lambda: logger))
+    for second in range(1, 8):
+        message = Odometry()
+        message.header.stamp.sec = second
+        message.pose.pose.position.x = 0.0 if second in (3, 5) else float(second)
+        message.pose.pose.orientation.w = 0.0 if second == 5 else 1.0
+        message.pose.covariance = np.diag([9999.0 if second == 3 else 0.01] * 6).ravel()
+        measured.add_odometry(message)
+    for second in (3, 5):
+        assert measured.odometry.at(second * 10**9).position[0] == pytest.approx(second)
+    assert measured.odometry.lost == 1
+    assert 'odometry says that it is lost' in told[0]
+    assert 'odometry without a finite pose' in '\n'.join(told)

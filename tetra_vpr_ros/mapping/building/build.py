@@ -198,6 +198,7 @@ def _add_bags(place_map: PlaceMap, traverses: Sequence[BagTraverse], encoder: Pl
             report.notes.append(
                 f'{traverse.path}: its stamps jump back {traverse.clock.jumps} times; the parts '
                 'are mapped one after the other')
+    _tell_odometry(place_map, traverses, report)
     begun = {s.source for s in place_map.sessions()}
     # What an interrupted build of one process has begun is finished the same way.
     alone = [t for t in traverses if t.source in begun]
@@ -211,6 +212,18 @@ def _add_bags(place_map: PlaceMap, traverses: Sequence[BagTraverse], encoder: Pl
     elif rest:
         add_with_processes(place_map, rest, encoder, options, report, workers, progress)
     Parts(place_map, options).clear()
+
+
+def _tell_odometry(place_map: PlaceMap, traverses: Sequence[BagTraverse], report: BuildReport
+                   ) -> None:
+    """Note that drives do not fit together by odometry, which begins anew with the robot."""
+    own = [t for t in traverses if t.frame.strip('/').rpartition('/')[2] == 'odom']
+    if own and len(traverses) + len({s.source for s in place_map.sessions()}
+                                    - {t.source for t in traverses}) > 1:
+        report.notes.append(
+            f"{', '.join(str(t.path) for t in own)}: the poses are in frame {own[0].frame!r}, "
+            'which begins anew when the robot starts: several drives fit together only where it '
+            'did not; else take poses in one frame, for example --tf-frames map base_link')
 
 
 def _finish(place_map: PlaceMap, report: BuildReport) -> None:

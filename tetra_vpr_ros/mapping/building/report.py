@@ -8,26 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tetra_vpr_ros.mapping.calibration import MapCalibration
-from tetra_vpr_ros.mapping.sources.traverse import kind_of
-
-
-@dataclass
-class Skipped:
-    """
-    Frames that were not mapped for one reason.
-
-    :ivar reason: as it was told of the first.
-    :ivar first: where that one is from.
-    :ivar count: how many there are.
-    """
-
-    reason: str
-    first: str
-    count: int = 0
-
-    def __str__(self) -> str:
-        """Return a line for a person."""
-        return f'{self.count} frames {self.reason}; the first: {self.first}'
+from tetra_vpr_ros.mapping.sources.reasons import Reasons
 
 
 @dataclass
@@ -39,7 +20,7 @@ class BuildReport:
     :ivar damaged: what could not be read of traverses that are mapped only in part.
     :ivar calibration: what the map tells of itself; None where it was not finished.
     :ivar notes: what else a person should know.
-    :ivar skipped: frames that were not mapped, by the reason but for its numbers.
+    :ivar skipped: why frames were not mapped.
     :ivar empty: traverses of which nothing was mapped, and why.
     """
 
@@ -51,7 +32,7 @@ class BuildReport:
     interrupted: bool = False
     damaged: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    skipped: dict[str, Skipped] = field(default_factory=dict)
+    skipped: Reasons = field(default_factory=Reasons)
     empty: list[str] = field(default_factory=list)
     total_places: int = 0
     calibration: MapCalibration | None = None
@@ -64,7 +45,7 @@ class BuildReport:
         :param first: where the first of them is from: topic and stamp, or file.
         :param count: how many there are.
         """
-        self.skipped.setdefault(kind_of(reason), Skipped(reason, first)).count += count
+        self.skipped.add(f'frames {reason}', first, count)
 
     def add(self, other: BuildReport) -> None:
         """Add what happened to the frames of another traverse."""
@@ -75,7 +56,7 @@ class BuildReport:
         self.notes += other.notes
         self.empty += other.empty
         for found in other.skipped.values():
-            self.skip(found.reason, found.first, found.count)
+            self.skipped.add(found.text, found.first, found.count)
 
     @property
     def failed(self) -> bool:

@@ -7,35 +7,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-import re
 from typing import Any
 
 from rosbags.interfaces import Connection
 from tetra_vpr_ros.mapping.camera import Camera, info_topic
-from tetra_vpr_ros.mapping.sources.bag_reader import BagError, BagReader, Item
+from tetra_vpr_ros.mapping.sources.bag_reader import BagError, Item
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
+from tetra_vpr_ros.mapping.sources.recording.bag_topics import BagTopics, INFO_TYPE, TF_TYPES
 from tetra_vpr_ros.mapping.sources.recording.image_message import ImageMessage
 from tetra_vpr_ros.mapping.sources.recording.pose_messages import (
     fix_row, FIX_TYPE, path_rows, PATH_TYPE, pose_row, POSE_TYPES, Row, stamp_of, transform_row)
 from tetra_vpr_ros.mapping.sources.recording.pose_records import PoseRecords
-from tetra_vpr_ros.mapping.sources.recording.topic_choice import (
-    of_another_robot, tells_where, topics_beside, transform_topics)
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
 from tetra_vpr_ros.mapping.sources.transforms import TransformBuffer
 from tqdm import tqdm
 
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
-INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
-TF_TYPES = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
-_OF_A_ROBOT = (*IMAGE_TYPES, INFO_TYPE, *POSE_TYPES, *TF_TYPES)
-_VIDEO = re.compile('Packet$|CompressedVideo$')  # Theora, FFmpeg, Foxglove
 _ENOUGH_INFOS = 10  # a driver that is not calibrated says so again and again
 _PATH_EVERY = 1_000_000_000  # ns: a path holds all poses so far, and comes with each
 
 _Transform = tuple[str, str, int, Row]
 
 
-class BagSource(BagReader):
+class BagSource(BagTopics):
     """
     One bag, opened for reading.
 
@@ -45,6 +38,7 @@ class BagSource(BagReader):
     :ivar clock: that of the poses, once they are read; their track is in its time.
     :ivar pose_times: stamps of the poses and when they were recorded, nanoseconds; of
         transforms those that move most.
+    :ivar pose_frame: in which the poses of a topic are, as its messages say.
     :ivar notes: what a person should know of the bag and its poses.
     """
 
@@ -53,15 +47,7 @@ class BagSource(BagReader):
         super().__init__(path, progress)
         self.clock = RecordingClock()
         self.pose_times: tuple[Sequence[int], Sequence[int]] = (), ()
-
-    def find_image_topic(self, wanted: str | None = None) -> str:
-        """
-        Return the image topic to use.
-
-        :raises BagError: the wanted topic is missing or no image topic, or none was
-            named and there is not exactly one; the candidates are listed.
-        """
-        return self._find(wanted, IMAGE_TYPES, 'image', '--image-topic')
+        self.pose_frame = ''
 
     def find_pose_topic(self, wanted: str | None = None, image_topic: str = '') -> str:
         """
@@ -73,41 +59,8 @@ class BagSource(BagReader):
         """
         if wanted is not None and self.topics().get(wanted) == PATH_TYPE:
             return wanted
-        return self._find(wanted, POSE_TYPES, 'pose', '--pose-topic', image_topic)
-
-    def _find(self, wanted: str | None, types: Sequence[str], kind: str, option: str,
-              image_topic: str = '') -> str:
-        topics = self.topics()
-        candidates = sorted(name for name, msgtype in topics.items()
-                            if msgtype in types and not name.endswith('/compressedDepth'))
-        listed = ', '.join(f'{name} ({topics[name]})' for name in candidates) or 'none'
-        if wanted in candidates:
-            return wanted
-        if wanted is not None:
-            found = f', it is of type {topics[wanted]}' if wanted in topics else ''
-            raise BagError(f'{self.path} has no {kind} topic {wanted!r}{found}; '
-                           f'it has: {listed}')
-        # Not every writer counts its messages: then none has any.
-        likely = [name for name in candidates if self.message_count(name)] or candidates
-        hint = self._videos() if kind == 'image' else ''
-        if kind == 'pose':
-            likely = [name for name in likely if tells_where(name)
-                      and not of_another_robot(name, image_topic, self._robots_topics())]
-            hint = self._other_poses(len(likely))
-        if len(likely) == 1:
-            return likely[0]
-        if len(likely) < len(candidates):
-            hint = f'{hint}; those without a message, of goals or of another robot do not count'
-        raise BagError(f'{self.path} has {len(likely)} {kind} topics, name one with '
-                       f'{option}: {listed}{hint}')
-
-    def _videos(self) -> str:
-        """Return the topics of encoded video, whose pictures cannot be read one by one."""
-        found = sorted(f'{name} ({msgtype})' for name, msgtype in self.topics().items()
-                       if _VIDEO.search(msgtype))
-        return (f"; video is not read: {', '.join(found)}: play the bag and record what 'ros2 run "
-                "image_transport republish' makes of it with out_transport compressed"
-                ) if found else ''
+        return self._find(wanted, POSE_TYPES, 'pose', '--pose-topic', image_topic,
+                          self._other_poses)
 
     def _other_poses(self, found: int) -> str:
         """Return what else than a pose topic the poses could come from."""
@@ -119,9 +72,6 @@ class BagSource(BagReader):
             hint += ('; it has transforms: name two frames with --tf-frames PARENT CHILD '
                      f"(there are: {', '.join(buffer.frames())})")
         return hint
-
-    def _robots_topics(self) -> list[str]:
-        return [name for name, msgtype in self.topics().items() if msgtype in _OF_A_ROBOT]
 
     def images(self, topic: str, start: int | None = None) -> Iterator[ImageMessage]:
         """
@@ -176,6 +126,7 @@ class BagSource(BagReader):
 
             def take(_: Connection, received: int, message: Any
                      ) -> tuple[int, int, tuple[float, ...], bool]:
+                self.pose_frame = self.pose_frame or str(message.header.frame_id)
                 return stamp_of(message, received), received, *read(message)
 
             for record in self._poses([topic], take):
@@ -213,7 +164,7 @@ class BagSource(BagReader):
         :raises BagError: the frames are unknown or not connected; the known are listed. Or
             nothing moves between them, or there are transforms of several robots.
         """
-        choices = self._transform_topics(image_topic, tf_topic)
+        choices = self._find_transform_topics(image_topic, tf_topic)
         for names in choices:
             buffer = self._transforms(names)
             try:
@@ -230,22 +181,6 @@ class BagSource(BagReader):
             self.notes += [f'{self.path}: {note}' for note in buffer.notes]
             return track
         raise AssertionError('there is always a choice')
-
-    def _transform_topics(self, image_topic: str, tf_topic: str | None) -> list[list[str]]:
-        topics = sorted(n for n, msgtype in self.topics().items() if msgtype in TF_TYPES)
-        if tf_topic is not None:
-            if tf_topic not in topics:
-                raise BagError(f'{self.path} has no transform topic {tf_topic!r}; it has: '
-                               f"{', '.join(topics) or 'none'}")
-            return [topics_beside(tf_topic, topics)]
-        choices = transform_topics(topics, image_topic)
-        mine = self._robots_topics()
-        if not choices or any(of_another_robot(name, image_topic, mine)
-                              for names in choices for name in names):
-            raise BagError(f'{self.path} has transforms of other robots than that of '
-                           f'{image_topic or "the camera"}: name those to take with --tf-topic: '
-                           f"{', '.join(topics)}")
-        return choices
 
     def _transforms(self, names: Sequence[str]) -> TransformBuffer:
         buffer = TransformBuffer()

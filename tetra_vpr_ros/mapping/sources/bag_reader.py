@@ -19,6 +19,7 @@ from tetra_vpr_ros.mapping.sources.sqlite_log import copy_with_logs, files_with_
 
 Item = TypeVar('Item')
 Reader = TypeVar('Reader', bound='BagReader')
+_SUFFIXES = ('.mcap', '.db3', '.bag')
 _Raw = tuple[Connection, int, bytes]
 
 
@@ -46,9 +47,13 @@ class BagReader:
         if self.path.is_dir() and not (self.path / 'metadata.yaml').is_file():
             raise BagError(f'{self.path} has no metadata.yaml, so it is no rosbag2 folder: '
                            "name one, or a .mcap, .db3 or .bag file, or run 'ros2 bag reindex'")
+        if self.path.is_file() and self.path.suffix not in _SUFFIXES:
+            raise BagError(f'{self.path} is no bag: name a rosbag2 folder, or a file that ends '
+                           f"in {', '.join(_SUFFIXES)}")
         self.problems: list[str] = []
         self.notes: list[str] = []
         self._malformed: set[str] = set()
+        self._copies: list[str] = []
         self._stack = ExitStack()
         self._opened = self._with_logs()
         try:
@@ -61,7 +66,7 @@ class BagReader:
                 raise
             except Exception as second:  # the copy is whole, yet what it holds is not
                 self._stack.close()
-                raise BagError(f'{self.path} cannot be read: {second}; copy it again'
+                raise BagError(f'{self.path} cannot be read: {self._told(second)}; copy it again'
                                ) from second
 
     def _with_logs(self) -> Path:
@@ -81,7 +86,16 @@ class BagReader:
 
     def _temporary_folder(self) -> Path:
         """Return a folder that is there while the bag is open."""
-        return Path(self._stack.enter_context(TemporaryDirectory(prefix='tetra_vpr_recovered_')))
+        folder = self._stack.enter_context(TemporaryDirectory(prefix='tetra_vpr_recovered_'))
+        self._copies.append(folder)
+        return Path(folder)
+
+    def _told(self, error: Exception) -> str:
+        """Return what an error says, of the bag where it is of a copy."""
+        text = str(error)
+        for folder in self._copies:
+            text = text.replace(folder, str(self.path if self.path.is_dir() else self.path.parent))
+        return text
 
     def _open(self, paths: Sequence[Path]) -> AnyReader:
         return self._stack.enter_context(AnyReader(
@@ -105,8 +119,8 @@ class BagReader:
                     copies.append(folder / file.name)
                 count += found
         if not copies:
-            raise BagError(f'{self.path} cannot be read: {error}; copy it again, or try '
-                           "'ros2 bag reindex'") from error
+            raise BagError(f'{self.path} cannot be read: {self._told(error)}; copy it again, or '
+                           "try 'ros2 bag reindex'") from error
         self.problems.append(f'{self.path} is cut off ({error}): {count} messages were recovered')
         return copies
 
@@ -170,7 +184,8 @@ class BagReader:
             except StopIteration:
                 break
             except Exception as error:
-                raise BagError(f'{self.path} is damaged at {topics[0]}: {error}') from error
+                raise BagError(f'{self.path} is damaged at {topics[0]}: '
+                               f'{self._told(error)}') from error
         files = [] if seen or start else self._files_beside_metadata()
         if files and any(c.msgcount for c in connections):
             # Whoever changed the QoS in metadata.yaml to play it sees no message by it.

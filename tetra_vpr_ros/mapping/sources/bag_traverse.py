@@ -12,7 +12,8 @@ from pathlib import Path
 from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.mapping.sources.bag import BagSource
 from tetra_vpr_ros.mapping.sources.bag_reader import BagError
-from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError, usual_gap
+from tetra_vpr_ros.mapping.sources.pose_track import (
+    moves_along_z, Origin, PoseTrack, TrackError, usual_gap)
 from tetra_vpr_ros.mapping.sources.recording.clock_check import PoseClock
 from tetra_vpr_ros.mapping.sources.recording.image_message import ImageMessage
 from tetra_vpr_ros.mapping.sources.recording_clock import RecordingClock
@@ -39,6 +40,7 @@ class BagTraverse:
     :ivar camera: None where the bag does not tell it.
     :ivar image_time: whose times the images have, see `Topics`.
     :ivar shift: nanoseconds from the time of recording to that of the poses.
+    :ivar frame: of the poses, as their messages call it.
     :ivar problems: what could not be read so far.
     :ivar notes: what else a person should know.
     """
@@ -53,6 +55,7 @@ class BagTraverse:
     camera: Camera | None = None
     image_time: str = HEADER
     shift: int = 0
+    frame: str = ''
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -135,10 +138,15 @@ def read_bag(path: Path, wanted: Topics, origin: Origin | None, known: Mapping[s
             track = bag.transform_track(*wanted.tf_frames, wanted.max_gap, topic, wanted.tf_topic)
         else:
             track = bag.pose_track(bag.find_pose_topic(wanted.pose, topic), origin)
+        if moves_along_z(track.positions, track.quaternions):
+            bag.notes.append(f"{path}: the poses move along their z, as a camera's do, but x is "
+                             'to look ahead: name a frame whose x does with --tf-frames')
         gap = usual_gap(track.stamps) if wanted.max_gap is None else wanted.max_gap
         shift = _check_clock(bag, topic, wanted.image_time)
         return BagTraverse(path, source, topic, track, bag.clock, gap, bag.message_count(topic),
-                           bag.camera(topic), wanted.image_time, shift, bag.problems, bag.notes)
+                           bag.camera(topic), wanted.image_time, shift,
+                           wanted.tf_frames[0] if wanted.tf_frames else bag.pose_frame,
+                           bag.problems, bag.notes)
 
 
 def _check_clock(bag: BagSource, topic: str, image_time: str) -> int:

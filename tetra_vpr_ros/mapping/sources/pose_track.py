@@ -14,9 +14,13 @@ from tetra_vpr_ros.mapping.pose import FARTHEST, Pose
 Origin = tuple[float, float, float]
 """Latitude and longitude (degrees) and altitude (metres) of a local frame of GPS positions."""
 
+LATEST = 2**62
+"""Nanoseconds beyond which no stamp lies: in the year 2116, and a map holds twice as many."""
 
 _SHORTEST_GAP, _LONGEST_GAP = 500_000_000, 5_000_000_000  # nanoseconds
 _PERIODS = 2.5  # one pose in a row may be missing
+_STEP = 0.02   # metres: shorter steps say nothing of the way, and are put together
+_ALONG = 0.8   # of a step, along an axis, for the way to be along it
 
 
 class TrackError(ValueError):
@@ -35,6 +39,26 @@ def usual_gap(stamps: NDArray[np.int64]) -> int:
         return _SHORTEST_GAP
     period = float(np.median(np.diff(stamps)))
     return int(min(max(_PERIODS * period, _SHORTEST_GAP), _LONGEST_GAP))
+
+
+def moves_along_z(positions: NDArray[np.float64], quaternions: NDArray[np.float64]) -> bool:
+    """
+    Tell whether the way is along z of the poses, as a camera's whose x is to its right.
+
+    :param positions: ``[n, 3]``, in their order.
+    :param quaternions: ``[n, 4]``.
+    """
+    if len(positions) < 2:
+        return False
+    travelled = np.append(0.0, np.linalg.norm(np.diff(positions, axis=0), axis=1).cumsum())
+    _, keep = np.unique(np.floor(travelled / _STEP), return_index=True)
+    steps = np.diff(positions[keep], axis=0)
+    lengths = np.linalg.norm(steps, axis=1)
+    moved = lengths > _STEP / 2
+    if not moved.any():
+        return False
+    own = Rotation.from_quat(quaternions[keep[:-1][moved]]).apply(steps[moved], inverse=True)
+    return bool(np.median(own[:, 2] / lengths[moved]) > _ALONG)
 
 
 class PoseTrack:

@@ -6,19 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-import re
 from typing import Protocol
 
 from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.vision.decoding import Image
-
-_NUMBER = re.compile(r'\d[\d.]*')
-
-
-def kind_of(reason: str) -> str:
-    """Return why a frame cannot be used but for the numbers, which do not make it another."""
-    return _NUMBER.sub('#', reason)
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,7 @@ class Activity:
             self._node.get_logger().warning(f'{self._loaded.place_map.path} {changed}')
         self._loaded.outputs.diagnostics((
             *self._health.values(),
+            ('odometry that says it is lost', self._measurements.odometry.lost),
             ('frames dropped for a newer one', self._worker.dropped),
             ('odometry received', self._inputs.odometry.count if self._inputs.odometry else 0),
             ('places', len(self._loaded.places.table)),

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
-from tetra_vpr_ros.mapping.sources.traverse import kind_of
+from tetra_vpr_ros.mapping.sources.reasons import Reasons
 
 SECOND = 1_000_000_000
-LATEST = 2**62
-"""Nanoseconds beyond which no stamp lies: in the year 2116, and a map holds twice as many."""
 
 # A camera's axes (x right, y down, z forward) in those of a robot (x forward, y left, z up).
 OPTICAL: NDArray[np.float64] = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
@@ -25,7 +23,7 @@ OPTICAL: NDArray[np.float64] = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.
 
 class Skipped:
     """
-    What was left out or completed: each reason once, with its count and the first case.
+    What was left out or completed.
 
     :ivar images: why an image has no pose, for a person.
     """
@@ -37,8 +35,7 @@ class Skipped:
         :param of: the lines whose poses are the images'.
         """
         self.images: dict[Path, str] = {}
-        self._counts: dict[str, int] = {} if of is None else dict(of._counts)
-        self._first: dict[str, str] = {} if of is None else dict(of._first)
+        self._others: Reasons = Reasons() if of is None else deepcopy(of._others)
 
     def add(self, reason: str, case: object, count: int = 1) -> None:
         """
@@ -48,21 +45,18 @@ class Skipped:
         :param case: file or line; the first one is told.
         :param count: how many cases, where they are told as one.
         """
-        self._counts[reason] = self._counts.get(reason, 0) + count
-        self._first.setdefault(reason, str(case))
+        self._others.add(reason, case, count)
 
     def lines(self) -> list[str]:
         """Return one line for each reason but those of images."""
-        return [f'{count} {reason}; the first: {self._first[reason]}'
-                for reason, count in self._counts.items()]
+        return [str(reason) for reason in self._others.values()]
 
     def images_lines(self) -> list[str]:
         """Return one line for each reason why images have no pose."""
-        counts = Counter(map(kind_of, self.images.values()))
-        first = {kind_of(reason): (reason, path)
-                 for path, reason in reversed(self.images.items())}
-        return [f'{count} without a pose: {first[kind][0]}; the first: {first[kind][1]}'
-                for kind, count in counts.items()]
+        reasons = Reasons()
+        for path, reason in self.images.items():
+            reasons.add(f'without a pose: {reason}', path)
+        return [str(reason) for reason in reasons.values()]
 
 
 @dataclass(frozen=True)

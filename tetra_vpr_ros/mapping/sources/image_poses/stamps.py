@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 import re
 
-from tetra_vpr_ros.mapping.sources.image_poses.posed_images import LATEST
+from tetra_vpr_ros.mapping.sources.pose_track import LATEST
 
 UNITS = {'s': Decimal(10**9), 'ms': Decimal(10**6), 'us': Decimal(10**3), 'ns': Decimal(1)}
 """Nanoseconds of each unit."""

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from tetra_vpr_ros.mapping.pose import says_lost
+from tetra_vpr_ros.mapping.sources.pose_track import LATEST
 
 FIX_TYPE = 'sensor_msgs/msg/NavSatFix'
 PATH_TYPE = 'nav_msgs/msg/Path'
@@ -16,7 +16,6 @@ POSE_TYPES = ('nav_msgs/msg/Odometry', 'geometry_msgs/msg/PoseStamped',
               'geometry_msgs/msg/TransformStamped', FIX_TYPE)
 """Types whose messages are a pose each; a topic of them may be found by its type."""
 
-_LATEST = 2**63 - 1  # nanoseconds that a map can hold
 Row = tuple[float, ...]
 
 
@@ -28,7 +27,7 @@ def stamp_of(message: Any, received: int) -> int:
     """
     stamp = message.header.stamp
     nanoseconds = int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec) or received
-    if abs(nanoseconds) > _LATEST:
+    if abs(nanoseconds) > LATEST:
         raise ValueError(f'its stamp is {nanoseconds} ns')
     return nanoseconds
 
@@ -47,13 +46,12 @@ def pose_row(message: Any) -> tuple[Row, bool]:
     while not hasattr(pose, 'position'):  # PoseWithCovariance wraps a Pose
         lost = lost or says_lost(pose.covariance)
         pose = pose.pose
-    return (*_floats(pose.position, 'xyz'), *_floats(pose.orientation, 'xyzw')), lost
+    return _row(pose.position, pose.orientation), lost
 
 
 def transform_row(item: Any) -> Row:
     """Return the transform of a ``TransformStamped``."""
-    return (*_floats(item.transform.translation, 'xyz'),
-            *_floats(item.transform.rotation, 'xyzw'))
+    return _row(item.transform.translation, item.transform.rotation)
 
 
 def path_rows(message: Any) -> list[tuple[int, Row]]:
@@ -69,5 +67,6 @@ def path_rows(message: Any) -> list[tuple[int, Row]]:
     return rows
 
 
-def _floats(vector: Any, names: str) -> Iterator[float]:
-    return (float(getattr(vector, name)) for name in names)
+def _row(place: Any, turn: Any) -> Row:
+    return (float(place.x), float(place.y), float(place.z),
+            float(turn.x), float(turn.y), float(turn.z), float(turn.w))

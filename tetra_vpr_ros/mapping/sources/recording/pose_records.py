@@ -103,7 +103,7 @@ class PoseRecords:
         :raises TrackError: there is none, or they are those of two robots.
         """
         if not self._rows:
-            raise TrackError('there is no message')
+            raise TrackError('it has no message that holds a pose')
         rows = np.array(self._rows, np.float64)
         reasons = self._why_no_fix(rows) if self.is_fix else self._why_no_pose(rows)
         keep = [i for i in without_repeats(self._stamps, self._received, self._rows)
@@ -149,7 +149,8 @@ class PoseRecords:
                 for reason, count in Counter(reasons).items() if reason]
         if not any_left:
             none = 'there is no GPS fix: ' if self.is_fix else ''
-            raise TrackError(none + '; '.join(told))
+            raise TrackError(f"{none}{'; '.join(told)}: name another source of poses, with "
+                             '--pose-topic or --tf-frames')
         self.notes += told
 
 
