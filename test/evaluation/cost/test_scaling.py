@@ -7,7 +7,7 @@ from tetra_vpr_ros.evaluation.cost.scaling import draw_scaling, measure_scaling
 @pytest.mark.processes
 def test_cost_grows_with_tokens_bits_and_places(tmp_path):
     pytest.importorskip('torch', reason='networks of other shapes are exported by the training')
-    report = measure_scaling(tmp_path, 1, 5, inputs=(112, 224), bits=(1024, 2048),
+    report = measure_scaling(tmp_path, 1, 5, inputs=(112, 224), bits=(1024,),
                              places=(2000, 100_000))
     encoder = {(p['tokens'], p['bits'], p['format']): p for p in report['encoder']}
     small, large = encoder[65, 2048, 'packed-uint8'], encoder[257, 2048, 'packed-uint8']

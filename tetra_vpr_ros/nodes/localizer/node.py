@@ -92,8 +92,8 @@ class LocalizeNode(LifecycleNode):
         if loaded.places.calibration is None and not looks:
             self.get_logger().warning(
                 f'{loaded.place_map.path} is not calibrated, so no match will be accepted: '
-                "finish it with 'build_map --resume', map places that are more than 5 m apart, or "
-                "give it patch tokens with 'vpr_map reencode'")
+                "finish it with 'build_map --resume', run 'calibrate_map --map', or give it patch "
+                "tokens with 'vpr_map reencode'")
         if self._value('second_look') and loaded.lacks_tokens:
             self.get_logger().info(
                 f'{loaded.place_map.path} has no patch tokens, which the model makes: '
