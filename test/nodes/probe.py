@@ -20,6 +20,8 @@ from visualization_msgs.msg import MarkerArray
 
 LOSSLESS = QoSProfile(depth=2000, reliability=ReliabilityPolicy.RELIABLE)
 
+AGAIN = 10.0  # seconds after which a request that may be made twice is made again
+
 
 class Probe:
     """
@@ -99,10 +101,7 @@ class Probe:
 
     def call(self, name, kind, request, patience=ENOUGH):
         """Ask a service of the localizer; again when no answer comes for so long."""
-        service = f'/{self._name}/{name}'
-        if service not in self._clients:
-            self._clients[service] = self.node.create_client(kind, service)
-        client = self._clients[service]
+        service, client = f'/{self._name}/{name}', self._client(name, kind)
         assert client.wait_for_service(ENOUGH), f'no service {service}'
         for _ in range(round(ENOUGH / patience)):
             future = client.call_async(request)
@@ -110,25 +109,37 @@ class Probe:
                 return future.result()
         raise AssertionError(f'{service} does not answer')
 
+    def _client(self, name, kind):
+        service = f'/{self._name}/{name}'
+        if service not in self._clients:
+            self._clients[service] = self.node.create_client(kind, service)
+        return self._clients[service]
+
     def change(self, transition):
-        # A server's answer is lost to a client that it has not discovered yet: after this one,
-        # which may be asked again, it has.
+        # A server's answer is lost to a client that it has not discovered yet. It discovers them
+        # in the order in which they were made: once it has answered a later one, which may be
+        # asked again, it knows this one.
+        if f'/{self._name}/change_state' not in self._clients:
+            self._client('change_state', ChangeState)
+            earlier = self._clients.pop(f'/{self._name}/get_state', None)
+            if earlier is not None:
+                self.node.destroy_client(earlier)
         self.state()
         request = ChangeState.Request()
         request.transition.id = getattr(Transition, f'TRANSITION_{transition.upper()}')
         return self.call('change_state', ChangeState, request).success
 
     def state(self):
-        return self.call('get_state', GetState, GetState.Request(), 10.0).current_state.label
+        return self.call('get_state', GetState, GetState.Request(), AGAIN).current_state.label
 
     def describe(self, names):
         return self.call('describe_parameters', DescribeParameters,
-                         DescribeParameters.Request(names=names)).descriptors
+                         DescribeParameters.Request(names=names), AGAIN).descriptors
 
     def set_parameters(self, values):
         request = SetParameters.Request(parameters=[
             Parameter(name, value=value).to_parameter_msg() for name, value in values.items()])
-        return self.call('set_parameters', SetParameters, request).results
+        return self.call('set_parameters', SetParameters, request, AGAIN).results
 
     def set_parameter(self, name, value):
         return self.set_parameters({name: value})[0]
