@@ -20,11 +20,11 @@ from tetra_vpr_ros.localization.belief.place_graph import located, PlaceGraph
 from tetra_vpr_ros.localization.covariance import mean_pose, pose_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import (
-    MappedPlaces, RADIUS, required_belief, SAME_HEADING, turned, UNCALIBRATED)
+    MappedPlaces, RADIUS, required_belief, turned, UNCALIBRATED)
 from tetra_vpr_ros.localization.observation import View
 from tetra_vpr_ros.localization.second_look import HEADING_DEVIATION, SecondLook
 from tetra_vpr_ros.localization.second_look.token_evidence import Seen, TokenEvidence
-from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE, step_bits
+from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE, SAME_WAY, step_bits
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.motion import compose, motion_between, STILL
@@ -302,7 +302,7 @@ class BayesLocalizer:
         """Return the states with belief that lie near the best and look the same way."""
         near = np.array(self._tree.query_ball_point(self._positions[best], self._radius), int)
         near = near[mass[near] > _THIN]
-        alike = np.abs(self._quaternions[near] @ self._quaternions[best]) >= SAME_HEADING
+        alike = np.abs(self._quaternions[near] @ self._quaternions[best]) >= SAME_WAY
         near = np.sort(near[alike])
         return near if len(near) else np.array([best])
 

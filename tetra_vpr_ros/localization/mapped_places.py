@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization.covariance import covariance_floor
 from tetra_vpr_ros.mapping.calibration import (
-    Calibration, load_calibration, load_position_errors, place_spacing, PositionErrors)
+    Calibration, CHI2_95, load_calibration, load_position_errors, place_spacing, PositionErrors)
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.pose import Pose
@@ -20,10 +20,7 @@ from tetra_vpr_ros.mapping.pose import Pose
 RADIUS = 4.0
 """Places about the best one that count as agreeing with it, see `MappedPlaces.resolution`."""
 
-SAME_HEADING = math.cos(math.radians(60.0) / 2)
-"""Product of quaternions from which two poses look about the same way."""
-
-_RADIUS_95 = math.sqrt(5.991)  # deviations that hold 95 % of the errors on a plane
+_RADIUS_95 = math.sqrt(CHI2_95)
 
 UNCALIBRATED = 'the map is not calibrated'
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from tetra_vpr_ros.localization.covariance import ONE_PLACE, pose_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import (
-    MappedPlaces, RADIUS, required_belief, SAME_HEADING, UNCALIBRATED)
+    MappedPlaces, RADIUS, required_belief, UNCALIBRATED)
 from tetra_vpr_ros.localization.observation import View
 from tetra_vpr_ros.localization.second_look import HEADING_DEVIATION, SecondLook
 from tetra_vpr_ros.localization.second_look.token_evidence import Seen, TokenEvidence
-from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
+from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE, SAME_WAY
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances, nearest_rows
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.pose import Pose
@@ -140,7 +140,7 @@ class SingleFrameLocalizer:
     def _agree(self, pose: Pose, other: Pose) -> bool:
         """Tell whether two poses are about the same."""
         return (pose.distance_to(other) <= RADIUS * self.places.resolution
-                and abs(float(pose.quaternion @ other.quaternion)) >= SAME_HEADING)
+                and abs(float(pose.quaternion @ other.quaternion)) >= SAME_WAY)
 
     def _covariance(self, centre: Pose, rivals: Sequence[Pose], heading_seen: bool = False,
                     deviation: float | None = None) -> NDArray[np.float64]:

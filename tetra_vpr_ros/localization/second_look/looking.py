@@ -12,11 +12,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.mapping.map.token_comparison import TokenComparison
+from tetra_vpr_ros.mapping.map.token_comparison import SECOND_LOOK, TokenComparison
 from tetra_vpr_ros.vision.match_model import MatchModel
-
-SECOND_LOOK = 20
-"""Candidates that are looked at again: of the right places hardly any is further down."""
 
 HEADING_DEVIATION = math.radians(5.0)
 """

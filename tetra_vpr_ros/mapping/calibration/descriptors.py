@@ -42,6 +42,9 @@ DEFAULT_FALSE_MATCH_RATE = 0.001
 SCORE_EDGES = np.arange(-3.0, 15.0 + 0.025, 0.05)
 """Bins of the score histograms, standard deviations."""
 
+CHI2_95 = 5.991
+"""Squared deviations that hold 95 % of normal errors on a plane."""
+
 _APART = np.cos(np.radians(OTHER_WAY) / 2)
 SAME_HEADING = np.cos(np.radians(20.0) / 2)
 """Product of quaternions from which two places look the same way."""
@@ -53,7 +56,6 @@ _PAIRS = 4_000_000  # that are compared at a time: some 200 MB
 _ENOUGH = 50  # pairs of different traverses that are preferred to neighbours of one
 _HISTOGRAMS = ('pairs', 'nearest', 'same_scores', 'different_scores', 'same_bits')
 _MOST = 10**12  # that a count or a figure of a calibration can be
-_CHI2_95 = 5.991  # two degrees of freedom
 
 
 def standing_out(distances: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
@@ -234,7 +236,7 @@ def calibrate(table: PlaceTable, queries: PlaceTable | None = None, sample: int 
     scale = 1.0
     if source != 'neighbours' and len(errors):
         floor = max(spacing, _LEAST_SPACING) ** 2 / 3
-        scale = float(np.clip(np.quantile(errors, 0.95) ** 2 / (_CHI2_95 * floor), 1.0, 25.0))
+        scale = float(np.clip(np.quantile(errors, 0.95) ** 2 / (CHI2_95 * floor), 1.0, 25.0))
     return Calibration(
         samples=int(found.nearest.sum()), far=far, pairs=tuple(found.pairs.tolist()),
         nearest=tuple(found.nearest.tolist()), spacing=spacing, positives=len(true),
@@ -265,7 +267,7 @@ class _Found:
         other = np.ones(bits.shape, bool)
         if leave_out:
             other[np.arange(len(rows)), rows] = False
-        apart = ((metres > self.far) & (metres > 0)) | (turned < _APART)
+        apart = (metres > self.far) | (turned < _APART)
         self.pairs += np.bincount(bits[apart], minlength=len(self.pairs))
         wrong = np.where(apart, bits, len(self.pairs)).min(axis=1)[apart.any(axis=1)]
         self.nearest += np.bincount(wrong, minlength=len(self.nearest))

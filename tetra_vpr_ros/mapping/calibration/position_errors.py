@@ -23,17 +23,18 @@ from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances, nearest_r
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
-from tetra_vpr_ros.mapping.map.token_comparison import TokenComparison
+from tetra_vpr_ros.mapping.map.token_comparison import SECOND_LOOK, TokenComparison
+
+SAME_WAY = math.cos(math.radians(60.0) / 2)
+"""Product of quaternions from which two poses look about the same way."""
 
 Tokens = Callable[[int], 'NDArray[np.uint8] | None']
 
 _SAMPLE = 300     # places that are asked, at most
-_CANDIDATES = 20  # that are compared by their tokens
 _BESIDE = 5       # places before and after on the same traverse: neighbours tell nothing new
 _FEWEST = 10      # errors from which a map can tell
 _NEAR = 3.0       # spacings within which a place must have been seen on another pass
 _REACH = 8.0      # spacings beyond which the match is another place, not one that is off
-_SAME_WAY = math.cos(math.radians(60.0) / 2)
 _SLOPE = 10.0, 4.0  # before anything is known: mean and deviation in three rendered rooms
 _LEVEL = 1.0      # likewise of the level, about that of one spacing
 _MOST = 1e3       # that level and slope can be
@@ -99,7 +100,7 @@ def load_position_errors(place_map: PlaceMap) -> PositionErrors | None:
 
     :raises MapError: what is stored is damaged.
     """
-    stored = place_map.meta().get('position_errors')
+    stored = place_map.value('position_errors')
     try:
         return PositionErrors.from_meta(stored) if stored else None
     except ValueError as error:
@@ -140,12 +141,12 @@ def _match_elsewhere(row: int, table: PlaceTable, near: float, tokens: Tokens,
     beside = slice(max(0, row - _BESIDE), row + _BESIDE + 1)
     other[beside] = table.sessions[beside] != table.sessions[row]
     ways = np.linalg.norm(table.positions - table.positions[row], axis=1)
-    alike = np.abs(table.quaternions @ table.quaternions[row]) >= _SAME_WAY
+    alike = np.abs(table.quaternions @ table.quaternions[row]) >= SAME_WAY
     if own is None or not (other & alike & (ways <= near)).any():
         return
     rows = np.flatnonzero(other)
     bits = hamming_distances(table.descriptors[row:row + 1], table.descriptors[rows])[0]
-    stored = [(at, known) for at in rows[nearest_rows(bits, _CANDIDATES)]
+    stored = [(at, known) for at in rows[nearest_rows(bits, SECOND_LOOK)]
               if (known := tokens(int(table.ids[at]))) is not None]
     if not stored:
         return

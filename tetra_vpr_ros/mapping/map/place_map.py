@@ -99,6 +99,10 @@ class PlaceMap:
         """Return all metadata."""
         return read_metadata(self._db)
 
+    def value(self, key: str) -> Any:
+        """Return one value of the metadata, without reading the rest; None where it is missing."""
+        return read_value(self._db, key)
+
     def set_meta(self, **values: Any) -> None:
         """Store metadata; values must be JSON-serialisable."""
         write_metadata(self._db, values)
@@ -116,7 +120,7 @@ class PlaceMap:
     @property
     def geodetic_origin(self) -> tuple[float, float, float] | None:
         """Return latitude, longitude and altitude of the frame of a map of GPS positions."""
-        stored = self.meta().get('geodetic_origin')
+        stored = self.value('geodetic_origin')
         return tuple(stored) if stored else None
 
     @property

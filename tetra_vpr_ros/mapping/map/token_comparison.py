@@ -18,6 +18,9 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 
+SECOND_LOOK = 20
+"""Candidates that are looked at again: of the right places hardly any is further down."""
+
 MOST_ROWS, MOST_COLUMNS = 2, 4
 """Cells by which pictures are shifted at most; a level camera nods less than it turns."""
 
