@@ -21,6 +21,14 @@ def errors(capfd):
             if line.startswith('[ERROR]')]
 
 
+def one_error(capfd, begins, says):
+    """Check that there was one line of an error, how it begins and what it says."""
+    found = errors(capfd)
+    assert len(found) == 1, found
+    assert found[0].startswith(begins)
+    assert says in found[0]
+
+
 def held(node):
     """Return how much of each kind a node and its process hold."""
     return {'publishers': len(list(node.publishers)),
@@ -60,10 +68,7 @@ def test_whatever_fails_in_configure_is_one_error_and_can_be_repeated(
     for values, says in cases:
         set_to(node, **values)
         assert node.trigger_configure() == Outcome.FAILURE
-        found = errors(capfd)
-        assert len(found) == 1, found
-        assert found[0].startswith('cannot configure: ')
-        assert says in found[0]
+        one_error(capfd, 'cannot configure: ', says)
         assert held(node) == before
     set_to(node, verification='none')
     with monkeypatch.context() as patched:
@@ -92,10 +97,7 @@ def test_whatever_fails_in_activate_is_one_error_and_leaves_nothing(
     capfd.readouterr()
     for _ in range(2):
         assert node.trigger_activate() == Outcome.FAILURE
-        found = errors(capfd)
-        assert len(found) == 1, found
-        assert found[0].startswith('cannot activate: ')
-        assert says in found[0]
+        one_error(capfd, 'cannot activate: ', says)
         assert held(node) == before
     if parameters:
         set_to(node, image_topics=['/cam'], publish_tf='none', base_frame='', bond=False)

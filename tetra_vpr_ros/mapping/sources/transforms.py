@@ -109,13 +109,17 @@ class TransformBuffer:
     def _sound(self, key: Key) -> Edge:
         """Return the transforms of an edge that are any."""
         edge = self._edges[key]
-        rows = np.asarray(edge.rows, np.float64)
-        reasons = unsound(rows)
-        keep = [i for i, reason in enumerate(reasons) if not reason]
-        if len(keep) < len(reasons):
-            first = next(i for i, reason in enumerate(reasons) if reason)
-            text = (f'{len(reasons) - len(keep)} of {len(reasons)} transforms {_name(key)} are '
-                    f'left out, the first {reasons[first]} at stamp {edge.stamps[first]} ns')
+        reasons = unsound(np.asarray(edge.rows, np.float64))
+        return self._without_faults(key, edge, [
+            f'the first {reason} at stamp {stamp} ns' if reason else ''
+            for reason, stamp in zip(reasons, edge.stamps)])
+
+    def _without_faults(self, key: Key, edge: Edge, faults: Sequence[str]) -> Edge:
+        """Leave out the transforms that have a fault, and tell of the first; raise of all."""
+        keep = [i for i, fault in enumerate(faults) if not fault]
+        if len(keep) < len(faults):
+            text = (f'{len(faults) - len(keep)} of {len(faults)} transforms {_name(key)} are left '
+                    f'out, {next(filter(None, faults))}')
             if not keep:
                 raise TrackError(text)
             self.notes.append(text)
@@ -133,16 +137,9 @@ class TransformBuffer:
         """Leave out what another clock dates, as a localizer does before its first scan."""
         apart = [stamp - self.clock.within_part(moving.now(received), stamp)
                  for stamp, received in zip(edge.stamps, edge.received)]
-        keep = [i for i, offset in enumerate(apart) if abs(offset) <= _FARTHEST_APART]
-        if len(keep) < len(apart):
-            first = next(offset for offset in apart if abs(offset) > _FARTHEST_APART)
-            text = (f'{len(apart) - len(keep)} of {len(apart)} transforms {_name(key)} are left '
-                    'out, dated by another clock than the robot moves, the first '
-                    f'{first / 1e9:+.3f} s off')
-            if not keep:
-                raise TrackError(text)
-            self.notes.append(text)
-        return edge.part(keep)
+        return self._without_faults(key, edge, [
+            f'dated by another clock than the robot moves, the first {offset / 1e9:+.3f} s off'
+            if abs(offset) > _FARTHEST_APART else '' for offset in apart])
 
     def _tell_held(self, held: set[Key], tracks: dict[Key, PoseTrack], moving: PoseTrack
                    ) -> None:
