@@ -246,14 +246,16 @@ class PlaceSampler:
     :param sets: data sets, weighted by their configuration.
     :param places: of a batch.
     :param views: images of a place.
+    :param one_set: draw all places of a batch from one data set.
     """
 
-    def __init__(self, sets: list[PlaceSet], places: int, views: int) -> None:
+    def __init__(self, sets: list[PlaceSet], places: int, views: int,
+                 one_set: bool = False) -> None:
         """Check that there is something to draw from."""
         if not any(len(part) for part in sets):
             raise PlaceSetError('no image is left to train on')
         self.sets = [part for part in sets if len(part)]
-        self.places, self.views = places, views
+        self.places, self.views, self.one_set = places, views, one_set
         weights = np.array([part.config.weight for part in self.sets])
         self._share = weights / weights.sum()
 
@@ -265,10 +267,12 @@ class PlaceSampler:
         """
         batch: list[list[PoolImage]] = []
         taken: set[tuple[int, int]] = set()
+        of_batch = int(rng.choice(len(self.sets), p=self._share)) if self.one_set else None
         for _ in range(50 * self.places):
             if len(batch) == self.places:
                 break
-            which = int(rng.choice(len(self.sets), p=self._share))
+            which = (int(rng.choice(len(self.sets), p=self._share)) if of_batch is None
+                     else of_batch)
             part = self.sets[which]
             anchor = int(rng.integers(len(part)))
             if any((which, int(i)) in taken for i in part.perhaps_same(anchor)):

@@ -30,6 +30,7 @@ from tetra_vpr_ros.training.loop.optimizer import OptimizerConfig
 from tetra_vpr_ros.training.loop.place_loss import MultiSimilarity
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.loop.schedules import progressive_factor
+from tetra_vpr_ros.training.loop.token_loss import token_score_loss
 from tetra_vpr_ros.training.loop.validation import Validation
 from tetra_vpr_ros.training.network.device import device, has_bfloat16
 from tetra_vpr_ros.training.network.place_network import binarize, network_entry, PlaceNetwork
@@ -58,6 +59,10 @@ class FinetuneConfig:
     :ivar geometric: strength of the synthetic change of viewpoint, 0..1 of the side.
     :ivar clean_share: of pictures whose light is not changed.
     :ivar keep: weight of a term that keeps the embedding near the start's.
+    :ivar tokens: weight of the second look's own loss, see `token_score_loss`.
+    :ivar token_temperature: of that loss.
+    :ivar one_set: draw all places of a batch from one data set: they are harder to tell
+        apart than those of several.
     """
 
     places: list[PlaceSetConfig] = field(default_factory=list)
@@ -70,6 +75,9 @@ class FinetuneConfig:
     geometric: float = 0.15
     clean_share: float = 0.3
     keep: float = 0.0
+    tokens: float = 0.0
+    token_temperature: float = 0.05
+    one_set: bool = False
 
 
 @dataclass
@@ -89,7 +97,7 @@ class PlaceBatch:
 
 class PlaceLoss:
     """
-    Multi-similarity on both embeddings.
+    Multi-similarity on both embeddings, and the loss of the patch tokens.
 
     :param config: of the stage.
     :param network: trained; a frozen copy of it is kept where ``keep`` asks for it.
@@ -120,6 +128,13 @@ class PlaceLoss:
         binary = self._place(signs, labels)
         terms = {'float': real, 'binary': binary}
         total = (1 - q) * real + q * binary
+        if self.config.tokens:
+            codes = self.network.token_head(tokens.float())
+            terms['tokens'] = torch.stack([
+                weight * token_score_loss(x, labels, self.network.config.vit.grid,
+                                          self.config.token_temperature)
+                for weight, x in ((1 - q, codes), (q, binarize(codes))) if weight]).sum()
+            total = total + self.config.tokens * terms['tokens']
         if self._structure is not None:
             terms['structure'] = self._structure(batch.names, embedding, signs, labels)
             total = total + self._weight * terms['structure']
@@ -189,6 +204,13 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     sets = open_training_sets(stage.places, config.validation.held_out())
     size = config.network.vit.input_size
     network = first_network(config, stage, sets)
+    if stage.tokens:
+        if network.token_head is None or stage.views < 2:
+            raise ConfigError('finetune.tokens needs network.token_bits and two finetune.views')
+        if not network.token_head.fitted:
+            raise ConfigError('finetune.tokens needs a head of the tokens to start from: give '
+                              "stage 1 distill.losses.tokens, or run 'train tokens' first")
+        network.token_head.requires_grad_(True)
     modules: dict[str, nn.Module] = {'network': network}
     if structure.weight:
         modules['structure'] = StructureLoss(
@@ -208,7 +230,8 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     loop: Loop[PlaceBatch] = Loop(run, 'finetune', stage.optimizer, steps, modules,
                                   {'config': network_entry(config.network)})
     loop.resume()
-    sampler = PlaceSampler(sets, stage.optimizer.batch // loop.parts, stage.views)
+    sampler = PlaceSampler(sets, stage.optimizer.batch // loop.parts, stage.views,
+                           stage.one_set)
     skipped: Counter[str] = Counter()
 
     def make(step: int, part: int, parts: int) -> PlaceBatch:
