@@ -206,11 +206,16 @@ def build_cache(folder: Path, images: Sequence[PoolImage], teacher: Teacher,
         state['done'] = stop
         progress.update(stop - start)
         if stop == len(images) or stop // commit > start // commit:
-            for array in (views, tokens, classes, attention):
-                if array is not None:
-                    array.flush()
-            temporary = state_file.with_suffix('.tmp')
-            temporary.write_text(json.dumps(state))
-            os.replace(temporary, state_file)
+            _commit(state_file, state, (views, tokens, classes, attention))
     progress.close()
     return TeacherCache(folder)
+
+
+def _commit(state_file: Path, state: dict, arrays: Sequence[np.memmap | None]) -> None:
+    """Write back what was computed, then that it is there."""
+    for array in arrays:
+        if array is not None:
+            array.flush()
+    temporary = state_file.with_suffix('.tmp')
+    temporary.write_text(json.dumps(state))
+    os.replace(temporary, state_file)
