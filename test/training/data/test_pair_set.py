@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 from tetra_vpr_ros.training.data.held_out import RegionConfig, ValidationConfig
-from tetra_vpr_ros.training.data.place_sets import (
-    open_place_set, PlaceSampler, PlaceSetConfig, PlaceSetError)
+from tetra_vpr_ros.training.data.place_sampler import PlaceSampler
+from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSetConfig, PlaceSetError
 
 
 @pytest.fixture

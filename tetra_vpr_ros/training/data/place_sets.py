@@ -7,9 +7,9 @@ Seven kinds: ``gsv`` (GSV-Cities: ``Dataframes/*.csv`` and ``Images/<city>/``),
 ``utm`` (names ``@east@north@…@heading@…@.jpg``, as the VPR dataset tools and our
 simulated worlds write them), ``poses`` (a ``poses.csv`` with ``name,x,y`` and
 maybe ``yaw`` in radians), ``frames`` (numbered frames of sequences), ``labels``
-(the place stands in the name), ``pairs`` (a table of verified pairs, see
-`pair_set`) and ``images`` (no labels: every image is its own
-place, seen only through synthetic changes).
+(the place stands in the name, or in a table beside the images), ``pairs`` (a
+table of verified pairs, see `pair_set`) and ``images`` (no labels: every image is
+its own place, seen only through synthetic changes).
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class PlaceSetConfig:
     :ivar pattern: regular expression of the name within the folder: for
         ``frames`` with the groups ``sequence`` and ``frame``, for ``labels``
         with the group ``place``.
-    :ivar file: table of ``pairs`` in the folder.
+    :ivar file: table in the folder: of ``pairs`` (``pairs.csv`` unless named), or of
+        ``labels``, whose first two columns are image and place. One place may stand in
+        several sets of labels.
     :ivar radius: images at most this far apart show one place: metres, or frames.
     :ivar apart: images at least this far apart show two; 0 means three radii. Of ``pairs``
         those that are not linked and at least this far apart.
@@ -51,7 +53,7 @@ class PlaceSetConfig:
     kind: Literal['gsv', 'utm', 'poses', 'frames', 'labels', 'pairs', 'images'] = 'images'
     path: str = ''
     pattern: str = ''
-    file: str = 'pairs.csv'
+    file: str = ''
     radius: float = 2.0
     apart: float = 0.0
     heading: float = 40.0
@@ -68,13 +70,14 @@ class PlaceSet:
     :ivar position: float ``[n, d]``.
     :ivar heading: float ``[n]`` in degrees; NaN where unknown.
     :ivar pairs: of images that show one place, int ``[pairs, 2]``, where they alone tell.
+    :ivar labels: names of the places ``[n]``, where they have some.
     """
 
     def __init__(self, config: PlaceSetConfig, images: list[PoolImage], group: np.ndarray,
                  position: np.ndarray, heading: np.ndarray,
-                 pairs: np.ndarray | None = None) -> None:
+                 pairs: np.ndarray | None = None, labels: np.ndarray | None = None) -> None:
         """Index the images by group."""
-        self.config, self.pairs = config, pairs
+        self.config, self.pairs, self.labels = config, pairs, labels
         self.images = images
         self.group, self.position, self.heading = group, position, heading
         order = np.argsort(group, kind='stable')
@@ -117,7 +120,8 @@ class PlaceSet:
         if pairs is not None:
             pairs = (np.cumsum(keep) - 1)[pairs[keep[pairs].all(1)]]
         return PlaceSet(self.config, images, self.group[keep], self.position[keep],
-                        self.heading[keep], pairs)
+                        self.heading[keep], pairs,
+                        None if self.labels is None else self.labels[keep])
 
 
 def open_place_set(config: PlaceSetConfig) -> PlaceSet:
@@ -136,11 +140,12 @@ def open_place_set(config: PlaceSetConfig) -> PlaceSet:
     if not images:
         raise PlaceSetError(f'{folder} holds no image of kind {config.kind!r}')
     _, group = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
-    pairs = (read_pairs(folder / config.file, images, folder) if config.kind == 'pairs'
-             else None)
+    pairs = (read_pairs(folder / (config.file or 'pairs.csv'), images, folder)
+             if config.kind == 'pairs' else None)
     whole = PlaceSet(config, images, group,
                      np.asarray(position, np.float64).reshape(len(images), -1),
-                     np.asarray(heading, np.float64), pairs)
+                     np.asarray(heading, np.float64), pairs,
+                     np.array(groups) if config.kind == 'labels' else None)
     return whole.subset(np.arange(len(images)) % config.every == 0)
 
 
@@ -218,18 +223,33 @@ def _frames(folder: Path, config: PlaceSetConfig) -> _Read:
 
 def _labels(folder: Path, config: PlaceSetConfig) -> _Read:
     expression = re.compile(config.pattern or r'(?P<place>[^/]+)__')
+    table = _label_table(folder / config.file) if config.file else None
     images, groups = [], []
     for image in find_images(folder):
-        match = expression.search(image.path.relative_to(folder).as_posix())
-        if match is not None:
+        name = image.path.relative_to(folder).as_posix()
+        match = expression.search(name)
+        place = (table.get(name) if table is not None
+                 else match['place'] if match is not None else None)
+        if place is not None:
             images.append(image)
-            groups.append(match['place'].lower())
+            groups.append(place.lower())
     return images, groups, np.zeros((len(images), 1)), np.full(len(images), np.nan)
+
+
+def _label_table(path: Path) -> dict[str, str]:
+    """Read the first two columns of a table, image and place, below a line of headings."""
+    try:
+        with path.open(newline='') as file:
+            rows = list(csv.reader(file))[1:]
+        return {row[0]: row[1] for row in rows}
+    except (OSError, IndexError) as error:
+        raise PlaceSetError(f'{path} is no table of images and places: {error}') from error
 
 
 def _pairs(folder: Path, config: PlaceSetConfig) -> _Read:
     images = find_images(folder)
-    groups = pair_groups(read_pairs(folder / config.file, images, folder), len(images))
+    pairs = read_pairs(folder / (config.file or 'pairs.csv'), images, folder)
+    groups = pair_groups(pairs, len(images))
     return images, groups.tolist(), pair_positions(images, folder), np.full(len(images), np.nan)
 
 
@@ -237,52 +257,3 @@ def _images(folder: Path, config: PlaceSetConfig) -> _Read:
     images = find_images(folder)
     count = len(images)
     return images, list(range(count)), np.zeros((count, 1)), np.full(count, np.nan)
-
-
-class PlaceSampler:
-    """
-    Draws batches of places.
-
-    :param sets: data sets, weighted by their configuration.
-    :param places: of a batch.
-    :param views: images of a place.
-    :param one_set: draw all places of a batch from one data set.
-    """
-
-    def __init__(self, sets: list[PlaceSet], places: int, views: int,
-                 one_set: bool = False) -> None:
-        """Check that there is something to draw from."""
-        if not any(len(part) for part in sets):
-            raise PlaceSetError('no image is left to train on')
-        self.sets = [part for part in sets if len(part)]
-        self.places, self.views, self.one_set = places, views, one_set
-        weights = np.array([part.config.weight for part in self.sets])
-        self._share = weights / weights.sum()
-
-    def draw(self, rng: np.random.Generator) -> list[list[PoolImage]]:
-        """
-        Draw a batch: for each place its images, the same one twice where there are too few.
-
-        Two places of a batch are far enough apart to count as different.
-        """
-        batch: list[list[PoolImage]] = []
-        taken: set[tuple[int, int]] = set()
-        of_batch = int(rng.choice(len(self.sets), p=self._share)) if self.one_set else None
-        for _ in range(50 * self.places):
-            if len(batch) == self.places:
-                break
-            which = (int(rng.choice(len(self.sets), p=self._share)) if of_batch is None
-                     else of_batch)
-            part = self.sets[which]
-            anchor = int(rng.integers(len(part)))
-            if any((which, int(i)) in taken for i in part.perhaps_same(anchor)):
-                continue
-            others = part.same_place(anchor)
-            others = rng.permutation(others[others != anchor])[:self.views - 1]
-            chosen = [anchor, *others.tolist()]
-            chosen += [anchor] * (self.views - len(chosen))
-            taken.update((which, int(i)) for i in chosen)
-            batch.append([part.images[i] for i in chosen])
-        if len(batch) < 2:
-            raise PlaceSetError('the data sets hold fewer than two places that are apart')
-        return batch

@@ -21,8 +21,8 @@ import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.data.calibration import calibration_images
 from tetra_vpr_ros.training.data.held_out import HeldOut
-from tetra_vpr_ros.training.data.place_sets import (
-    open_place_set, PlaceSampler, PlaceSet, PlaceSetConfig)
+from tetra_vpr_ros.training.data.place_sampler import PlaceSampler
+from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet, PlaceSetConfig
 from tetra_vpr_ros.training.data.pool import PoolImage, read_rgb
 from tetra_vpr_ros.training.data.views import geometric_view, student_view
 from tetra_vpr_ros.training.loop.loop import Loop, Losses
