@@ -10,8 +10,9 @@ from tetra_vpr_ros.training.loop import loop as loop_module
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
 from tetra_vpr_ros.training.stages.distill import distill
 from tetra_vpr_ros.training.stages.finetune import finetune as run_finetune
-from tetra_vpr_ros.training.stages.finetune import (
-    FinetuneConfig, open_training_sets, PlaceBatch, PlaceLoss)
+from tetra_vpr_ros.training.stages.finetune import open_training_sets, PlaceLoss
+from tetra_vpr_ros.training.stages.finetune_config import FinetuneConfig
+from tetra_vpr_ros.training.stages.place_batch import PlaceBatch
 import torch
 
 
@@ -73,7 +74,8 @@ def test_the_loss_is_small_for_places_that_are_told_apart(small_config):
     labels = torch.arange(4).repeat_interleave(2)
     mixed = labels.roll(1)
     assert loss._place(embedding, labels) < loss._place(embedding, mixed)
-    batch = PlaceBatch(['a'] * 4, torch.randint(0, 255, (4, 56, 56, 3), dtype=torch.uint8),
+    images = torch.randint(0, 255, (4, 56, 56, 3), dtype=torch.uint8)
+    batch = PlaceBatch(['a'] * 4, list(images.numpy()),
                        torch.tensor([0, 0, 1, 1]))
     early, late = (loss(batch, share) for share in (0.0, 1.0))
     assert early['total'].item() == pytest.approx(early['float'].item(), rel=0.01)

@@ -190,8 +190,19 @@ class TernaryViT(nn.Module):
 
         :param maps: takes the attention logits of the last ``mapped`` blocks.
         """
+        return self.above(self.embed(image), 0, maps, mapped)
+
+    def below(self, image: torch.Tensor, depth: int) -> torch.Tensor:
+        """Map normalised ``[B, 3, H, W]`` to the tokens that enter block ``depth``."""
         x = self.embed(image)
-        for i, block in enumerate(self.blocks):
+        for block in self.blocks[:depth]:
+            x = block(x)
+        return x
+
+    def above(self, x: torch.Tensor, depth: int, maps: list[torch.Tensor] | None = None,
+              mapped: int = 0) -> torch.Tensor:
+        """Map tokens that enter block ``depth`` to those that leave the last one."""
+        for i, block in enumerate(self.blocks[depth:], depth):
             x = block(x, maps if i >= len(self.blocks) - mapped else None)
         return x
 
