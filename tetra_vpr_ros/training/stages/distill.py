@@ -21,11 +21,12 @@ from tetra_vpr_ros.training.network.device import device
 from tetra_vpr_ros.training.network.place_network import network_entry, PlaceNetwork
 from tetra_vpr_ros.training.network.ternary import set_ternary_factor
 from tetra_vpr_ros.training.stages.distill_config import DistillConfig
-from tetra_vpr_ros.training.stages.distillation_loss import align, DistillationLoss, DistillHeads
+from tetra_vpr_ros.training.stages.distillation_loss import DistillationLoss, DistillHeads
 from tetra_vpr_ros.training.stages.start import start_network, StartConfig
 from tetra_vpr_ros.training.stages.teacher_source import DistillBatch, TeacherSource
 from tetra_vpr_ros.training.teachers.targets import (
     DescriptorTarget, fit_grid_head, fit_linear, fit_target, ridge_regression)
+from tetra_vpr_ros.training.teachers.teacher import align
 from tetra_vpr_ros.training.teachers.token_target import fit_token_target, TokenTarget
 import torch
 

@@ -18,7 +18,7 @@ from tetra_vpr_ros.training.network.ternary import set_ternary_factor
 from tetra_vpr_ros.training.stages.distill_config import DistillConfig
 from tetra_vpr_ros.training.stages.teacher_source import DistillBatch
 from tetra_vpr_ros.training.teachers.targets import DescriptorTarget
-from tetra_vpr_ros.training.teachers.teacher import soft_attention
+from tetra_vpr_ros.training.teachers.teacher import align, soft_attention
 from tetra_vpr_ros.training.teachers.token_target import TokenTarget
 import torch
 from torch import nn
@@ -119,19 +119,3 @@ class DistillationLoss:
 def _apart(x: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """Return the mean of ``1 - cosine``."""
     return (1 - F.cosine_similarity(x, wanted, dim=-1)).mean()
-
-
-def align(patches: torch.Tensor, grid: tuple[int, int], wanted: tuple[int, int]
-          ) -> torch.Tensor:
-    """
-    Resample a token map to another grid.
-
-    :param patches: ``[B, rows*cols, C]``.
-    :param grid: its rows and columns.
-    :param wanted: rows and columns of the result.
-    """
-    if grid == wanted:
-        return patches
-    x = patches.transpose(1, 2).unflatten(2, grid)
-    x = F.interpolate(x, wanted, mode='bilinear', antialias=True)
-    return x.flatten(2).transpose(1, 2)
