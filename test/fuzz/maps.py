@@ -140,7 +140,7 @@ def _read(path: Path, data: bytes) -> None:
         assert isinstance(opened.frame_id, str)
         table = opened.places()
         assert np.isfinite(table.positions).all()
-        name = ('bayes', 'single', 'seqslam')[data[-1] % 3]
+        name = ('bayes', 'single')[data[-1] % 2]
         verification = 'orb' if opened.has_features() else 'none'
         localizer = make_localizer(opened, LocalizerOptions(name, verification=verification))
         for i in range(3 if len(table) else 0):

@@ -25,7 +25,6 @@ from tetra_vpr_ros.evaluation.cost.models import measure_models
 from tetra_vpr_ros.evaluation.cost.report import as_json, markdown, Report
 from tetra_vpr_ros.evaluation.cost.roofline import operations, product_gops, ternary_products
 from tetra_vpr_ros.evaluation.cost.search import measure_search
-from tetra_vpr_ros.localization import FILTERS
 from tetra_vpr_ros.vision import default_model_path, PlaceEncoder
 
 
@@ -70,9 +69,9 @@ def scale(threads: int, iterations: int, picture: Path, numbers: Path | None) ->
 
 def large_map(places: int, bits: int, numbers: Path | None) -> int:
     """Measure a map of very many places; return the exit status."""
-    from tetra_vpr_ros.evaluation.cost.large_map import measure_large_map
+    from tetra_vpr_ros.evaluation.cost.large_map import LOCALIZERS, measure_large_map
     with tempfile.TemporaryDirectory() as folder:
-        report = measure_large_map(Path(folder), places, bits, FILTERS)
+        report = measure_large_map(Path(folder), places, bits, LOCALIZERS)
     text = json.dumps({'hardware': hardware(1), **report}, indent=1)
     if numbers:
         numbers.write_text(text)

@@ -7,7 +7,6 @@ from tetra_vpr_ros.localization.belief.belief import MotionModel
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.factory import LocalizerOptions, make_localizer
 from tetra_vpr_ros.localization.observation import FILTERS, Localizer, View
-from tetra_vpr_ros.localization.seqslam import SequenceLocalizer
 from tetra_vpr_ros.localization.single_frame import SingleFrameLocalizer
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
            'Localizer',
            'LocalizerOptions',
            'MotionModel',
-           'SequenceLocalizer',
            'SingleFrameLocalizer',
            'View',
            'make_localizer',

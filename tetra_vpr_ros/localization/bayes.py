@@ -16,7 +16,8 @@ from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization.belief.belief import MotionModel, PlaceBelief
 from tetra_vpr_ros.localization.belief.evidence import Evidence, novelty_of
 from tetra_vpr_ros.localization.belief.gate import PlausibilityGate
-from tetra_vpr_ros.localization.belief.place_graph import located, PlaceGraph
+from tetra_vpr_ros.localization.belief.place_graph import PlaceGraph
+from tetra_vpr_ros.localization.belief.visible_places import VisiblePlaces
 from tetra_vpr_ros.localization.covariance import mean_pose, pose_covariance
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import (
@@ -37,6 +38,8 @@ _CONTRADICTED = -2.0               # nats of a frame that is no outlier but anot
 _CLEAR = np.float32(5.0)           # nats from which a place speaks against the others
 _PRIOR = 0.95                      # how far a pose to start from is trusted
 _FAR_PRIOR = 9.0                   # squared deviations from which it is off the map
+_BLOCK = 256                       # values of which one is the largest
+_LEAF = 64                         # states in a leaf: smaller ones take more memory
 _RIVAL = 0.5                       # share of the best's belief that makes another one a rival
 
 
@@ -90,23 +93,10 @@ class BayesLocalizer:
         starts = np.flatnonzero(np.diff(self.table.sessions)) + 1
         breaks = np.concatenate([np.append(starts, count) + i * count for i in range(cameras)])
         self.belief = PlaceBelief(graph, breaks[breaks < count * cameras], motion)
-        self._seen_from = self._visible_places()
-        self._tree = cKDTree(self._positions)
+        self._seen_from = VisiblePlaces(self.places, self._yaws, self._positions,
+                                        self._quaternions)
+        self._tree = cKDTree(self._positions, leafsize=_LEAF)
         self.reset()
-
-    def _visible_places(self) -> list[NDArray[np.int64]]:
-        """Return, for each camera, the place that it sees in each state, -1 for none."""
-        count = len(self.table)
-        if len(self._yaws) == 1:
-            return [np.arange(count)]
-        metric = self.places.spacing, self.places.angle
-        tree = cKDTree(located(self.table.positions, self.table.quaternions, *metric))
-        seen = []
-        for yaw in self._yaws:
-            views = located(self._positions, turned(self._quaternions, yaw), *metric)
-            _, found = tree.query(views, distance_upper_bound=1.5 * self.places.spacing)
-            seen.append(np.where(found < count, found, -1))
-        return seen
 
     def reset(self) -> None:
         """Forget what was seen."""
@@ -183,18 +173,14 @@ class BayesLocalizer:
             weighted = np.float32(novelty**2) * said
         else:
             return None
-        places = self._seen_from[view.camera]
-        if len(self._yaws) > 1:
-            said, weighted = (np.where(places >= 0, values[places], np.float32(0.0))
-                              for values in (said, weighted))
-        self.belief.observe(weighted)
-        return said
+        self.belief.observe(self._seen_from.of_states(view.camera, weighted))
+        return self._seen_from.of_states(view.camera, said)
 
     def _look(self, view: View, bits: NDArray[np.int32]) -> Seen | None:
         """Look again at the nearest places and at those that are believed in."""
         if self._token_evidence is None:
             return None
-        places = self._seen_from[view.camera][self.belief.places >= _BELIEVED]
+        places = self._seen_from(view.camera, self.belief.believed(_BELIEVED))
         seen = self._token_evidence.see(view.tokens, bits, np.unique(places[places >= 0]))
         if seen is not None:
             self._seen.append((view.camera, seen))
@@ -236,8 +222,7 @@ class BayesLocalizer:
         if heard is None:  # no belief without calibration: order by distance
             further = (distances[0] - distances[0].min())[np.arange(len(mass)) % len(self.table)]
             mass = np.exp2(-further.astype(np.float32))
-        order = np.argsort(-mass)[:self.candidates] if len(mass) < 10000 else _largest(
-            mass, self.candidates)
+        order = _largest(mass, self.candidates)
         best = int(order[0])
         near = self._agreeing(best, mass)
         weights = mass[near].astype(np.float64)
@@ -280,18 +265,18 @@ class BayesLocalizer:
         if not self._seen:
             return None
         scores = [score for camera, seen in self._seen
-                  if (score := seen.score_among(self._seen_from[camera][near])) is not None]
+                  if (score := seen.score_among(self._seen_from(camera, near))) is not None]
         return self.places.deviation(max(scores, default=None))
 
     def _heading(self, near: NDArray[np.int64], weights: NDArray[np.float64]
                  ) -> NDArray[np.float64] | None:
         """Return the orientation that the frame was seen to have against places, x y z w."""
         seen, headings = [], []
-        for state, weight in zip(near, weights):
-            for camera, yaw in enumerate(self._yaws):
-                turn = self._turns.get((camera, int(self._seen_from[camera][state])))
+        for camera, yaw in enumerate(self._yaws):
+            for row, weight in zip(self._seen_from(camera, near).tolist(), weights):
+                turn = self._turns.get((camera, row))
                 if turn is not None:
-                    place = self.table.quaternions[self._seen_from[camera][state]]
+                    place = self.table.quaternions[row]
                     headings.append(turned(place[None], turn - yaw)[0])
                     seen.append(weight)
         if not seen:
@@ -326,14 +311,22 @@ class BayesLocalizer:
                    distances: Sequence[NDArray[np.int32]], mass: NDArray[np.floating[Any]]
                    ) -> Candidate:
         camera, row = divmod(state, len(self.table))
-        seen = [int(bits[self._seen_from[view.camera][state]])
-                for view, bits in zip(views, distances)
-                if self._seen_from[view.camera][state] >= 0]
+        here = np.array([state])
+        rows = [int(self._seen_from(view.camera, here)[0]) for view in views]
+        seen = [int(bits[at]) for at, bits in zip(rows, distances) if at >= 0]
         return Candidate(int(self.table.ids[row]), min(seen, default=self.places.bits),
                          self.places.pose(row, self._yaws[camera]), float(mass[state]))
 
 
 def _largest(values: NDArray[np.floating[Any]], count: int) -> NDArray[np.int64]:
     """Return the indices of the largest values, largest first."""
-    found = np.argpartition(-values, count)[:count]
-    return np.asarray(found[np.argsort(-values[found])])
+    blocks = len(values) // _BLOCK
+    least = -np.inf  # below the largest, hardly more than which are above
+    if blocks > count:
+        largest = values[:blocks * _BLOCK].reshape(blocks, _BLOCK).max(axis=1)
+        least = np.partition(largest, -count)[-count]
+    found = np.flatnonzero(values > least)
+    found = found[np.argsort(-values[found], kind='stable')][:count]
+    if len(found) < count:  # in a large map nearly all hold the same
+        found = np.append(found, np.flatnonzero(values == least)[:count - len(found)])
+    return found

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from tetra_vpr_ros.localization.bayes import BayesLocalizer
 from tetra_vpr_ros.localization.belief.belief import MotionModel
 from tetra_vpr_ros.localization.mapped_places import RADIUS
-from tetra_vpr_ros.localization.observation import FILTERS, Localizer
+from tetra_vpr_ros.localization.observation import Localizer, unknown_filter
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK, SecondLook
-from tetra_vpr_ros.localization.seqslam import SequenceLocalizer
 from tetra_vpr_ros.localization.single_frame import SingleFrameLocalizer
 from tetra_vpr_ros.localization.upright import DownwardLocalizer
 from tetra_vpr_ros.localization.verification import VerifyingLocalizer
@@ -25,14 +24,13 @@ class LocalizerOptions:
     """
     How to localise.
 
-    :ivar name: one of `FILTERS`.
+    :ivar name: one of `observation.FILTERS`.
     :ivar false_match_rate: share of wrong matches that is allowed, 0..1.
     :ivar candidates: how many places an estimate lists.
     :ivar camera_yaws: of each camera against that of the mapping run, radians.
     :ivar motion: how the robot moves.
     :ivar radius: of agreement in spacings, of ``bayes``.
     :ivar margin: of rivals in the covariance, share of all bits, of ``single``.
-    :ivar sequence_length: views, of ``seqslam``.
     :ivar verification: one of `verification.METHODS`.
     :ivar fewest_inliers: of a verified match; 0 for the method's own.
     :ivar second_look: candidates that are compared by their patch tokens, where the map has
@@ -48,7 +46,6 @@ class LocalizerOptions:
     motion: MotionModel = field(default_factory=MotionModel)
     radius: float = RADIUS
     margin: float = 0.02
-    sequence_length: int = 10
     verification: str = 'none'
     fewest_inliers: int = 0
     second_look: int = SECOND_LOOK
@@ -79,13 +76,10 @@ def make_localizer(place_map: PlaceMap, options: LocalizerOptions) -> Localizer:
     if options.name == 'bayes':
         localizer = BayesLocalizer(place_map, rate, count, yaws, options.motion, options.radius,
                                    look)
-    elif options.name == 'seqslam':
-        localizer = SequenceLocalizer(place_map, rate, count, options.sequence_length, yaws,
-                                      options.motion.max_speed, look)
     elif options.name == 'single':
         localizer = SingleFrameLocalizer(place_map, rate, count, options.margin, yaws, look)
     else:
-        raise ValueError(f"filter must be one of {', '.join(FILTERS)}, not {options.name!r}")
+        raise ValueError(unknown_filter(options.name))
     if options.verification == 'none':
         return localizer
     return VerifyingLocalizer(localizer, place_map, options.verification,

@@ -17,8 +17,16 @@ from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.vision.local_features import LocalFeatures
 
-FILTERS = ('bayes', 'seqslam', 'single')
+FILTERS = ('bayes', 'single')
 """Names of the localizers."""
+
+
+def unknown_filter(name: str) -> str:
+    """Say what a localizer of another name may be called."""
+    said = f"filter must be one of {', '.join(FILTERS)}, not {name!r}"
+    if name == 'seqslam':
+        said += ": that is no more, 'bayes' follows a sequence of views better"
+    return said
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ FARTHEST = 1e8
 """Metres beyond which no pose lies: so large a number is damage, not a place on Earth."""
 
 _LOST = 9999.0  # variance by which a visual odometry says that it knows nothing
+_CHECKED = 1 << 16  # poses that are checked at a time: large maps need the memory
 _UNIT = 1e-3  # by which the length of a quaternion may differ from one
 
 
@@ -68,6 +69,10 @@ def sound_poses(positions: NDArray[np.float64], quaternions: NDArray[np.float64]
     :param quaternions: ``[n, 4]``.
     :returns: bool ``[n]``.
     """
+    sound = np.empty(len(positions), bool)
     with np.errstate(over='ignore', invalid='ignore'):
-        unit = np.abs(np.linalg.norm(quaternions, axis=1) - 1) <= _UNIT  # NaN is not
-    return np.asarray(unit & (np.abs(positions) <= FARTHEST).all(axis=1))
+        for first in range(0, len(positions), _CHECKED):
+            some = slice(first, first + _CHECKED)
+            unit = np.abs(np.linalg.norm(quaternions[some], axis=1) - 1) <= _UNIT  # NaN is not
+            sound[some] = unit & (np.abs(positions[some]) <= FARTHEST).all(axis=1)
+    return sound

@@ -44,7 +44,7 @@ def test_gardens_point_as_a_stream(tmp_path, encoder, benchmark_encodings, datab
 
 
 @pytest.mark.data
-@pytest.mark.parametrize('name', ['bayes', 'single', 'seqslam'])
+@pytest.mark.parametrize('name', ['bayes', 'single'])
 def test_another_world_is_unknown(tmp_path, encoder, benchmark_encodings, name):
     lap = benchmark_encodings('rtabmap_lap')
     accepted = {}

@@ -108,7 +108,7 @@ def test_evidence_against_every_place_leads_off_the_map_and_for_one_back():
 
 def test_a_frame_without_weight_teaches_nothing():
     belief = belief_of()
-    before = belief.places
+    before = belief.places.copy()
     seen(belief, 3, weight=0.0)
     assert np.array_equal(before, belief.places)
 
@@ -118,3 +118,12 @@ def test_after_a_long_time_nothing_is_known_any_more():
         belief = known(belief_of(), 50)
         step(belief)
         assert belief.places.max() < 1.1 * belief.places.min()
+
+
+def test_belief_that_is_even_stays_where_it_is():
+    belief = belief_of(enter_rate=0.0, leave_rate=0.0)
+    belief.drive(at(1.0), 1.0)
+    assert np.allclose(belief.places, belief.places[0])
+    known(belief, 20)
+    belief.drive(at(1.0), 1.0)
+    assert np.argmax(belief.places) == 21

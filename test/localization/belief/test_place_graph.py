@@ -27,15 +27,20 @@ def mass_at(graph, state):
     return mass
 
 
-def spread(graph, mass, active, share):
-    mass = mass.copy()
-    graph.spread(mass, np.array(active), share)
-    return mass
+def carried(mass, states, steps):
+    after = mass.copy()
+    after[0, states] = 0.0
+    np.add.at(after[0], steps.target, mass[0, states][steps.source] * steps.share)
+    return after
+
+
+def spread(graph, mass, states, share):
+    return carried(mass, states, graph.sidesteps(np.array(states), share))
 
 
 def moved(graph, mass, motion):
-    graph.move(mass, np.flatnonzero(mass[0] > 0), motion, (0.3, 0.2))
-    return mass
+    states = np.flatnonzero(mass[0] > 0)
+    return carried(mass, states, graph.moves(states, motion, (0.3, 0.2)))
 
 
 def test_a_step_ahead_moves_belief_by_a_place(corridor):
@@ -67,14 +72,6 @@ def test_a_turn_on_the_spot_follows_the_places_that_turn():
     assert np.argmax(after[0]) == 4
     assert graph.way(at(0.0, 0.0, 15)) == pytest.approx(1.0)
     assert graph.way(at(2.0)) == pytest.approx(2.0)
-
-
-def test_only_active_states_move(corridor):
-    mass = np.full((1, 40), 0.01, np.float32)
-    mass[0, 20] = 0.6
-    corridor.move(mass, np.array([20]), at(1.0), (0.3, 0.2))
-    assert mass[0, 21] > 0.5
-    assert mass[0, 5] == np.float32(0.01)
 
 
 def test_spreading_keeps_the_mass_and_joins_traverses_that_run_side_by_side():

@@ -78,7 +78,7 @@ def test_the_shift_turns_the_pose_where_the_field_of_view_is_known(place_map, de
 
 
 @pytest.mark.parametrize('name, count, takes', [
-    ('single', 5, True), ('single', 0, False), ('seqslam', 5, True), ('bayes', 5, True)])
+    ('single', 5, True), ('single', 0, False), ('bayes', 5, True)])
 def test_a_localizer_tells_whether_it_takes_a_second_look(place_map, name, count, takes):
     localizer = make_localizer(place_map, LocalizerOptions(name, second_look=count))
     assert (localizer.second_look is not None) == takes

@@ -290,13 +290,12 @@ def test_verification_takes_the_intrinsics_of_the_camera(bring_up, probe, drive,
     assert len(probe.received['/vpr/match']) > 5, localizer.log
 
 
-@pytest.mark.parametrize('name', ['seqslam', 'single'])
-def test_other_filters(bring_up, probe, robot, map_file, name):
-    localizer = bring_up(map=map_file, image_topics=['/cam'], filter=name, sequence_length=4)
+def test_another_filter(bring_up, probe, robot, map_file):
+    localizer = bring_up(map=map_file, image_topics=['/cam'], filter='single')
     robot.wait(localizer)
     robot.show(range(40, 90))
     assert len(probe.received['/vpr/match']) > 10, localizer.log
-    assert f'filter {name}' in localizer.log
+    assert 'filter single' in localizer.log
 
 
 @pytest.mark.parametrize('count', [5, 0])

@@ -32,6 +32,8 @@ def test_strings_are_checked():
         check('image_transport', 'h264')
     with pytest.raises(ParameterError, match='all, extended, basic, disabled'):
         check('graph_optimization', 'much')
+    with pytest.raises(ParameterError, match="one of bayes, single, not 'seqslam': .* 'bayes'"):
+        check('filter', 'seqslam')
     for topics in ([], ['']):
         with pytest.raises(ParameterError, match='at least one topic'):
             check('image_topics', topics)

@@ -83,7 +83,7 @@ def test_a_value_that_waits_is_told(inside, capfd, wall_map):
         assert node.set_parameters([Parameter(name, value=value)])[0].successful
         return [line for line in capfd.readouterr().err.splitlines() if 'takes effect' in line]
 
-    assert told('filter', 'seqslam') == []
+    assert told('filter', 'single') == []
     assert node.trigger_configure() == Outcome.SUCCESS
     assert told('fusion_window', 0.1) == []
     assert 'at the next configure (cleanup, configure)' in told('filter', 'bayes')[0]

@@ -3,21 +3,23 @@
 """
 What a map of very many places takes: to write, to open, to ask, and of memory.
 
-``python -m tetra_vpr_ros.evaluation.cost.large_map MAP FILTER`` opens a map in a process of
-its own and prints one line of JSON: seconds to the first answer, milliseconds of
-later ones, and memory.
+``python -m tetra_vpr_ros.evaluation.cost.large_map MAP FILTER ODOMETRY`` opens a map in a
+process of its own, drives on it and prints one line of JSON.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 import json
+import os
 from pathlib import Path
 import subprocess
 import sys
 import time
 
+import faiss
 import numpy as np
+from tetra_vpr_ros.evaluation.cost.made_up_way import MadeUpWay
 from tetra_vpr_ros.evaluation.cost.memory_probe import peak_rss
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.mapping import NewPlace, PlaceMap, Pose
@@ -26,39 +28,52 @@ from tetra_vpr_ros.vision import ModelInfo
 from tqdm import tqdm
 
 _BATCH = 5000
-_QUERIES = 12
+_FRAMES = 24       # of a drive along the map, and then as many of elsewhere
+_STEP = 0.5        # metres between places
 _SECOND_NS = 1_000_000_000
+_DARKER = 0.15     # share of the bits in which a frame differs from its place
+
+Asked = tuple[str, bool]
+"""A localizer, and whether it is told odometry."""
+
+LOCALIZERS: tuple[Asked, ...] = (('single', False), ('bayes', False), ('bayes', True))
 
 
 def write_large_map(path: Path, places: int, bits: int, seed: int = 0) -> dict[str, float]:
     """
-    Build a map of random descriptors along a way, through the interface of `PlaceMap`.
+    Build a map of a long way, whose views are made up, through the interface of `PlaceMap`.
 
     :param path: of the new map.
     :param places: how many.
     :param bits: of a descriptor.
-    :param seed: of the descriptors.
+    :param seed: of the views.
     :returns: ``places_per_s`` of writing, ``calibration_s`` and ``extra_bytes``, those of
         the file that are no descriptor, for each place.
     """
     rng = np.random.default_rng(seed)
-    descriptors = rng.integers(0, 256, (places, bits // 8), dtype=np.uint8)
     yaw = np.cumsum(rng.normal(scale=0.05, size=places))
     positions = np.cumsum(
-        0.5 * np.stack([np.cos(yaw), np.sin(yaw), np.zeros(places)], axis=1), axis=0)
+        _STEP * np.stack([np.cos(yaw), np.sin(yaw), np.zeros(places)], axis=1), axis=0)
     quaternions = np.stack([np.zeros(places), np.zeros(places), np.sin(yaw / 2),
                             np.cos(yaw / 2)], axis=1)
-    info = ModelInfo(Path('random'), f'{seed:064x}', 'random', '0', bits, 1, 1, 'none')
+    way = MadeUpWay(bits, seed)
+    info = ModelInfo(Path('made up'), f'{seed:064x}', 'made up', '0', bits, 1, 1, 'none')
     with PlaceMap.create(path, info) as place_map:
-        session = place_map.begin_session('random')
-        seconds = 0.0
-        for first in tqdm(range(0, places, _BATCH), desc='writing', leave=False):
-            rows = range(first, min(places, first + _BATCH))
-            began = time.perf_counter()
-            place_map.add_places(session, [
-                NewPlace((i + 1) * _SECOND_NS, Pose(positions[i], quaternions[i]),
-                         descriptors[i]) for i in rows])
-            seconds += time.perf_counter() - began
+        session = place_map.begin_session('made up')
+        seconds, done = 0.0, 0
+        with tqdm(total=places, desc='writing', leave=False) as bar:
+            for views in way.drive(places):
+                descriptors = way.descriptors(views)
+                began = time.perf_counter()
+                for first in range(0, len(views), _BATCH):
+                    place_map.add_places(session, [
+                        NewPlace((at + 1) * _SECOND_NS, Pose(positions[at], quaternions[at]),
+                                 descriptor)
+                        for at, descriptor in enumerate(descriptors[first:first + _BATCH],
+                                                        done + first)])
+                seconds += time.perf_counter() - began
+                done += len(views)
+                bar.update(len(views))
         place_map.finish_session(session)
         began = time.perf_counter()
         calibrate_map(place_map)
@@ -67,23 +82,27 @@ def write_large_map(path: Path, places: int, bits: int, seed: int = 0) -> dict[s
             'extra_bytes': path.stat().st_size / places - bits // 8}
 
 
-def measure_opening(path: Path, filter_name: str) -> dict[str, float]:
+def measure_opening(path: Path, filter_name: str, odometry: bool = False) -> dict[str, float]:
     """
-    Open a map in a fresh process and ask it.
+    Open a map in a fresh process and drive on it.
 
     :param path: of the map.
     :param filter_name: of the localizer.
-    :returns: ``first_answer_s``, ``query_ms`` (median) and ``memory``: what opening adds to
-        the peak of the process, as a multiple of descriptors and poses.
+    :param odometry: it is told how it moves.
+    :returns: ``first_answer_s``, ``frame_ms`` (median of later frames, on one core),
+        ``slowest_ms``, and ``memory``: what opening and driving add to the peak of the process,
+        as a multiple of descriptors and poses.
     """
     done = subprocess.run(
-        [sys.executable, '-m', 'tetra_vpr_ros.evaluation.cost.large_map', str(path), filter_name],
-        capture_output=True, text=True, check=True)
+        [sys.executable, '-m', 'tetra_vpr_ros.evaluation.cost.large_map', str(path), filter_name,
+         str(int(odometry))], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f'{filter_name} on {path}: {done.stderr.strip()[-300:]}')
     answer = json.loads(done.stdout.splitlines()[-1])
     return {key: float(value) for key, value in answer.items()}
 
 
-def measure_large_map(folder: Path, places: int, bits: int, filters: Sequence[str]
+def measure_large_map(folder: Path, places: int, bits: int, asked: Sequence[Asked]
                       ) -> dict[str, object]:
     """
     Measure a large map from its writing to its answers.
@@ -91,35 +110,43 @@ def measure_large_map(folder: Path, places: int, bits: int, filters: Sequence[st
     :param folder: for the map.
     :param places: how many.
     :param bits: of a descriptor.
-    :param filters: localizers to open it with.
+    :param asked: localizers to open it with.
     """
     path = folder / 'large.vpr'
     written = write_large_map(path, places, bits)
     return {'places': places, 'bits': bits, **written,
-            'filters': {name: measure_opening(path, name) for name in filters}}
+            'filters': {f'{name} with odometry' if odometry else name:
+                        measure_opening(path, name, odometry) for name, odometry in asked}}
 
 
-def _open(path: Path, filter_name: str) -> dict[str, float]:
+def _open(path: Path, filter_name: str, odometry: bool) -> dict[str, float]:
     before = peak_rss()
     began = time.perf_counter()
     with PlaceMap.open_file(path) as place_map:
         localizer = make_localizer(place_map, LocalizerOptions(filter_name))
+        opened = time.perf_counter() - began
         table = localizer.table
-        seen = table.descriptors[:: max(1, len(table) // _QUERIES)][:_QUERIES]
-        seconds = []
-        for i, descriptor in enumerate(seen):
+        # What a frame takes is told for one core.
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        faiss.omp_set_num_threads(1)
+        rng, start, seconds = np.random.default_rng(0), len(table) // 2, []
+        for i in range(2 * _FRAMES):
+            there = i < _FRAMES
+            row = start + i
+            flips = rng.random(table.descriptors.shape[1] * 8) < (_DARKER if there else 0.5)
+            view = View(table.descriptors[row] ^ np.packbits(flips))
             asked = time.perf_counter()
-            estimate = localizer.locate([View(descriptor)], (i + 1) * _SECOND_NS)
+            estimate = localizer.locate([view], i * _SECOND_NS // 2,
+                                        table.pose(row) if odometry else None)
             seconds.append(time.perf_counter() - asked)
-            if not i:
-                first = time.perf_counter() - began
-            if estimate.candidates[0].distance:
-                raise RuntimeError(f'{filter_name} does not find a place of the map')
-            localizer.reset()
+            off = abs(estimate.place_id - int(table.ids[row]))
+            if there and i > _FRAMES // 2 and off > 3:
+                raise RuntimeError(f'the place that is found is {off} beside the right one')
     held = table.descriptors.nbytes + table.positions.nbytes + table.quaternions.nbytes
-    return {'first_answer_s': first, 'query_ms': 1e3 * float(np.median(seconds[1:])),
+    return {'first_answer_s': opened + seconds[0],
+            'frame_ms': 1e3 * float(np.median(seconds[1:])), 'slowest_ms': 1e3 * max(seconds),
             'memory': (peak_rss() - before) / held}
 
 
 if __name__ == '__main__':
-    print(json.dumps(_open(Path(sys.argv[1]), sys.argv[2])))
+    print(json.dumps(_open(Path(sys.argv[1]), sys.argv[2], sys.argv[3] == '1')))

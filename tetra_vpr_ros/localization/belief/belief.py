@@ -7,7 +7,8 @@ After M. Xu, N. Sünderhauf, M. Milford, "Probabilistic Visual Place Recognition
 for Hierarchical Localization", RA-L 2020: a state is a place or "off the map".
 With odometry, belief moves along the edges of the place graph. Without, every
 place is held for several speeds along its traverse at once, and how much the
-view changes from frame to frame tells these apart.
+view changes from frame to frame tells these apart. In a map of very many places
+belief that is no more than evenly spread stays where it is.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.spatial.transform import Rotation
+from tetra_vpr_ros.localization.belief.held_speeds import HELD, HeldSpeeds, SPEEDS
 from tetra_vpr_ros.localization.belief.place_graph import PlaceGraph
 from tetra_vpr_ros.mapping.motion import share_of
 from tetra_vpr_ros.mapping.pose import Pose
 
-_SPEEDS = 9             # held at once, from full reverse to full ahead
 _SPEED_CHANGE = 0.1     # share of belief whose speed changes while one place passes
 _SIDESTEP = 0.1         # … that steps to a neighbour in the graph, another traverse for instance
 # In a room that was roamed the next view may be on any pass, and some are between the passes.
@@ -31,6 +33,7 @@ _VIEW_NOISE = 0.4       # deviation of the novelty that a speed lets expect
 _VIEW_LIMIT = 2.0       # nats that novelty may say against a speed at most
 _ACTIVE = 2.0           # mass, in units of an even spread, above which belief is moved
 _START_OFF_MAP = 0.1    # a robot is switched on where its map is, as a rule
+_AT_A_TIME = 1 << 16    # states that learn at a time: a large map needs the memory
 _LONG = 50.0            # places that may pass in one step; then nothing is known any more
 
 
@@ -66,20 +69,25 @@ class PlaceBelief:
         """Start knowing nothing."""
         self.graph = graph
         self.model = model or MotionModel()
-        self._breaks = breaks
-        self._speeds = np.linspace(-1.0, 1.0, _SPEEDS)
-        near = np.eye(_SPEEDS, k=1) + np.eye(_SPEEDS, k=-1)
+        self._velocities = np.linspace(-1.0, 1.0, SPEEDS)
+        near = np.eye(SPEEDS, k=1) + np.eye(SPEEDS, k=-1)
         self._exchange = near / near.sum(axis=1, keepdims=True)
+        self._speeds = HeldSpeeds(graph.size, breaks)
+        self._mass: NDArray[np.float32] = np.empty(graph.size, np.float32)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything."""
-        self._mass = self._even(1.0 - _START_OFF_MAP)
-        self._partial = np.zeros(_SPEEDS)
-        self._off = np.full(_SPEEDS, _START_OFF_MAP / _SPEEDS)
+        self._off = np.full(SPEEDS, _START_OFF_MAP / SPEEDS)
+        self._even(1.0 - _START_OFF_MAP)
 
-    def _even(self, mass: float, layers: int = _SPEEDS) -> NDArray[np.float32]:
-        return np.full((layers, self.graph.size), mass / self.graph.size / layers, np.float32)
+    def _even(self, mass: float) -> None:
+        self._mass[:] = mass / self.graph.size
+        self._forget_speeds()
+
+    def _forget_speeds(self) -> None:
+        self._speeds.forget()
+        self._partial = np.zeros(SPEEDS)
 
     @property
     def off_map(self) -> float:
@@ -88,8 +96,14 @@ class PlaceBelief:
 
     @property
     def places(self) -> NDArray[np.float32]:
-        """Return the probability of every state, ``[n]``."""
-        return np.asarray(self._mass.sum(axis=0))
+        """Return the probability of every state, ``[n]``: read-only, and changed by each step."""
+        now = self._mass.view()
+        now.flags.writeable = False
+        return now
+
+    def believed(self, least: float) -> NDArray[np.int64]:
+        """Return the states that hold at least a share of the belief, ascending."""
+        return np.flatnonzero(self._mass >= least)
 
     def set_prior(self, weights: NDArray[np.float64], off_map: float) -> None:
         """
@@ -98,10 +112,9 @@ class PlaceBelief:
         :param weights: of the states, ``[n]``, not negative, not all zero.
         :param off_map: probability that the robot is off the map.
         """
-        self.reset()
-        share = weights / weights.sum() * (1.0 - off_map) / _SPEEDS
-        self._mass[:] = share
-        self._off[:] = off_map / _SPEEDS
+        self._forget_speeds()
+        self._mass[:] = weights / weights.sum() * (1.0 - off_map)
+        self._off = np.full(SPEEDS, off_map / SPEEDS)
 
     def walk(self, seconds: float, novelty: float) -> None:
         """
@@ -110,33 +123,36 @@ class PlaceBelief:
         :param seconds: since the last step, >= 0.
         :param novelty: of the view since then, 0..1, see `Evidence.novelty`.
         """
-        if len(self._mass) == 1:  # odometry has stopped
-            self._mass = np.repeat(self._mass / np.float32(_SPEEDS), _SPEEDS, axis=0)
-            self._partial[:] = 0.0
-        ways = self._speeds * self.model.max_speed * seconds / self.graph.spacing
+        ways = self._velocities * self.model.max_speed * seconds / self.graph.spacing
         if ways[-1] > _LONG:
-            self._mass = self._even(float(self._mass.sum()))
+            self._even(float(self._mass.sum(dtype=np.float64)))
             return
         self._partial += ways
-        for layer, way in enumerate(np.round(self._partial).astype(int)):
-            if way:
-                self._partial[layer] -= way
-                self._shift(self._mass[layer], way)
+        steps = np.round(self._partial).astype(np.int64)
+        self._partial -= steps
+        reach, speeds = int(np.abs(steps).max()), self._speeds
+        speeds.hold(self._mass, self._active(speeds.most(reach)), reach)
+        speeds.shift(steps)
         # The view changes with the square root of the way, as a random walk of bits does.
         expected = np.minimum(1.0, np.sqrt(np.abs(ways)))
         said = np.maximum(-_VIEW_LIMIT, -0.5 * ((novelty - expected) / _VIEW_NOISE) ** 2)
         passed = novelty**2
-        active = self._active()
-        if len(active) and passed:
+        if passed:
+            self._mass[speeds.rows] = speeds.mass.sum(axis=0)
+            active = self._active(speeds.most(reach))
             share = _ROAMING_STEP if self.graph.roaming else _SIDESTEP
-            self.graph.spread(self._mass, active, share * passed)
+            self._step_aside(active[speeds.find(active)[1]], share * passed)
         self._leave_and_enter(passed)
         # Speeds change a little, and the view has its say about each: one product does both.
         change = _SPEED_CHANGE * passed
-        turned = (1.0 - change) * np.eye(_SPEEDS) + change * self._exchange.T
+        turned = (1.0 - change) * np.eye(SPEEDS) + change * self._exchange.T
         turned *= np.exp(said - said.max())[:, None]
-        self._mass = turned.astype(np.float32) @ self._mass
+        speeds.mass = turned.astype(np.float32) @ speeds.mass
         self._off = turned @ self._off  # off the map the robot has a speed, too
+        others = turned @ speeds.rest
+        speeds.rest = others / others.sum()
+        self._mass *= np.float32(others.sum())
+        self._mass[speeds.rows] = speeds.mass.sum(axis=0)
         self._normalise()
 
     def drive(self, motion: Pose, passed: float) -> None:
@@ -146,12 +162,11 @@ class PlaceBelief:
         :param motion: in the robot's own frame.
         :param passed: places that passed, for the chance to have left the map.
         """
-        if len(self._mass) > 1:  # odometry has begun
-            self._mass = self._mass.sum(axis=0, keepdims=True)
+        self._forget_speeds()  # odometry knows it
         way = self.graph.way(motion)
         steps = max(1, int(np.ceil(way)))
         if steps > _LONG:
-            self._mass = self._even(float(self._mass.sum()), 1)
+            self._even(float(self._mass.sum(dtype=np.float64)))
             return
         step = share_of(motion, 1.0 / steps)
         length = float(np.linalg.norm(step.position))
@@ -159,9 +174,11 @@ class PlaceBelief:
         noise = (0.5 * self.graph.spacing + self.model.noise * length,
                  0.5 * self.graph.angle + self.model.noise * turn)
         for _ in range(steps):
-            active = self._active()
-            if len(active):
-                self.graph.move(self._mass, active, step, noise)
+            active = self._active(self._speeds.most(0))
+            leads = self.graph.moves(active, step, noise)
+            moving = self._mass[active][leads.source] * leads.share
+            self._mass[active] = 0.0
+            np.add.at(self._mass, leads.target, moving)
         self._leave_and_enter(min(1.0, passed))
         self._normalise()
 
@@ -172,45 +189,59 @@ class PlaceBelief:
         :param log_ratios: of every state, as far as they are news, see `Evidence` and
             `TokenEvidence`, ``[n]``.
         """
-        self._mass *= np.exp(log_ratios)
+        for first in range(0, self.graph.size, _AT_A_TIME):
+            some = slice(first, first + _AT_A_TIME)
+            self._mass[some] *= np.exp(log_ratios[some])
+        self._speeds.mass *= np.exp(log_ratios[self._speeds.rows])
         self._normalise()
 
-    def _active(self) -> NDArray[np.int64]:
-        even = _ACTIVE / self.graph.size
-        return np.flatnonzero(self._mass.sum(axis=0) > even)
+    def _active(self, most: int) -> NDArray[np.int64]:
+        """Return the states whose belief is moved, ascending: of a large map not too many."""
+        active = np.flatnonzero(self._mass > _ACTIVE / self.graph.size)
+        if len(active) > most and self.graph.size > HELD:
+            least = np.argpartition(self._mass[active], -most)[-most:]
+            active = np.sort(active[least])
+        return active
 
-    def _shift(self, mass: NDArray[np.float32], way: int) -> None:
-        """Move along the traverses, in place; what passes an end is lost."""
-        size = len(mass)
-        far = min(abs(way), size)
-        if way > 0:
-            mass[far:] = mass[:size - far].copy()
-            mass[:far] = 0.0
-        else:
-            mass[:size - far] = mass[far:].copy()
-            mass[size - far:] = 0.0
-        for at in self._breaks:  # nothing crosses from one traverse into the next
-            if way > 0:
-                mass[at:at + way] = 0.0
-            else:
-                mass[max(0, at + way):at] = 0.0
+    def _step_aside(self, active: NDArray[np.int64], share: float) -> None:
+        """Let a share of the belief in some states that are held step to any neighbour."""
+        speeds, steps = self._speeds, self.graph.sidesteps(active, share)
+        own, _ = speeds.find(active)
+        column, held = speeds.find(steps.target)
+        going = sparse.csr_matrix((steps.share[held], (steps.source[held], column[held])),
+                                  (len(active), len(speeds.rows)))
+        moving = speeds.mass[:, own]
+        speeds.mass[:, own] = 0.0
+        speeds.mass += moving @ going
+        # Where no speeds are held belief arrives with those of the rest.
+        beyond = moving.sum(axis=0)[steps.source[~held]] * steps.share[~held]
+        np.add.at(self._mass, steps.target[~held], beyond)
 
     def _leave_and_enter(self, passed: float) -> None:
-        on = self._mass.sum(axis=1, dtype=np.float64)
+        speeds = self._speeds
+        self._mass[speeds.rows] = 0.0
+        others = float(self._mass.sum(dtype=np.float64))
+        on = speeds.mass.sum(axis=1, dtype=np.float64) + others * speeds.rest
         lost = max(0.0, 1.0 - float(on.sum()) - self.off_map)
-        off = self._off + lost / _SPEEDS
+        off = self._off + lost / SPEEDS
         leaves, enters = self.model.leave_rate * passed, self.model.enter_rate * passed
-        # Leaving and entering do not change the speed, as far as speeds are held.
-        going = on * leaves if len(on) > 1 else np.full(_SPEEDS, on[0] * leaves / _SPEEDS)
-        coming = off * enters if len(on) > 1 else np.array([off.sum() * enters])
         # Who was carried comes back elsewhere on the map, as who had left it does.
         jumps = max(self.model.enter_rate, _ROAMING_JUMP if self.graph.roaming else 0.0) * passed
-        coming = coming + jumps * on
-        self._mass *= np.float32(1.0 - leaves - jumps)
-        self._mass += (coming[:, None] / self.graph.size).astype(np.float32)
-        self._off = off * (1.0 - enters) + going
+        # Leaving and entering do not change the speed.
+        coming = (off * enters + jumps * on) / self.graph.size
+        stays = 1.0 - leaves - jumps
+        speeds.mass *= np.float32(stays)
+        speeds.mass += coming.astype(np.float32)[:, None]
+        kept = others * stays * speeds.rest + coming * (self.graph.size - len(speeds.rows))
+        if kept.sum() > 0.0:
+            speeds.rest = kept / kept.sum()
+        self._mass *= np.float32(stays)
+        self._mass += np.float32(coming.sum())
+        self._mass[speeds.rows] = speeds.mass.sum(axis=0)
+        self._off = off * (1.0 - enters) + on * leaves
 
     def _normalise(self) -> None:
         total = float(self._mass.sum(dtype=np.float64)) + self.off_map
         self._mass *= np.float32(1.0 / total)
+        self._speeds.mass *= np.float32(1.0 / total)
         self._off /= total

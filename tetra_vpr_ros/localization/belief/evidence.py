@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from tetra_vpr_ros.mapping.calibration import Calibration, SCORE_EDGES, standing_out
+from tetra_vpr_ros.mapping.calibration import Calibration, count_bits, moments, SCORE_EDGES
 
 DISCOUNT = 0.5
 """Share of a log-likelihood ratio that counts: frames depend on those before them."""
@@ -59,10 +59,13 @@ class Evidence:
         :param first: the frame depends on none before it: its distances count in full.
         :returns: float32 ``[n]``; 0 speaks neither for the place nor for being off the map.
         """
-        bins = ((standing_out(distances) - SCORE_EDGES[0]) / _STEP).astype(np.int32)
-        np.clip(bins, 0, len(self.scores) - 1, out=bins)
+        mean, deviation = moments(count_bits(distances))
+        scores = (mean - np.arange(len(self.bits))) / deviation
+        bins = np.clip((scores - SCORE_EDGES[0]) / _STEP, 0, len(self.scores) - 1).astype(int)
         near = self.bits if first else np.float32(DISCOUNT) * self.bits
-        return np.asarray(self.scores[bins] + near[distances], np.float32)
+        # Said of each distance in bits, and looked up for each place.
+        said: NDArray[np.float32] = self.scores[bins] + near
+        return said[distances]
 
 
 def novelty_of(bits: int, step_bits: float) -> float:

@@ -4,34 +4,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
+from tetra_vpr_ros.localization.belief.neighbours import find_neighbours
 from tetra_vpr_ros.mapping.pose import Pose
 
 _NEIGHBOURS = 12
 _REACH = 2.01   # spacings, along a way
 _ROOM = 4.01    # spacings, where places are strewn over position and heading
-_CHUNK = 50_000  # states whose neighbours are found at a time: large maps need the memory
 
 
-def located(positions: NDArray[np.float64], quaternions: NDArray[np.float64], spacing: float,
-            angle: float) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class Steps:
     """
-    Return points whose distances count position and heading alike.
+    Where belief goes from some states.
 
-    :param positions: metres, ``[n, 3]``.
-    :param quaternions: x y z w, ``[n, 4]``.
-    :param spacing: metres between places.
-    :param angle: radians between places: such a turn is as far as one spacing.
-    :returns: ``[n, 6]``, metres.
+    :ivar source: index of the state that is left, among those that were asked for, ``[k]``.
+    :ivar target: state that is reached, ``[k]``.
+    :ivar share: of the belief that goes there, ``[k]``.
     """
-    forward = Rotation.from_quat(quaternions).apply([1.0, 0.0, 0.0])
-    return np.hstack([positions, forward * spacing / angle])
+
+    source: NDArray[np.int64]
+    target: NDArray[np.int32]
+    share: NDArray[np.float32]
 
 
 def _turns(begin: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -58,8 +57,8 @@ class PlaceGraph:
 
     One keyframe's turn counts as much as one keyframe's way: both make a place.
 
-    :param positions: of the states, metres, ``[n, 3]``.
-    :param quaternions: x y z w, ``[n, 4]``.
+    :param positions: of the states, metres, ``[n, 3]``; kept, not copied.
+    :param quaternions: x y z w, ``[n, 4]``; kept, not copied.
     :param spacing: metres between places.
     :param angle: radians between places.
     :param roaming: the map was made by roaming a room, not along a way.
@@ -67,27 +66,13 @@ class PlaceGraph:
 
     def __init__(self, positions: NDArray[np.float64], quaternions: NDArray[np.float64],
                  spacing: float, angle: float, roaming: bool = False) -> None:
-        """Find the neighbours and the motions that lead to them."""
+        """Find the neighbours."""
         self.size = len(positions)
         self.spacing, self.angle, self.roaming = spacing, angle, roaming
-        reach = (_ROOM if roaming else _REACH) * spacing
-        tree = cKDTree(located(positions, quaternions, spacing, angle))
-        counts, targets, motions = [np.zeros(1, np.int64)], [], []
-        for first in range(0, self.size, _CHUNK):
-            _, near = tree.query(tree.data[first:first + _CHUNK], k=min(_NEIGHBOURS, self.size),
-                                 distance_upper_bound=reach, workers=-1)
-            found = np.asarray(near).reshape(-1, min(_NEIGHBOURS, self.size))
-            rows, cols = np.nonzero(found < self.size)
-            target = found[rows, cols]
-            counts.append(np.bincount(rows, minlength=len(found)))
-            targets.append(target.astype(np.int32))
-            inverse = Rotation.from_quat(quaternions[first + rows]).inv()
-            step = inverse.apply(positions[target] - positions[first + rows])
-            turn = _turns(quaternions[first + rows], quaternions[target])
-            motions.append(np.hstack([step, turn], dtype=np.float32, casting='same_kind'))
-        self._first = np.cumsum(np.concatenate(counts))
-        self._target = np.concatenate(targets)
-        self._motion = np.concatenate(motions)
+        self._positions, self._quaternions = positions, quaternions
+        self._neighbours = find_neighbours(
+            positions, quaternions, spacing, angle, (_ROOM if roaming else _REACH) * spacing,
+            _NEIGHBOURS)
 
     def way(self, motion: Pose) -> float:
         """Return the length of a motion in places, turns included."""
@@ -95,55 +80,47 @@ class PlaceGraph:
         return math.hypot(float(np.linalg.norm(motion.position)) / self.spacing,
                           turn / self.angle)
 
-    def move(self, mass: NDArray[np.float32], active: NDArray[np.int64], motion: Pose,
-             noise: tuple[float, float]) -> None:
+    def moves(self, states: NDArray[np.int64], motion: Pose, noise: tuple[float, float]
+              ) -> Steps:
         """
-        Move belief by a known motion of at most about one place.
+        Return where a known motion of at most about one place leads.
 
-        :param mass: float32 ``[layers, n]``, changed in place.
-        :param active: states whose mass moves; the rest is too thin to matter and stays.
+        What no neighbour explains leads nowhere: the robot left the mapped path.
+
+        :param states: that are left.
         :param motion: of the robot, in its own frame.
         :param noise: standard deviations, metres and radians.
-
-        What no neighbour explains is lost: the robot left the mapped path.
         """
         wanted = np.concatenate([
             motion.position, Rotation.from_quat(motion.quaternion).as_rotvec()])
         scale = np.array([noise[0]] * 3 + [noise[1]] * 3)
-        edges, source = self._edges(active)
-        error = (self._motion[edges] - wanted.astype(np.float32)) / scale.astype(np.float32)
+        source, target = self._neighbours.of(states)
+        leads = self._motions(states[source], target)
+        error = (leads - wanted.astype(np.float32)) / scale.astype(np.float32)
         weight = np.exp(-0.5 * np.einsum('ij,ij->i', error, error)).astype(np.float64)
         # A motion that fits no edge within about three deviations leads off the map.
-        total = np.bincount(source, weight, len(active)) + math.exp(-0.5 * 3.0**2)
-        self._carry(mass, active, edges, source, weight / total[source])
+        total = np.bincount(source, weight, len(states)) + math.exp(-0.5 * 3.0**2)
+        return Steps(source, target, (weight / total[source]).astype(np.float32))
 
-    def spread(self, mass: NDArray[np.float32], active: NDArray[np.int64], share: float
-               ) -> None:
+    def sidesteps(self, states: NDArray[np.int64], share: float) -> Steps:
         """
-        Let a share of the belief step to any neighbour.
+        Return where a share of the belief goes that steps to any neighbour; the rest stays.
 
-        :param mass: float32 ``[layers, n]``, changed in place.
-        :param active: states whose mass moves.
+        :param states: that are left.
         :param share: 0..1.
         """
-        edges, source = self._edges(active)
-        weight = share / np.bincount(source, minlength=len(active))[source]
-        weight[self._target[edges] == active[source]] += 1.0 - share
-        self._carry(mass, active, edges, source, weight)
+        source, target = self._neighbours.of(states)
+        weight = share / np.bincount(source, minlength=len(states))[source]
+        weight[target == states[source]] += 1.0 - share
+        return Steps(source, target, weight.astype(np.float32))
 
-    def _edges(self, active: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the edges that leave some states, and for each its index in ``active``."""
-        counts = self._first[active + 1] - self._first[active]
-        source = np.repeat(np.arange(len(active)), counts)
-        begin = np.repeat(self._first[active] - np.cumsum(counts) + counts, counts)
-        return begin + np.arange(len(source)), source
+    def _motions(self, begin: NDArray[np.int64], end: NDArray[np.int32]) -> NDArray[np.float32]:
+        """
+        Return how a robot moves from states to others, metres and radians, ``[k, 6]``.
 
-    def _carry(self, mass: NDArray[np.float32], active: NDArray[np.int64],
-               edges: NDArray[np.int64], source: NDArray[np.int64],
-               weight: NDArray[np.float64]) -> None:
-        reached, column = np.unique(self._target[edges], return_inverse=True)
-        matrix = sparse.csr_matrix((weight.astype(np.float32), (source, column)),
-                                   (len(active), len(reached)))
-        moving = mass[:, active]
-        mass[:, active] = 0.0
-        mass[:, reached] += moving @ matrix
+        Made as they are needed: of all edges they would be most of a large map's memory.
+        """
+        inverse = Rotation.from_quat(self._quaternions[begin]).inv()
+        step = inverse.apply(self._positions[end] - self._positions[begin])
+        turn = _turns(self._quaternions[begin], self._quaternions[end])
+        return np.hstack([step, turn], dtype=np.float32, casting='same_kind')

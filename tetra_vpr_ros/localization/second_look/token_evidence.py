@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces
 from tetra_vpr_ros.localization.second_look.looking import Looks, SecondLook
-from tetra_vpr_ros.mapping.calibration import standing_out
+from tetra_vpr_ros.mapping.calibration import count_bits, moments
 from tetra_vpr_ros.mapping.map.hamming_index import nearest_rows
 
 HIDDEN = 0.05
@@ -93,7 +93,8 @@ class TokenEvidence:
             return None
         rows = np.searchsorted(self._ids, looks.ids)
         shares = distances[rows] / self._bits
-        standing = standing_out(distances)[rows].astype(np.float64)
+        mean, deviation = moments(count_bits(distances))
+        standing = np.asarray((mean - distances[rows]) / deviation, np.float64)
         preferences = self.model.preferences(looks.scores, shares, standing)
         best = int(np.argmax(preferences))
         likely = np.exp(preferences - preferences[best])

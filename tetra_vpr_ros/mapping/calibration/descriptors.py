@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tetra_vpr_ros.mapping.calibration.pairs import Pairs
+from tetra_vpr_ros.mapping.calibration.scores import SCORE_EDGES, score_histogram
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
@@ -33,45 +35,19 @@ from tqdm import tqdm
 FAR = 5.0
 """Places further apart than this many spacings of the map, or half of a small map, differ."""
 
-OTHER_WAY = 90.0
-"""Views turned by more than this (degrees) show nothing of each other, wherever they stand."""
-
 DEFAULT_FALSE_MATCH_RATE = 0.001
 """Share of wrong matches among the accepted that is allowed."""
-
-SCORE_EDGES = np.arange(-3.0, 15.0 + 0.025, 0.05)
-"""Bins of the score histograms, standard deviations."""
 
 CHI2_95 = 5.991
 """Squared deviations that hold 95 % of normal errors on a plane."""
 
-_APART = np.cos(np.radians(OTHER_WAY) / 2)
-SAME_HEADING = np.cos(np.radians(20.0) / 2)
-"""Product of quaternions from which two places look the same way."""
-
 _SAMPLE = 1000
 _LEAST_SPACING = 0.1  # metres; a robot that turned on the spot has none
 _LONG = 100_000  # places whose calibration is worth a progress bar
-_PAIRS = 4_000_000  # that are compared at a time: some 200 MB
+_PAIRS = 16_000_000  # that are compared at a time: 64 MB
 _ENOUGH = 50  # pairs of different traverses that are preferred to neighbours of one
 _HISTOGRAMS = ('pairs', 'nearest', 'same_scores', 'different_scores', 'same_bits')
 _MOST = 10**12  # that a count or a figure of a calibration can be
-
-
-def standing_out(distances: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-    """
-    Return how far places stand out of the map for a query, in standard deviations.
-
-    Darkness, rain or another camera move all distances of a query together, so
-    each is judged against the others: ``(mean - distance) / deviation``.
-
-    :param distances: bits, ``[..., n]``, of queries to all places.
-    :returns: float32 of the same shape; larger is more alike.
-    """
-    values = np.asarray(distances, np.float32)
-    mean = values.mean(-1, keepdims=True)
-    return np.asarray((mean - values) / np.maximum(values.std(-1, keepdims=True), 1e-3),
-                      np.float32)
 
 
 @dataclass(frozen=True)
@@ -221,12 +197,12 @@ def calibrate(table: PlaceTable, queries: PlaceTable | None = None, sample: int 
     near = (1.5 if queries is None else 0.8 * FAR) * max(spacing, _LEAST_SPACING)
     far = min(FAR * max(spacing, _LEAST_SPACING), 0.5 * float(np.linalg.norm(
         np.ptp(table.positions, axis=0))))
-    found = _Found(size, far)
+    found = Pairs(table, asked, queries is None, near, far)
     rows = int(np.clip(_PAIRS // len(table), 1, 16))
     chunks = np.array_split(picks, -(-len(picks) // rows))
     for chunk in tqdm(chunks, desc='calibrating', leave=False, disable=len(table) < _LONG):
-        found.add(table, asked, chunk, queries is None, near)
-    if not found.pairs.any():
+        found.add(chunk)
+    if not found.apart.any():
         return None
     several = len(found.across) >= _ENOUGH
     true = found.across if several else found.within
@@ -238,55 +214,13 @@ def calibrate(table: PlaceTable, queries: PlaceTable | None = None, sample: int 
         floor = max(spacing, _LEAST_SPACING) ** 2 / 3
         scale = float(np.clip(np.quantile(errors, 0.95) ** 2 / (CHI2_95 * floor), 1.0, 25.0))
     return Calibration(
-        samples=int(found.nearest.sum()), far=far, pairs=tuple(found.pairs.tolist()),
+        samples=int(found.nearest.sum()), far=far, pairs=tuple(found.apart.tolist()),
         nearest=tuple(found.nearest.tolist()), spacing=spacing, positives=len(true),
-        source=source, same_scores=_histogram(scores),
+        source=source, same_scores=tuple(score_histogram(scores).tolist()),
         different_scores=tuple(found.different.tolist()),
         same_bits=tuple(np.bincount(bits.astype(int), minlength=size).tolist()),
         step_bits=step_bits(table),
         covariance_scale=scale)
-
-
-class _Found:
-    """What has been seen of the pairs so far."""
-
-    def __init__(self, size: int, far: float) -> None:
-        self.far = far
-        self.pairs = np.zeros(size, np.int64)
-        self.nearest = np.zeros(size, np.int64)
-        self.different = np.zeros(len(SCORE_EDGES) - 1, np.int64)
-        self.within: list[tuple[float, float, int]] = []
-        self.across: list[tuple[float, float, int]] = []
-
-    def add(self, table: PlaceTable, asked: PlaceTable, rows: NDArray[np.int64],
-            leave_out: bool, near: float) -> None:
-        """Compare some of the asked places with all; ``near`` in metres."""
-        bits = hamming_distances(asked.descriptors[rows], table.descriptors)
-        metres = np.linalg.norm(asked.positions[rows, None] - table.positions[None], axis=2)
-        turned = np.abs(asked.quaternions[rows] @ table.quaternions.T)
-        other = np.ones(bits.shape, bool)
-        if leave_out:
-            other[np.arange(len(rows)), rows] = False
-        apart = (metres > self.far) | (turned < _APART)
-        self.pairs += np.bincount(bits[apart], minlength=len(self.pairs))
-        wrong = np.where(apart, bits, len(self.pairs)).min(axis=1)[apart.any(axis=1)]
-        self.nearest += np.bincount(wrong, minlength=len(self.nearest))
-        for i, row in enumerate(rows):
-            keep = other[i]
-            scores = standing_out(bits[i, keep])
-            self.different += np.array(_histogram(scores[apart[i, keep]]))
-            same = (metres[i, keep] <= near) & (turned[i, keep] >= SAME_HEADING)
-            elsewhere = table.sessions[keep] != asked.sessions[row]
-            for chosen, into in ((same, self.within), (same & elsewhere, self.across)):
-                if chosen.any():
-                    best = int(np.argmax(np.where(chosen, scores, -np.inf)))
-                    into.append((float(scores[best]), float(metres[i, keep][best]),
-                                 int(bits[i, keep][best])))
-
-
-def _histogram(scores: NDArray[Any]) -> tuple[int, ...]:
-    inside = np.clip(scores, SCORE_EDGES[0], SCORE_EDGES[-1])
-    return tuple(np.histogram(inside, SCORE_EDGES)[0].tolist())
 
 
 def place_spacing(table: PlaceTable) -> float:

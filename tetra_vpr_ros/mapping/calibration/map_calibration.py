@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tetra_vpr_ros.mapping.calibration.descriptors import (
-    calibrate, Calibration, DEFAULT_FALSE_MATCH_RATE, load_calibration, OTHER_WAY, place_spacing)
+    calibrate, Calibration, DEFAULT_FALSE_MATCH_RATE, load_calibration, place_spacing)
+from tetra_vpr_ros.mapping.calibration.pairs import OTHER_WAY
 from tetra_vpr_ros.mapping.calibration.position_errors import (
     load_position_errors, measure_position_errors, PositionErrors)
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap

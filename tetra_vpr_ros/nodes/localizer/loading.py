@@ -137,6 +137,6 @@ def localizer_options(node: LifecycleNode, yaws: tuple[float, ...]) -> Localizer
         motion=MotionModel(*(value(name) for name in (
             'max_speed', 'odometry_noise', 'leave_rate', 'enter_rate'))),
         radius=value('agreement_radius'), margin=value('covariance_margin'),
-        sequence_length=value('sequence_length'), verification=value('verification'),
+        verification=value('verification'),
         fewest_inliers=value('fewest_inliers'), second_look=value('second_look'),
         camera_mount=value('camera_mount'))

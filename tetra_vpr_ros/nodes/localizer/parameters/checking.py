@@ -10,6 +10,7 @@ from typing import Any
 
 from rclpy.exceptions import InvalidTopicNameException
 from rclpy.validate_topic_name import validate_topic_name
+from tetra_vpr_ros.localization.observation import FILTERS, unknown_filter
 from tetra_vpr_ros.nodes.localizer.parameters.table import PARAMETERS, Spec
 
 _KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'a text'}
@@ -52,6 +53,8 @@ def check(name: str, value: Any) -> None:
     spec = _spec(name)
     if spec is None:  # QoS overrides and use_sim_time are not ours
         return
+    if name == 'filter' and value not in FILTERS:
+        raise ParameterError(unknown_filter(value))
     if spec.choices and value not in spec.choices:
         raise ParameterError(f"{name} must be one of {', '.join(spec.choices)}, not {value!r}")
     if spec.low is not None and spec.high is not None and not spec.low <= value <= spec.high:

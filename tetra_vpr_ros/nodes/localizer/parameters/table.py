@@ -60,8 +60,7 @@ PARAMETERS: tuple[Spec, ...] = (
          'bondpy.', when='activate'),
     Spec('frame_id', '', "Frame of the published poses; empty for the map's own."),
     Spec('filter', 'bayes', "How frames are put together: 'bayes' keeps a belief over all places, "
-         "'seqslam' compares the last views with stretches of the map, 'single' judges each frame "
-         'by itself.', choices=FILTERS),
+         "'single' judges each frame by itself.", choices=FILTERS),
     Spec('false_match_rate', DEFAULT_FALSE_MATCH_RATE, 'Share of wrong matches that is allowed. '
          'A belief must reach one minus its square root; for single it is the share of the pairs '
          'of different places of the map that may look as alike as an accepted match.',
@@ -77,7 +76,6 @@ PARAMETERS: tuple[Spec, ...] = (
     Spec('enter_rate', 0.001, 'Probability that a robot off the map comes back onto it, anywhere, '
          'while one place passes; bayes. Larger recovers faster from being carried away.',
          0.0, 0.5),
-    Spec('sequence_length', 10, 'Views in a sequence; seqslam.', 2, 100),
     Spec('odom_topic', 'odom', 'Odometry; empty to do without. Its absence is no fault.',
          when='activate'),
     Spec('camera_yaws', [0.0], 'Heading of each camera of image_topics against the camera of the '
