@@ -45,7 +45,9 @@ SCORE_EDGES = np.arange(-3.0, 15.0 + 0.025, 0.05)
 CHI2_95 = 5.991
 """Squared deviations that hold 95 % of normal errors on a plane."""
 
-_APART = np.cos(np.radians(OTHER_WAY) / 2)
+APART = np.cos(np.radians(OTHER_WAY) / 2)
+"""Product of quaternions below which two views are turned by more than that."""
+
 SAME_HEADING = np.cos(np.radians(20.0) / 2)
 """Product of quaternions from which two places look the same way."""
 
@@ -267,7 +269,7 @@ class _Found:
         other = np.ones(bits.shape, bool)
         if leave_out:
             other[np.arange(len(rows)), rows] = False
-        apart = (metres > self.far) | (turned < _APART)
+        apart = (metres > self.far) | (turned < APART)
         self.pairs += np.bincount(bits[apart], minlength=len(self.pairs))
         wrong = np.where(apart, bits, len(self.pairs)).min(axis=1)[apart.any(axis=1)]
         self.nearest += np.bincount(wrong, minlength=len(self.nearest))
