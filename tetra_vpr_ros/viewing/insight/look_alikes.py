@@ -28,7 +28,7 @@ from tetra_vpr_ros.mapping.map.token_comparison import SECOND_LOOK, TokenCompari
 from tqdm import tqdm
 
 KEPT = 4
-"""Look-alikes of a place that are kept, the most alike first."""
+"""Look-alikes of a place that are kept, the most alike first, each another place."""
 
 _ASKED = 6000              # places, at most: evenly along the way
 _COMPARED = 500_000_000    # pairs of descriptors, at most: some ten seconds
@@ -99,7 +99,7 @@ def find_look_alikes(place_map: PlaceMap, table: PlaceTable, progress: bool = Tr
     :param asked: places that are asked, at most.
     :raises MapError: the map is damaged, or was calibrated by another version.
     """
-    calibration = load_calibration(place_map) or calibrate(table)
+    calibration = load_calibration(place_map) or calibrate(table, sample=_SAMPLE)
     count = min(len(table), asked, max(1, _COMPARED // max(len(table), 1)))
     rows = np.unique(np.linspace(0, len(table) - 1, count).astype(np.int64))
     by_tokens = place_map.has_second_look()
@@ -137,7 +137,7 @@ class _Search:
                 again[i] = self._best_same(row, same, distances)[0]
                 wrong, alike = self._wrong(row, same, distances)
                 sure[i] = self._sure(row, usual, distances, wrong, alike)
-                order = np.lexsort((distances[wrong], -alike))[:KEPT]
+                order = self._apart(wrong, np.lexsort((distances[wrong], -alike)))
                 found[i, :len(order)] = wrong[order]
                 bits[i, :len(order)] = distances[wrong[order]]
                 if self.by_tokens:
@@ -203,6 +203,19 @@ class _Search:
             return wrong, -distances[wrong].astype(np.float64)
         scores = self._scores(row, wrong)
         return wrong[~np.isnan(scores)], scores[~np.isnan(scores)]
+
+    def _apart(self, wrong: _Rows, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the first look-alikes of an order that are different places of each other."""
+        chosen: list[int] = []
+        for at in order:
+            same = [other for other in chosen
+                    if np.linalg.norm(self.table.positions[wrong[at]]
+                                      - self.table.positions[wrong[other]]) <= self.far]
+            if not same:
+                chosen.append(int(at))
+            if len(chosen) == KEPT:
+                break
+        return np.array(chosen, np.int64)
 
     def _sure(self, row: int, usual: SeenAgain, distances: NDArray[np.int32], wrong: _Rows,
               alike: NDArray[np.float64]) -> float:
