@@ -84,6 +84,9 @@ class SequenceLocalizer:
                 best.append(float(scores[apart].max()))
         return np.sort(best)
 
+    def believed(self) -> None:
+        """Return nothing: no belief is kept."""
+
     def reset(self) -> None:
         """Forget what was seen."""
         self._rows: deque[NDArray[np.float32]] = deque(maxlen=self._length)

@@ -267,7 +267,7 @@ class _Found:
         other = np.ones(bits.shape, bool)
         if leave_out:
             other[np.arange(len(rows)), rows] = False
-        apart = (metres > self.far) | (turned < _APART)
+        apart = differ(metres, turned, self.far)
         self.pairs += np.bincount(bits[apart], minlength=len(self.pairs))
         wrong = np.where(apart, bits, len(self.pairs)).min(axis=1)[apart.any(axis=1)]
         self.nearest += np.bincount(wrong, minlength=len(self.nearest))
@@ -282,6 +282,18 @@ class _Found:
                     best = int(np.argmax(np.where(chosen, scores, -np.inf)))
                     into.append((float(scores[best]), float(metres[i, keep][best]),
                                  int(bits[i, keep][best])))
+
+
+def differ(metres: NDArray[np.float64], alike: NDArray[np.float64], far: float
+           ) -> NDArray[np.bool_]:
+    """
+    Tell which pairs are different places, see `FAR` and `OTHER_WAY`.
+
+    :param metres: between them.
+    :param alike: absolute products of their quaternions.
+    :param far: metres from which places differ, see `Calibration`.
+    """
+    return (metres > far) | (alike < _APART)
 
 
 def _histogram(scores: NDArray[Any]) -> tuple[int, ...]:
