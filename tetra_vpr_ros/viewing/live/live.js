@@ -18,7 +18,9 @@ const live = {
     live.now = now;
     live.at('now').dataset.state = now.state;
     live.at('state').textContent = live.words[now.state] || now.state;
-    live.at('detail').textContent = now.detail || '';
+    const pose = now.state === 'localized' && now.pose, degrees = pose && Math.round(pose[2] * 180 / Math.PI);
+    const where = pose ? ` · x ${pose[0].toFixed(1)} m, y ${pose[1].toFixed(1)} m, heading ${degrees}°` : '';
+    live.at('detail').textContent = (now.detail || '') + where;
     const late = live.known(now.age) && now.age > 3 ? ` · last frame ${now.age.toFixed(0)} s ago` : '';
     live.at('source').textContent = (now.source || '') + late;
     live.say('confidence', live.known(now.confidence) ? `${(100 * now.confidence).toFixed(1)} %` : '–');
@@ -83,13 +85,15 @@ const live = {
 
   // A name of a traverse may hold what plotly reads as markup: they are numbered instead.
   drawPlan() {
-    const {now, plan} = live, belief = now.belief || [], traces = [];
+    // The surest come last, and lie on top.
+    const {now, plan} = live, belief = (now.belief || []).slice().reverse(), traces = [];
+    const narrow = innerWidth < 600;
     (plan && plan.traverses || []).forEach(({x, y}, i) => traces.push({
       x, y, mode: 'lines', name: 'mapped way', legendgroup: 'way', showlegend: i === 0,
       line: {color: '--faint', width: 2}, hoverinfo: 'skip'}));
     const shares = belief.map(row => row[2]), scale = {
       cmin: -3, cmax: 0, colorscale: 'Cividis', reversescale: !live.dark(), showscale: true,
-      colorbar: {title: {text: 'belief', side: 'top'}, tickvals: [-3, -2, -1, 0],
+      colorbar: {title: {text: 'belief', side: 'top', font: {size: 13}}, tickvals: [-3, -2, -1, 0],
                  ticktext: ['0.1 %', '1 %', '10 %', '100 %'], thickness: 10, len: .5, y: .75,
                  x: 1, xpad: 4, outlinewidth: 0}};
     traces.push({
@@ -101,20 +105,20 @@ const live = {
       hovertemplate: '%{text}<br>%{x:.1f} m, %{y:.1f} m<extra></extra>'});
     const doubted = (now.state === 'localized' ? [] : now.candidates || []).slice(0, 1);
     traces.push({
-      x: doubted.map(p => p[0]), y: doubted.map(p => p[1]), mode: 'markers', name: 'best guess, doubted',
+      x: doubted.map(p => p[0]), y: doubted.map(p => p[1]), mode: 'markers', name: 'best guess',
       marker: {symbol: 'x-thin', size: 15, color: '--doubt', line: {color: '--doubt', width: 4}},
       hovertemplate: 'best guess<extra></extra>', showlegend: true});
     const pose = now.state === 'localized' ? now.pose : null;
     const around = pose && now.ellipse ? live.ellipse(pose, now.ellipse) : {x: [], y: []};
-    traces.push({...around, mode: 'lines', name: '95 % of its errors', fill: 'toself',
+    traces.push({...around, mode: 'lines', name: '95 % within', fill: 'toself',
                  fillcolor: 'rgba(0,0,0,0)', line: {color: '--sure', width: 1.5, dash: 'dot'},
                  hoverinfo: 'skip'});
     traces.push({
       x: pose ? [pose[0]] : [], y: pose ? [pose[1]] : [], mode: 'markers', name: 'accepted pose',
-      marker: {symbol: 'arrow', size: 20, color: '--sure', angle: pose ? 90 - pose[2] * 180 / Math.PI : 0,
+      marker: {symbol: 'arrow', size: 20, standoff: 10, color: '--sure', angle: pose ? 90 - pose[2] * 180 / Math.PI : 0,
                line: {color: '--page', width: 1.5}},
       hovertemplate: '%{x:.2f} m, %{y:.2f} m<extra>accepted pose</extra>', showlegend: true});
-    const axis = {ticksuffix: ' m', zeroline: false, nticks: 7};
+    const axis = {ticksuffix: ' m', zeroline: false, nticks: narrow ? 4 : 7, tickangle: 0};
     vpr.plot('plan', traces, {
       margin: {l: 52, r: 8, t: 8, b: 34}, uirevision: 'plan', datarevision: now.frames,
       legend: {orientation: 'h', y: 1.01, yanchor: 'bottom', x: 0},
@@ -133,10 +137,10 @@ const live = {
       part(state => state === 'localized', 'accepted', '--sure', 'circle'),
       part(state => state === 'searching', 'doubted', '--doubt', 'x'),
       part(state => state === 'unknown place', 'unknown place', '--wrong', 'diamond')],
-    {margin: {l: 44, r: 8, t: 4, b: 34}, dragmode: false,
+    {margin: {l: 56, r: 8, t: 4, b: 38}, dragmode: false, showlegend: true,
      legend: {orientation: 'h', y: 1.02, yanchor: 'bottom', x: 0},
-     xaxis: {title: {text: 'frame'}, range: [Math.max(0, last - 600), Math.max(last, 60)], fixedrange: true},
-     yaxis: {ticksuffix: ' %', range: [-4, 104], nticks: 3, fixedrange: true}},
+     xaxis: {title: {text: 'frame', font: {size: 13}}, range: [Math.max(0, last - 600), Math.max(last, 60)], fixedrange: true},
+     yaxis: {title: {text: 'confidence', font: {size: 13}}, ticksuffix: ' %', range: [-4, 104], nticks: 3, fixedrange: true}},
     {displayModeBar: false, scrollZoom: false});
   },
 

@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from contextlib import suppress
+from contextlib import closing, suppress
 import socket
 import threading
 from types import TracebackType
@@ -45,6 +44,9 @@ def application(state: LiveState, host: str = '127.0.0.1') -> web.Application:
             raise web.HTTPNotFound(text='no picture yet\n')
         return web.Response(body=jpeg, content_type='image/jpeg')
 
+    async def no_icon(_request: web.Request) -> web.Response:
+        return web.Response(status=204)  # browsers ask for one, and would complain
+
     async def events(request: web.Request) -> web.StreamResponse:
         if len(readers) >= _READERS:
             raise web.HTTPServiceUnavailable(
@@ -53,7 +55,8 @@ def application(state: LiveState, host: str = '127.0.0.1') -> web.Application:
 
     made = web.Application(middlewares=guards(host))  # type: ignore[arg-type]
     made.add_routes([web.get('/', page), web.get('/plan', plan),
-                     web.get('/picture.jpg', picture), web.get('/events', events)])
+                     web.get('/picture.jpg', picture), web.get('/events', events),
+                     web.get('/favicon.ico', no_icon)])
     made.on_response_prepare.append(add_headers)
     return made
 
@@ -106,7 +109,7 @@ class LiveServer:
         shown = f'[{host}]' if ':' in host else host
         self.url = f'http://{shown}:{self._socket.getsockname()[1]}/'
         self.open_to_others = not is_loopback(host)
-        self._loop = asyncio.new_event_loop()
+        self._loop, self._ending = asyncio.new_event_loop(), asyncio.Event()
         self._thread = threading.Thread(target=self._run, name='live view', daemon=True)
 
     def __enter__(self) -> LiveServer:
@@ -117,25 +120,24 @@ class LiveServer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         """End; pages that are open say that they hear nothing any more."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join()
 
     def _run(self) -> None:
-        loop = self._loop
-        asyncio.set_event_loop(loop)
+        asyncio.set_event_loop(self._loop)
+        with closing(self._loop), closing(self._socket):
+            self._loop.run_until_complete(self._answer())
+
+    async def _answer(self) -> None:
         runner = web.AppRunner(self._application, access_log=None)
-        try:
-            loop.run_until_complete(runner.setup())
-            loop.run_until_complete(web.SockSite(runner, self._socket).start())
-            loop.run_forever()
-            open_pages = [task for task in asyncio.all_tasks(loop) if not task.done()]
-            for task in open_pages:  # they would be waited for
-                task.cancel()
-            loop.run_until_complete(asyncio.gather(*open_pages, return_exceptions=True))
-            loop.run_until_complete(runner.cleanup())
-        finally:
-            with contextlib.closing(loop):
-                self._socket.close()
+        await runner.setup()
+        await web.SockSite(runner, self._socket).start()
+        await self._ending.wait()
+        open_pages = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in open_pages:  # they would be waited for
+            task.cancel()
+        await asyncio.gather(*open_pages, return_exceptions=True)
+        await runner.cleanup()
 
 
 def _listening(host: str, port: int) -> socket.socket:
