@@ -83,7 +83,7 @@ const live = {
     return {x: px, y: py};
   },
 
-  // A name of a traverse may hold what plotly reads as markup: they are numbered instead.
+  // The arrow's tip is the pose. A name of a traverse may hold what plotly reads as markup: they are numbered instead.
   drawPlan() {
     // The surest come last, and lie on top.
     const {now, plan} = live, belief = (now.belief || []).slice().reverse(), traces = [];
@@ -106,7 +106,7 @@ const live = {
     const doubted = (now.state === 'localized' ? [] : now.candidates || []).slice(0, 1);
     traces.push({
       x: doubted.map(p => p[0]), y: doubted.map(p => p[1]), mode: 'markers', name: 'best guess',
-      marker: {symbol: 'x-thin', size: 15, color: '--doubt', line: {color: '--doubt', width: 4}},
+      marker: {symbol: 'x-thin', size: 15, color: '--ink', line: {color: '--ink', width: 3}},
       hovertemplate: 'best guess<extra></extra>', showlegend: true});
     const pose = now.state === 'localized' ? now.pose : null;
     const around = pose && now.ellipse ? live.ellipse(pose, now.ellipse) : {x: [], y: []};
@@ -115,14 +115,14 @@ const live = {
                  hoverinfo: 'skip'});
     traces.push({
       x: pose ? [pose[0]] : [], y: pose ? [pose[1]] : [], mode: 'markers', name: 'accepted pose',
-      marker: {symbol: 'arrow', size: 20, standoff: 10, color: '--sure', angle: pose ? 90 - pose[2] * 180 / Math.PI : 0,
+      marker: {symbol: 'arrow', size: 20, color: '--sure', angle: pose ? 90 - pose[2] * 180 / Math.PI : 0,
                line: {color: '--page', width: 1.5}},
       hovertemplate: '%{x:.2f} m, %{y:.2f} m<extra>accepted pose</extra>', showlegend: true});
     const axis = {ticksuffix: ' m', zeroline: false, nticks: narrow ? 4 : 7, tickangle: 0};
     vpr.plot('plan', traces, {
       margin: {l: 52, r: 8, t: 8, b: 34}, uirevision: 'plan', datarevision: now.frames,
       legend: {orientation: 'h', y: 1.01, yanchor: 'bottom', x: 0},
-      xaxis: {...axis, constrain: 'domain'}, yaxis: {...axis, scaleanchor: 'x', constrain: 'domain'}},
+      xaxis: axis, yaxis: {...axis, scaleanchor: 'x'}},
     {displayModeBar: false});
   },
 
