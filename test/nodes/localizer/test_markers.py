@@ -7,7 +7,7 @@ from dataclasses import replace
 from builtin_interfaces.msg import Time
 import numpy as np
 import pytest
-from sample_data import ROOT, walk_descriptors
+from sample_data import walk_descriptors
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import PointCloud2, PointField
 from tetra_vpr_ros.localization import Candidate, Estimate
@@ -20,7 +20,6 @@ from tetra_vpr_ros.nodes.localizer.outputs.belief import belief_cloud, belief_fr
 from tetra_vpr_ros.nodes.localizer.outputs.markers import (
     belief_markers, match_marker, places_marker)
 from visualization_msgs.msg import Marker
-import yaml
 
 STAMP = Time(sec=5, nanosec=7)
 
@@ -107,11 +106,3 @@ def test_belief_survives_its_message(places):
     message.data = message.data[:-1]
     with pytest.raises(ValueError, match='no whole points'):
         belief_from_cloud(message)
-
-
-def test_rviz_shows_what_the_node_publishes():
-    shown = yaml.safe_load((ROOT / 'config' / 'vpr.rviz').read_text())
-    topics = {display['Topic']['Value'] for display in
-              shown['Visualization Manager']['Displays'] if 'Topic' in display}
-    assert topics - {'/map'} == {'/vpr/markers', '/vpr/belief_markers', '/vpr/candidates',
-                                 '/vpr/match', '/vpr/match_image/compressed'}

@@ -30,7 +30,7 @@ class LocalizeNode(LifecycleNode):
     """
     Publishes where the camera is in a map of places.
 
-    Interface and parameters: see README.md. Frames are worked on in a thread
+    Interface and parameters: see docs/reference.md. Frames are worked on in a thread
     of their own, newest first; the executor is never blocked by an inference.
 
     :raises ParameterError: values of the start are not allowed; the log says so, too.
