@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from tetra_vpr_ros.mapping.calibration.descriptors import Calibration, differ
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map.places import PlaceTable
@@ -32,13 +33,19 @@ def distinctiveness(table: PlaceTable, rows: NDArray[np.int64], calibration: Cal
         len(table), max(1, _PAIRS // max(1, len(rows))))).astype(np.int64))
     nearest = np.empty(len(rows))
     most = table.descriptors.shape[1] * 8
+    tree = cKDTree(table.positions[others])
     for part in np.array_split(np.arange(len(rows)), -(-len(rows) * len(others) // _AT_ONCE)):
         bits = hamming_distances(table.descriptors[rows[part]], table.descriptors[others])
-        metres = np.linalg.norm(
-            table.positions[rows[part], None] - table.positions[None, others], axis=2)
-        alike = np.abs(table.quaternions[rows[part]] @ table.quaternions[others].T)
-        apart = differ(metres, alike, calibration.far)
-        nearest[part] = np.where(apart, bits, most).min(axis=1)
+        # Few pairs are near each other: only those can be the same place.
+        near = tree.query_ball_point(table.positions[rows[part]], calibration.far)
+        asked = np.repeat(np.arange(len(part)), [len(found) for found in near])
+        beside = np.concatenate([np.empty(0, np.int64), *map(np.array, near)]).astype(np.int64)
+        first, second = rows[part][asked], others[beside]
+        metres = np.linalg.norm(table.positions[first] - table.positions[second], axis=1)
+        alike = np.abs((table.quaternions[first] * table.quaternions[second]).sum(axis=1))
+        same = ~differ(metres, alike, calibration.far)
+        bits[asked[same], beside[same]] = most
+        nearest[part] = bits.min(axis=1)
     pairs = np.cumsum(calibration.pairs)
     usual = float(np.searchsorted(pairs, pairs[-1] / 2))
     same = min(calibration.step_bits, usual - 1.0)
