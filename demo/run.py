@@ -25,6 +25,7 @@ import sys
 import time
 from typing import Any
 
+from demo.looking import live_view, replay
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping import PlaceMap
@@ -218,7 +219,8 @@ def main() -> None:
     subprocess.run([sys.executable, '-m', 'tetra_vpr_ros.nodes.build_map',
                     '--bag', str(args.out / 'mapping_bag'), '--map', str(map_file),
                     '--horizontal-fov', str(FIELD_OF_VIEW)], check=True)
-    print('3/5 starting the localizer; 4/5 driving the second lap')
+    print('3/5 starting the localizer; 4/5 driving the second lap\n'
+          f'    watch it in a browser: {live_view(map_file, os.environ)}')
     rng = np.random.default_rng(args.seed)
     poses = second_lap(plan, drive(path, 1.5 / RATE, start=float(rng.uniform(0.2, 0.8))), rng)
     if args.frames:
@@ -233,7 +235,8 @@ def main() -> None:
     for key, value in report.items():
         print(f'{"":2}{key:<22}{value}')
     print(f'\n{args.out}/report.json, trajectory.png and matches.png written '
-          f'after {time.monotonic() - began:.0f} s')
+          f'after {time.monotonic() - began:.0f} s\nlocalize the mapping lap in its own map, in a '
+          f"browser: {replay(args.out / 'mapping_bag', map_file)}")
 
 
 if __name__ == '__main__':

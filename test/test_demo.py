@@ -40,5 +40,6 @@ def test_the_demo_localizes_and_reports(tmp_path):
         picture = cv2.imread(str(out / name))
         assert picture is not None
         assert picture.std() > 5
-    for line in ('map_places', 'recall_1m', 'latency_ms'):
+    for line in ('map_places', 'recall_1m', 'latency_ms', 'tetra_vpr_ros.nodes.watch --map',
+                 'tetra_vpr_ros.nodes.watch --bag'):
         assert line in done.stdout

@@ -40,8 +40,8 @@ class Tab:
 
 
 @contextmanager
-def opened(path: Path, size=DESKTOP, scheme='light'):
-    """Open a file in chromium; the test is skipped where there is none to drive."""
+def opened(path: Path | str, size=DESKTOP, scheme='light'):
+    """Open a file or an address in chromium; the test is skipped where there is none to drive."""
     api = pytest.importorskip('playwright.sync_api', reason='playwright drives the browser')
     if CHROMIUM is None:
         pytest.skip('chromium is not installed')
@@ -52,7 +52,7 @@ def opened(path: Path, size=DESKTOP, scheme='light'):
                                     color_scheme=scheme, has_touch=size == PHONE)
             page.set_default_timeout(120_000)
             tab = Tab(page)
-            page.goto(path.resolve().as_uri())
+            page.goto(path if isinstance(path, str) else path.resolve().as_uri())
             yield tab
         finally:
             browser.close()

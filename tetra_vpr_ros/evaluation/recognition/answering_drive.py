@@ -14,7 +14,8 @@ from tetra_vpr_ros.evaluation.recognition.answering import collected
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
 from tetra_vpr_ros.evaluation.recognition.metrics import Answers, RANKS
 from tetra_vpr_ros.evaluation.recognition.positions import within
-from tetra_vpr_ros.localization import Estimate, LocalizerOptions, make_localizer, View
+from tetra_vpr_ros.localization import Estimate, LocalizerOptions
+from tetra_vpr_ros.localization.picture_localizer import PictureLocalizer
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.mapping import BagError, BuildReport, PlaceMap
 from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag, Topics
@@ -64,10 +65,9 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
     """
     encoder = PlaceEncoder(model, threads=0)
     with PlaceMap.open_file(map_file) as place_map:
-        place_map.require_model(encoder.info)
-        traverse = _drive(bag, wanted, place_map.geodetic_origin, map_file)
-        localizer = make_localizer(place_map, LocalizerOptions(
+        asked = PictureLocalizer(place_map, encoder, LocalizerOptions(
             filter_name, candidates=max(RANKS), second_look=second_look))
+        traverse = _drive(bag, wanted, place_map.geodetic_origin, map_file)
         report = BuildReport(notes=list(traverse.notes))
         estimates, positions, seconds = [], [], []
         for frame in tqdm(traverse.frames(), total=traverse.length,
@@ -77,13 +77,11 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
                 continue
             began = time.perf_counter()
             try:
-                (descriptor, tokens), = encoder.encode_with_tokens([frame.decode()],
-                                                                   second_look > 0)
+                estimate = asked.locate(frame.decode(), frame.stamp_ns)
             except ImageError as error:
                 report.skip(f'that cannot be decoded: {error}', frame.where)
                 continue
-            estimates.append(localizer.locate([View(descriptor, tokens=tokens)],
-                                              frame.stamp_ns))
+            estimates.append(estimate)
             seconds.append(time.perf_counter() - began)
             positions.append(frame.pose.position)
     report.damaged += traverse.problems
@@ -91,9 +89,9 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
         told = '; '.join(line.strip() for line in report.details())
         raise DatasetError(f'{bag}: no frame can be used: {told or "there are no images"}')
     true_at = np.array(positions)
-    truth = within(localizer.table.positions, true_at, radius)
+    truth = within(asked.localizer.table.positions, true_at, radius)
     size = encoder.bits // 8 + (int(np.prod(encoder.info.token_shape)) if second_look else 0)
-    return (collected(estimates, np.array(seconds), localizer, filter_name, size),
+    return (collected(estimates, np.array(seconds), asked.localizer, filter_name, size),
             truth, true_at, estimates, report)
 
 
