@@ -15,7 +15,7 @@ def test_the_strongest_places_come_first_and_thin_ones_not_at_all():
     assert believed.strongest(10, 0.6).tolist() == []
 
 
-@pytest.mark.parametrize('name, keeps', [('bayes', True), ('seqslam', False), ('single', False)])
+@pytest.mark.parametrize('name, keeps', [('bayes', True), ('single', False)])
 def test_a_belief_is_told_by_those_who_keep_one(tmp_path, way, name, keeps):
     place_map = make_map(tmp_path / 'way.vpr', [line(way)])
     for yaws in ((0.0,), (0.0, 3.14159)):
