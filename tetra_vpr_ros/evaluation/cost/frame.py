@@ -16,6 +16,38 @@ from tetra_vpr_ros.mapping.calibration import calibrate_map
 from tetra_vpr_ros.vision import decode_compressed, PlaceEncoder
 
 
+def camera_picture() -> bytes:
+    """Return the JPEG of a smooth picture: noise would make it larger than a camera's."""
+    coarse = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    picture = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
+    return cv2.imencode('.jpg', picture)[1].tobytes()
+
+
+def write_line_map(path: Path, encoder: PlaceEncoder, data: bytes, places: int) -> None:
+    """
+    Write a calibrated map of random places along a line, the first of which a picture shows.
+
+    :param path: of the new map.
+    :param encoder: of the model.
+    :param data: the picture, JPEG.
+    :param places: how many.
+    """
+    rng = np.random.default_rng(0)
+    descriptors = rng.integers(0, 256, (places, encoder.bits // 8), dtype=np.uint8)
+    tokens = rng.integers(0, 256, (places, *encoder.info.token_shape), dtype=np.uint8)
+    seen = encoder.encode_with_tokens([decode_compressed(data)])
+    descriptors[0] = seen.descriptors[0]
+    if seen.tokens is not None:
+        tokens[0] = seen.tokens[0]
+    straight = np.array([0.0, 0.0, 0.0, 1.0])
+    with PlaceMap.create(path, encoder.info) as place_map:
+        place_map.add_places(place_map.begin_session('benchmark'), [
+            NewPlace(i, Pose(np.array([float(i), 0.0, 0.0]), straight, None), descriptor,
+                     tokens=None if seen.tokens is None else tokens[i])
+            for i, descriptor in enumerate(descriptors)])
+        calibrate_map(place_map)
+
+
 def measure_frame(model: Path, threads: int, iterations: int, places: int = 10_000
                   ) -> tuple[dict[str, float], dict[str, float]]:
     """
@@ -26,39 +58,25 @@ def measure_frame(model: Path, threads: int, iterations: int, places: int = 10_0
     :returns: of the frame, and of decoding with resizing, each ``p50_ms`` and ``p95_ms``.
     """
     encoder = PlaceEncoder(model, threads=threads)
-    rng = np.random.default_rng(0)
-    # A smooth picture: noise would make the JPEG many times larger than a camera's.
-    coarse = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
-    picture = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
-    data = cv2.imencode('.jpg', picture)[1].tobytes()
-    descriptors = rng.integers(0, 256, (places, encoder.bits // 8), dtype=np.uint8)
-    tokens = rng.integers(0, 256, (places, *encoder.info.token_shape), dtype=np.uint8)
-    seen = encoder.encode_with_tokens([decode_compressed(data)])
-    descriptors[0] = seen.descriptors[0]
-    if seen.tokens is not None:
-        tokens[0] = seen.tokens[0]
-    straight = np.array([0.0, 0.0, 0.0, 1.0])
-    with tempfile.TemporaryDirectory() as folder, \
-            PlaceMap.create(Path(folder) / 'line.vpr', encoder.info) as place_map:
-        place_map.add_places(place_map.begin_session('benchmark'), [
-            NewPlace(i, Pose(np.array([float(i), 0.0, 0.0]), straight, None), descriptor,
-                     tokens=None if seen.tokens is None else tokens[i])
-            for i, descriptor in enumerate(descriptors)])
-        calibrate_map(place_map)
-        localizer = make_localizer(place_map, LocalizerOptions('single'))
+    data = camera_picture()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'line.vpr'
+        write_line_map(path, encoder, data, places)
+        with PlaceMap.open_file(path) as place_map:
+            localizer = make_localizer(place_map, LocalizerOptions('single'))
 
-        def frame() -> None:
-            ((descriptor, own),) = encoder.encode_with_tokens([decode_compressed(data)])
-            estimate = localizer.locate([View(descriptor, tokens=own)], 0)
-            if not estimate.accepted:
-                raise RuntimeError(f'the frame was not accepted: {estimate.rejection}')
+            def frame() -> None:
+                ((descriptor, own),) = encoder.encode_with_tokens([decode_compressed(data)])
+                estimate = localizer.locate([View(descriptor, tokens=own)], 0)
+                if not estimate.accepted:
+                    raise RuntimeError(f'the frame was not accepted: {estimate.rejection}')
 
-        def prepare() -> None:
-            image = decode_compressed(data)
-            cv2.resize(image, (encoder.info.width, encoder.info.height),
-                       interpolation=cv2.INTER_AREA)
+            def prepare() -> None:
+                image = decode_compressed(data)
+                cv2.resize(image, (encoder.info.width, encoder.info.height),
+                           interpolation=cv2.INTER_AREA)
 
-        whole, before = in_turns([frame, prepare], iterations, 'whole frame')
+            whole, before = in_turns([frame, prepare], iterations, 'whole frame')
 
     def figures(seconds: Seconds) -> dict[str, float]:
         return {'p50_ms': 1e3 * float(np.median(seconds)),

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances, nearest_rows
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
@@ -166,6 +165,7 @@ def _dimensions(table: PlaceTable) -> int:
 def _fit(scores: NDArray[np.float64], errors: NDArray[np.float64], spacing: float,
          dimensions: int) -> PositionErrors:
     """Fit normal errors whose deviation depends on the score, by maximum a posteriori."""
+    from scipy.optimize import minimize  # only here: a robot would start later for it
     middle, typical = float(np.median(scores)), math.log(spacing / math.sqrt(3.0))
 
     def loss(values: NDArray[np.float64]) -> float:

@@ -56,7 +56,7 @@ class HammingIndex:
         :raises ValueError: shapes or types do not fit, or an id comes twice.
         """
         ids = np.asarray(ids, np.int64)
-        self._check(descriptors)
+        check_descriptors(descriptors, self.bits)
         if ids.shape != (len(descriptors),):
             raise ValueError(f'{len(descriptors)} descriptors need as many ids, not {ids.shape}')
         together = np.concatenate([self._ids, ids]) if len(self) else ids
@@ -74,7 +74,7 @@ class HammingIndex:
         :param k: how many; fewer come back from a smaller map.
         :returns: distances int32 ``[q, k]`` in bits, ascending, and ids int64 ``[q, k]``.
         """
-        self._check(queries)
+        check_descriptors(queries, self.bits)
         k = min(k, len(self))
         near, found = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.int64)
         if k <= 0:
@@ -96,7 +96,7 @@ class HammingIndex:
         :returns: distances int32 ``[m]``, ascending, and ids int64 ``[m]``.
         """
         queries = query[None]
-        self._check(queries)
+        check_descriptors(queries, self.bits)
         if not len(self) or radius < 0:
             return np.empty(0, np.int32), np.empty(0, np.int64)
         bits = hamming_distances(queries, self._descriptors)[0]
@@ -106,12 +106,16 @@ class HammingIndex:
         order = rows[np.lexsort((self._ids[rows], bits[rows]))]
         return bits[order], self._ids[order]
 
-    def _check(self, descriptors: NDArray[np.uint8]) -> None:
-        if (descriptors.dtype != np.uint8 or descriptors.ndim != 2
-                or descriptors.shape[1] * 8 != self.bits):
-            raise ValueError(
-                f'descriptors must be uint8 [n, {self.bits // 8}], not '
-                f'{descriptors.dtype} {descriptors.shape}')
+
+def check_descriptors(descriptors: NDArray[np.uint8], bits: int) -> None:
+    """
+    Check the shape and the type of descriptors.
+
+    :raises ValueError: they are not uint8 ``[n, bits / 8]``.
+    """
+    if descriptors.dtype != np.uint8 or descriptors.shape[1:] != (bits // 8,):
+        raise ValueError(f'descriptors must be uint8 [n, {bits // 8}], not '
+                         f'{descriptors.dtype} {descriptors.shape}')
 
 
 def nearest_rows(distances: NDArray[np.int32], k: int, ids: Ids | None = None
