@@ -48,5 +48,5 @@ def distinctiveness(table: PlaceTable, rows: NDArray[np.int64], calibration: Cal
         nearest[part] = bits.min(axis=1)
     pairs = np.cumsum(calibration.pairs)
     usual = float(np.searchsorted(pairs, pairs[-1] / 2))
-    same = min(calibration.step_bits, usual - 1.0)
-    return np.asarray(np.clip((nearest - same) / (usual - same), 0.0, 1.0))
+    same_bits = min(calibration.step_bits, usual - 1.0)
+    return np.asarray(np.clip((nearest - same_bits) / (usual - same_bits), 0.0, 1.0))
