@@ -49,5 +49,5 @@ def distinctiveness(table: PlaceTable, rows: NDArray[np.int64], calibration: Cal
         nearest[part] = bits.min(axis=1)
     pairs = np.cumsum(calibration.pairs)
     usual = float(np.searchsorted(pairs, pairs[-1] / 2))
-    step = min(calibration.step_bits, usual - 1.0)
-    return np.asarray(np.clip((nearest - step) / (usual - step), 0.0, 1.0))
+    same_bits = min(calibration.step_bits, usual - 1.0)
+    return np.asarray(np.clip((nearest - same_bits) / (usual - same_bits), 0.0, 1.0))

@@ -22,10 +22,13 @@ from visualization_msgs.msg import Marker, MarkerArray
 # Flat arrows: tip, left and right of the tail, in lengths of an arrow; their mean is the place.
 _ARROW = np.array([[2 / 3, 0.0, 0.0], [-1 / 3, 0.3, 0.0], [-1 / 3, -0.3, 0.0]])
 _LONGEST = 0.6         # metres of an arrow, at most nine tenths of the map's spacing
-_UNKNOWN = (0.55, 0.6, 0.65)
+_UNKNOWN = ColorRGBA(r=0.55, g=0.6, b=0.65, a=0.9)
 # From look-alike to distinct, after cividis, which the colour-blind tell apart, too.
 _DISTINCT = np.array([[0.99, 0.91, 0.21], [0.65, 0.62, 0.45], [0.48, 0.48, 0.48],
                       [0.25, 0.36, 0.58], [0.0, 0.30, 0.66]])
+_SHADES = [ColorRGBA(a=0.9, **{name: float(np.interp(at, np.linspace(0, 1, len(_DISTINCT)), part))
+                               for name, part in zip('rgb', _DISTINCT.T)})
+           for at in np.linspace(0, 1, 64)]
 _SPHERES = 60          # that show the belief at most
 _LEAST_SPHERE = 0.001  # belief below which no sphere is drawn
 _WHOLE_SPHERE = 2.0    # metres: diameter of all belief in one place
@@ -60,18 +63,16 @@ def places_marker(places: MappedPlaces, frame_id: str, limit: int) -> MarkerArra
     corners = np.stack([table.positions[rows] + turns.apply(length * corner)
                         for corner in _ARROW], axis=1)
     marker.points = [Point(x=x, y=y, z=z) for x, y, z in corners.reshape(-1, 3).tolist()]
-    colours = [ColorRGBA(r=r, g=g, b=b, a=0.9) for r, g, b in _colours(places, rows).tolist()]
-    marker.colors = [colour for colour in colours for _ in range(3)]
+    marker.colors = [colour for colour in _colours(places, rows) for _ in range(3)]
     return MarkerArray(markers=[marker])
 
 
-def _colours(places: MappedPlaces, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return red, green and blue of places, ``[n, 3]``."""
+def _colours(places: MappedPlaces, rows: NDArray[np.int64]) -> list[ColorRGBA]:
+    """Return the colours of places; shades are shared, for many messages take their time."""
     if places.calibration is None:
-        return np.tile(_UNKNOWN, (len(rows), 1))
+        return [_UNKNOWN] * len(rows)
     distinct = distinctiveness(places.table, rows, places.calibration)
-    steps = np.linspace(0.0, 1.0, len(_DISTINCT))
-    return np.stack([np.interp(distinct, steps, part) for part in _DISTINCT.T], axis=1)
+    return [_SHADES[shade] for shade in np.rint(distinct * (len(_SHADES) - 1)).astype(int)]
 
 
 def match_marker(estimate: Estimate, frame_id: str, stamp: Time) -> MarkerArray:
