@@ -67,16 +67,48 @@ def scale(threads: int, iterations: int, picture: Path, numbers: Path | None) ->
     return 0
 
 
-def large_map(places: int, bits: int, numbers: Path | None) -> int:
-    """Measure a map of very many places; return the exit status."""
-    from tetra_vpr_ros.evaluation.cost.large_map import LOCALIZERS, measure_large_map
+def grow(picture: Path, bits: int, most: int, numbers: Path | None) -> int:
+    """Measure and draw what a frame costs in maps of more and more places."""
+    from tetra_vpr_ros.evaluation.cost.many_places.growth import (
+        draw_growth, measure_growth, SIZES)
     with tempfile.TemporaryDirectory() as folder:
-        report = measure_large_map(Path(folder), places, bits, LOCALIZERS)
+        report = measure_growth(Path(folder), bits, [size for size in SIZES if size <= most])
+    if numbers:  # first: a picture can be drawn again
+        numbers.write_text(json.dumps(report, indent=1))
+    draw_growth(report, picture)
+    print(f'{picture} is drawn')
+    return 0
+
+
+def tell(report: dict[str, object], numbers: Path | None) -> int:
+    """Print what one core took, and keep it where that is wanted; return the exit status."""
     text = json.dumps({'hardware': hardware(1), **report}, indent=1)
     if numbers:
         numbers.write_text(text)
     print(text)
     return 0
+
+
+def large_map(places: int, bits: int, tokens: bool, numbers: Path | None) -> int:
+    """Measure a map of very many places; return the exit status."""
+    from tetra_vpr_ros.evaluation.cost.many_places.large_map import (
+        LOCALIZERS, measure_large_map)
+    with tempfile.TemporaryDirectory() as folder:
+        return tell(measure_large_map(Path(folder), places, bits, LOCALIZERS, tokens), numbers)
+
+
+def cells(places: int, bits: int, numbers: Path | None) -> int:
+    """Measure the search in cells; return the exit status."""
+    from tetra_vpr_ros.evaluation.cost.many_places.cell_search import measure_cell_search
+    with tempfile.TemporaryDirectory() as folder:
+        return tell({'places': places, 'bits': bits,
+                     **measure_cell_search(Path(folder), places, bits)}, numbers)
+
+
+def start_up(model: Path, numbers: Path | None) -> int:
+    """Measure the time to the first match; return the exit status."""
+    from tetra_vpr_ros.evaluation.cost.start_up import measure_start
+    return tell(dict(measure_start(model)), numbers)
 
 
 def main() -> int:
@@ -96,15 +128,35 @@ def main() -> int:
     parser.add_argument('--large-map', type=int, metavar='PLACES',
                         help='measure instead a map of very many places: writing, opening, '
                         'asking and memory')
+    parser.add_argument('--tokens', action='store_true',
+                        help='the places of the large map have patch tokens, 3 kB each, the '
+                        'reading of which is measured, too')
+    parser.add_argument('--cells', type=int, metavar='PLACES',
+                        help='measure instead the search in cells, as maps of cities need it')
+    parser.add_argument('--growth', type=Path, metavar='OUT.png',
+                        help='measure instead what a frame costs in maps of a thousand places '
+                        'to --most, and draw it')
+    parser.add_argument('--most', type=int, default=10_000_000, metavar='PLACES',
+                        help='of the largest map of --growth (default: ten millions, which take '
+                        'an hour, 3 GB of memory and 6 GB of the disk)')
+    parser.add_argument('--start', action='store_true',
+                        help='measure instead the time from the start of a process to its first '
+                        'match in a map of 10 000 places')
     parser.add_argument('--bits', type=int, default=1024,
-                        help="of the large map's descriptors (default: 1024)")
+                        help="of a made-up map's descriptors (default: 1024)")
     options = parser.parse_args()
     model = options.model or default_model_path()
     try:
         if options.scaling:
             return scale(options.threads, options.iterations, options.scaling, options.json)
         if options.large_map:
-            return large_map(options.large_map, options.bits, options.json)
+            return large_map(options.large_map, options.bits, options.tokens, options.json)
+        if options.cells:
+            return cells(options.cells, options.bits, options.json)
+        if options.growth:
+            return grow(options.growth, options.bits, options.most, options.json)
+        if options.start:
+            return start_up(model, options.json)
         report = run(model, options.threads, options.iterations, options.baselines,
                      options.places)
     except (RuntimeError, ValueError, OSError) as error:

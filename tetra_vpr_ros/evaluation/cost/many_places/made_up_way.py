@@ -33,6 +33,7 @@ class MadeUpWay:
 
     :param bits: of a descriptor, a multiple of 8.
     :param seed: of all that is random.
+    :ivar offset: of the planes, ``[bits]``.
     """
 
     def __init__(self, bits: int, seed: int = 0) -> None:
@@ -40,7 +41,7 @@ class MadeUpWay:
         self._seed = seed
         rng = np.random.default_rng(seed)
         self._planes = rng.standard_normal((_DIMENSIONS, bits), np.float32)
-        self._offset = rng.standard_normal(bits, np.float32) * np.float32(
+        self.offset = rng.standard_normal(bits, np.float32) * np.float32(
             np.sqrt(_DIMENSIONS * _IN_COMMON / (1.0 - _IN_COMMON)))
 
     def drive(self, places: int) -> Iterator[Views]:
@@ -62,4 +63,4 @@ class MadeUpWay:
 
     def descriptors(self, views: Views) -> NDArray[np.uint8]:
         """Return what the model would say of views, ``[n, bits / 8]``."""
-        return np.packbits(views @ self._planes > self._offset, axis=1, bitorder='little')
+        return np.packbits(views @ self._planes > self.offset, axis=1, bitorder='little')

@@ -3,8 +3,8 @@
 """
 What a map of very many places takes: to write, to open, to ask, and of memory.
 
-``python -m tetra_vpr_ros.evaluation.cost.large_map MAP FILTER ODOMETRY`` opens a map in a
-process of its own, drives on it and prints one line of JSON.
+``python -m tetra_vpr_ros.evaluation.cost.many_places.large_map MAP FILTER ODOMETRY`` opens a map
+in a process of its own, drives on it and prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import time
 
 import faiss
 import numpy as np
-from tetra_vpr_ros.evaluation.cost.made_up_way import MadeUpWay
+from tetra_vpr_ros.evaluation.cost.many_places.made_up_way import MadeUpWay
+from tetra_vpr_ros.evaluation.cost.many_places.token_reading import measure_token_reading
 from tetra_vpr_ros.evaluation.cost.memory_probe import peak_rss
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.mapping import NewPlace, PlaceMap, Pose
@@ -39,7 +40,8 @@ Asked = tuple[str, bool]
 LOCALIZERS: tuple[Asked, ...] = (('single', False), ('bayes', False), ('bayes', True))
 
 
-def write_large_map(path: Path, places: int, bits: int, seed: int = 0) -> dict[str, float]:
+def write_large_map(path: Path, places: int, bits: int, seed: int = 0, tokens: bool = False
+                    ) -> dict[str, float]:
     """
     Build a map of a long way, whose views are made up, through the interface of `PlaceMap`.
 
@@ -47,6 +49,7 @@ def write_large_map(path: Path, places: int, bits: int, seed: int = 0) -> dict[s
     :param places: how many.
     :param bits: of a descriptor.
     :param seed: of the views.
+    :param tokens: each place has patch tokens, too, of the shipped model's size.
     :returns: ``places_per_s`` of writing, ``calibration_s`` and ``extra_bytes``, those of
         the file that are no descriptor, for each place.
     """
@@ -57,7 +60,9 @@ def write_large_map(path: Path, places: int, bits: int, seed: int = 0) -> dict[s
     quaternions = np.stack([np.zeros(places), np.zeros(places), np.sin(yaw / 2),
                             np.cos(yaw / 2)], axis=1)
     way = MadeUpWay(bits, seed)
-    info = ModelInfo(Path('made up'), f'{seed:064x}', 'made up', '0', bits, 1, 1, 'none')
+    info = ModelInfo(Path('made up'), f'{seed:064x}', 'made up', '0', bits, 1, 1, 'none',
+                     (14, 14) if tokens else (0, 0), 128 if tokens else 0)
+    patches = rng.integers(0, 256, (_BATCH, *info.token_shape), dtype=np.uint8)
     with PlaceMap.create(path, info) as place_map:
         session = place_map.begin_session('made up')
         seconds, done = 0.0, 0
@@ -68,7 +73,7 @@ def write_large_map(path: Path, places: int, bits: int, seed: int = 0) -> dict[s
                 for first in range(0, len(views), _BATCH):
                     place_map.add_places(session, [
                         NewPlace((at + 1) * _SECOND_NS, Pose(positions[at], quaternions[at]),
-                                 descriptor)
+                                 descriptor, tokens=patches[at % _BATCH] if tokens else None)
                         for at, descriptor in enumerate(descriptors[first:first + _BATCH],
                                                         done + first)])
                 seconds += time.perf_counter() - began
@@ -94,16 +99,16 @@ def measure_opening(path: Path, filter_name: str, odometry: bool = False) -> dic
         as a multiple of descriptors and poses.
     """
     done = subprocess.run(
-        [sys.executable, '-m', 'tetra_vpr_ros.evaluation.cost.large_map', str(path), filter_name,
-         str(int(odometry))], capture_output=True, text=True, check=False)
+        [sys.executable, '-m', 'tetra_vpr_ros.evaluation.cost.many_places.large_map', str(path),
+         filter_name, str(int(odometry))], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f'{filter_name} on {path}: {done.stderr.strip()[-300:]}')
     answer = json.loads(done.stdout.splitlines()[-1])
     return {key: float(value) for key, value in answer.items()}
 
 
-def measure_large_map(folder: Path, places: int, bits: int, asked: Sequence[Asked]
-                      ) -> dict[str, object]:
+def measure_large_map(folder: Path, places: int, bits: int, asked: Sequence[Asked],
+                      tokens: bool = False) -> dict[str, object]:
     """
     Measure a large map from its writing to its answers.
 
@@ -111,10 +116,12 @@ def measure_large_map(folder: Path, places: int, bits: int, asked: Sequence[Aske
     :param places: how many.
     :param bits: of a descriptor.
     :param asked: localizers to open it with.
+    :param tokens: its places have patch tokens, the reading of which is measured, too.
     """
     path = folder / 'large.vpr'
-    written = write_large_map(path, places, bits)
-    return {'places': places, 'bits': bits, **written,
+    written = write_large_map(path, places, bits, tokens=tokens)
+    read = measure_token_reading(path) if tokens else {}
+    return {'places': places, 'bits': bits, **written, **read,
             'filters': {f'{name} with odometry' if odometry else name:
                         measure_opening(path, name, odometry) for name, odometry in asked}}
 
