@@ -38,9 +38,9 @@ def test_no_part_lets_a_tag_through(part):
 
 
 def test_a_bar_tells_its_interval():
-    assert '50.0 % <small>40.0 … 61.0</small>' in bar(0.5, 0.4, 0.61)
+    assert '>40.0 … 61.0</small>' in bar(0.5, 0.4, 0.61)
     assert 'left:40.0%;width:21.0%' in bar(0.5, 0.4, 0.61)
-    assert '<small>' not in bar(0.5)
+    assert '<small' not in bar(0.5)
     assert bar(None) == bar(float('nan')) == '-'
 
 

@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.viewing.frame.pictures import carried, small_picture
 from tetra_vpr_ros.viewing.frame.plotly_bundle import plotly_script
-from tetra_vpr_ros.viewing.frame.shell import as_json, own_file, page, write_page
+from tetra_vpr_ros.viewing.frame.shell import as_json, own_file, packed, page, write_page
 from tetra_vpr_ros.viewing.insight.knowledge import know, Knowledge, SURE
 from tetra_vpr_ros.viewing.insight.look_alikes import KEPT
 from tetra_vpr_ros.viewing.insight.pairs import turned_degrees
@@ -51,11 +49,6 @@ def map_report(map_file: Path | str, folder: Path | str, progress: bool = True) 
     return write_page(Path(folder), page(
         title, map_body(title, known, data['map']['pictures']),
         [bundle, own_file('plan.js'), own_file('map_report.js')], data, compiles=True))
-
-
-def packed(values: NDArray[Any], kind: str) -> str:
-    """Return numbers as little-endian base64 for ``vpr.numbers``."""
-    return base64.b64encode(values.astype(np.dtype(kind).newbyteorder('<')).tobytes()).decode()
 
 
 def _wanted(known: Knowledge) -> list[int]:

@@ -27,7 +27,8 @@ def map_body(title: str, known: Knowledge, pictures: Mapping[str, str]) -> Html:
     :param pictures: that the page carries, base64 by row.
     """
     return Html(''.join((
-        header(title, f'{known.path}, places of {len(known.sessions)} traverses'),
+        header(title, f'{known.path}, {len(known.sessions)} '
+               f'{"traverse" if len(known.sessions) == 1 else "traverses"}'),
         _figures(known), _plan(known), _pairs(known, pictures), _one_way(known), _gaps(known),
         _traverses(known), _calibration(known), _advice(known), '<div id="peek" hidden></div>')))
 

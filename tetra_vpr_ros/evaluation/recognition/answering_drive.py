@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 import time
 from typing import cast
@@ -20,8 +21,30 @@ from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.mapping import BagError, BuildReport, PlaceMap
 from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag, Topics
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
+from tetra_vpr_ros.viewing.frame.pictures import Keepsakes
 from tetra_vpr_ros.vision import ImageError, PlaceEncoder
 from tqdm import tqdm
+
+
+@dataclass(frozen=True)
+class DriveAnswers:
+    """
+    A drive through a map.
+
+    :ivar answers: to its frames.
+    :ivar truth: bool ``[frames, places]``.
+    :ivar positions: where it really was, metres, ``[frames, 3]``.
+    :ivar stamps: of the frames, nanoseconds, ``[frames]``.
+    :ivar estimates: of each frame.
+    :ivar left_out: which frames are not among them, and why.
+    """
+
+    answers: Answers
+    truth: NDArray[np.bool_]
+    positions: NDArray[np.float64]
+    stamps: NDArray[np.int64]
+    estimates: list[Estimate]
+    left_out: BuildReport
 
 
 def look_on_map(map_file: Path, reranking: str | None) -> int:
@@ -42,9 +65,8 @@ def look_on_map(map_file: Path, reranking: str | None) -> int:
 
 
 def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
-               wanted: Topics, radius: float, second_look: int = 0
-               ) -> tuple[Answers, NDArray[np.bool_], NDArray[np.float64], list[Estimate],
-                          BuildReport]:
+               wanted: Topics, radius: float, second_look: int = 0,
+               pictures: Keepsakes | None = None) -> DriveAnswers:
     """
     Localise the frames of a bag in a map, as they come.
 
@@ -56,8 +78,7 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
     :param radius: metres within which a place is true.
     :param second_look: how many candidates are compared by their patch tokens, see
         `look_on_map`.
-    :returns: answers, truth, true positions ``[frames, 3]``, the estimates, and which frames
-        were left out.
+    :param pictures: is shown the frames that are answered.
     :raises BagError: the bag cannot be used.
     :raises MapError: the map cannot be used.
     :raises ModelError: the model cannot be used.
@@ -69,7 +90,9 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
             filter_name, candidates=max(RANKS), second_look=second_look))
         traverse = _drive(bag, wanted, place_map.geodetic_origin, map_file)
         report = BuildReport(notes=list(traverse.notes))
-        estimates, positions, seconds = [], [], []
+        estimates: list[Estimate] = []
+        positions: list[NDArray[np.float64]] = []
+        stamps, seconds = [], []
         for frame in tqdm(traverse.frames(), total=traverse.length,
                           desc=f'{bag.name}/{filter_name}', unit='frame', leave=False):
             if frame.pose is None:
@@ -77,13 +100,17 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
                 continue
             began = time.perf_counter()
             try:
-                estimate = asked.locate(frame.decode(), frame.stamp_ns)
+                image = frame.decode()
+                estimate = asked.locate(image, frame.stamp_ns)
             except ImageError as error:
                 report.skip(f'that cannot be decoded: {error}', frame.where)
                 continue
             estimates.append(estimate)
             seconds.append(time.perf_counter() - began)
+            if pictures is not None:
+                pictures.see(len(positions), image)
             positions.append(frame.pose.position)
+            stamps.append(frame.stamp_ns)
     report.damaged += traverse.problems
     if not estimates:
         told = '; '.join(line.strip() for line in report.details())
@@ -91,8 +118,9 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
     true_at = np.array(positions)
     truth = within(asked.localizer.table.positions, true_at, radius)
     size = encoder.bits // 8 + (int(np.prod(encoder.info.token_shape)) if second_look else 0)
-    return (collected(estimates, np.array(seconds), asked.localizer, filter_name, size),
-            truth, true_at, estimates, report)
+    return DriveAnswers(
+        collected(estimates, np.array(seconds), asked.localizer, filter_name, size),
+        truth, true_at, np.array(stamps, np.int64), estimates, report)
 
 
 def _drive(bag: Path, wanted: Topics, origin: Origin | None, map_file: Path) -> BagTraverse:

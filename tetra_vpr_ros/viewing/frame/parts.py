@@ -79,9 +79,9 @@ def bar(share: float | None, low: float | None = None, high: float | None = None
     interval = said = ''
     if low is not None and high is not None and not math.isnan(low + high):
         interval = f'<i style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></i>'
-        said = f' <small>{100 * low:.1f} … {100 * high:.1f}</small>'
-    return Html(f'<span class="figure">{100 * share:.1f} %{said}</span><span class="bar">'
-                f'<b style="width:{100 * share:.1f}%"></b>{interval}</span>')
+        said = f'<small class="figure">{100 * low:.1f} … {100 * high:.1f}</small>'
+    return Html(f'<span class="figure">{100 * share:.1f} %</span><span class="bar">'
+                f'<b style="width:{100 * share:.1f}%"></b>{interval}</span>{said}')
 
 
 def chart(name: str, caption: str, height: str = '22rem') -> Html:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 _WIDTH = 208    # pixels: two beside each other fill a phone
+_KEPT = 8000    # pictures of a stream in memory: some 40 MB
 _QUALITY = 62   # of the JPEG: 3 to 7 kB
 
 
@@ -36,6 +37,39 @@ def small_jpeg(image: NDArray[np.uint8]) -> bytes:
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return data.tobytes()
+
+
+class Keepsakes:
+    """
+    Small pictures of a stream of unknown length: all of a short one, ever fewer of a long one.
+
+    :param most: how many are kept; when there are more, every second is dropped.
+    """
+
+    def __init__(self, most: int = _KEPT) -> None:
+        """Keep none yet."""
+        self.most = most
+        self._kept: dict[int, bytes] = {}
+        self._step = 1
+
+    def see(self, number: int, image: NDArray[np.uint8]) -> None:
+        """
+        Keep a picture, if its turn has come.
+
+        :param number: of the frame, rising.
+        :param image: red, green, blue, uint8 ``[H, W, 3]``.
+        """
+        if number % self._step:
+            return
+        self._kept[number] = small_jpeg(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
+                                                   np.uint8))
+        if len(self._kept) > self.most:
+            self._step *= 2
+            self._kept = {n: jpeg for n, jpeg in self._kept.items() if not n % self._step}
+
+    def picture(self, number: int) -> bytes | None:
+        """Return the JPEG of a frame, or None where it was not kept."""
+        return self._kept.get(number)
 
 
 def carried(first: Iterable[int], others: NDArray[np.int64], read: Callable[[int], bytes | None],

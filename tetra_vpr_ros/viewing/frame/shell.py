@@ -18,6 +18,10 @@ from importlib.resources import files
 import json
 import os
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 _UNSAFE_IN_DATA = {ord(sign): f'\\u{ord(sign):04x}' for sign in '<>&\u2028\u2029'}
 
@@ -35,6 +39,16 @@ def as_json(value: object) -> str:
     """
     text = json.dumps(value, allow_nan=False, separators=(',', ':'))
     return text.translate(_UNSAFE_IN_DATA)
+
+
+def packed(values: NDArray[Any], kind: str) -> str:
+    """
+    Return numbers as little-endian base64, for ``vpr.numbers``.
+
+    :param values: any array; NaN is allowed.
+    :param kind: numpy's name of the type, such as ``f4``.
+    """
+    return base64.b64encode(values.astype(np.dtype(kind).newbyteorder('<')).tobytes()).decode()
 
 
 def own_file(name: str) -> str:
