@@ -45,7 +45,9 @@ SCORE_EDGES = np.arange(-3.0, 15.0 + 0.025, 0.05)
 CHI2_95 = 5.991
 """Squared deviations that hold 95 % of normal errors on a plane."""
 
-_APART = np.cos(np.radians(OTHER_WAY) / 2)
+APART = np.cos(np.radians(OTHER_WAY) / 2)
+"""Product of quaternions below which two views are turned by more than that."""
+
 SAME_HEADING = np.cos(np.radians(20.0) / 2)
 """Product of quaternions from which two places look the same way."""
 
@@ -293,7 +295,7 @@ def differ(metres: NDArray[np.float64], alike: NDArray[np.float64], far: float
     :param alike: absolute products of their quaternions.
     :param far: metres from which places differ, see `Calibration`.
     """
-    return (metres > far) | (alike < _APART)
+    return (metres > far) | (alike < APART)
 
 
 def _histogram(scores: NDArray[Any]) -> tuple[int, ...]:

@@ -57,6 +57,7 @@ const vpr = {
   plot(where, traces, layout, settings = {}) {
     return Plotly.react(where, vpr.coloured(traces), vpr.coloured(vpr.layout(layout)), {
       displaylogo: false, responsive: true, scrollZoom: true,
+      displayModeBar: innerWidth < 700 ? false : 'hover',  // it would lie on a phone's plan
       modeBarButtonsToRemove: ['select2d', 'lasso2d', 'toImage', 'autoScale2d'], ...settings});
   },
 };
