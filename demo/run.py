@@ -36,6 +36,7 @@ from tetra_vpr_ros.simulation.floor_plan import build_floor_plan, FloorPlan
 from tetra_vpr_ros.simulation.level import Pose2D
 from tetra_vpr_ros.simulation.route import drive, plan_lap, second_lap
 from tetra_vpr_ros.simulation.world import DoomWorld
+from tetra_vpr_ros.viewing import map_report
 from tetra_vpr_ros.vision import decode_compressed, PlaceEncoder
 from tqdm import tqdm
 
@@ -234,9 +235,12 @@ def main() -> None:
     print(f"\n{'':2}{'level':<22}{args.level}")
     for key, value in report.items():
         print(f'{"":2}{key:<22}{value}')
+    page = map_report(map_file, args.out / 'map_report')
     print(f'\n{args.out}/report.json, trajectory.png and matches.png written '
-          f'after {time.monotonic() - began:.0f} s\nlocalize the mapping lap in its own map, in a '
-          f"browser: {replay(args.out / 'mapping_bag', map_file)}")
+          f'after {time.monotonic() - began:.0f} s')
+    print(f'what the map knows, and what it would confuse: {page}\n'
+          'the mapping lap, localized in its own map, in a browser: '
+          f"{replay(args.out / 'mapping_bag', map_file)}")
 
 
 if __name__ == '__main__':
