@@ -21,7 +21,12 @@ def test_a_query_stands_left_of_its_reference():
     assert empty[120, 480].max() < 60
 
 
-@pytest.mark.parametrize('shape', [(1, 40000, 3), (1, 1000, 3)])
-def test_a_frame_that_cannot_be_drawn_is_refused(shape):
-    with pytest.raises(ImageError, match='cannot be drawn|too large'):
+@pytest.mark.parametrize('shape', [(1, 40000, 3), (1, 1000, 3), (240, 16001, 3)])
+def test_a_frame_that_cannot_be_drawn_is_refused_before_it_takes_memory(shape, monkeypatch):
+    monkeypatch.setattr(cv2, 'resize', lambda *_, **__: pytest.fail('it was resized'))
+    with pytest.raises(ImageError, match=f'{shape[1]}x{shape[0]} cannot be drawn'):
         side_by_side(np.zeros(shape, np.uint8), None, '')
+
+
+def test_the_widest_frame_is_drawn():
+    side_by_side(np.zeros((240, 16000, 3), np.uint8), None, 'wide')

@@ -12,6 +12,7 @@ from tetra_vpr_ros.vision.picture import ImageError
 
 _HEIGHT = 240  # pixels of both pictures
 _LINE = 24     # pixels of the text below
+_WIDEST = 16_000  # pixels; two of them fit into a JPEG
 
 
 def side_by_side(query: NDArray[np.uint8], reference: bytes | None, text: str) -> bytes:
@@ -36,17 +37,12 @@ def side_by_side(query: NDArray[np.uint8], reference: bytes | None, text: str) -
 
 def _fitted(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     width = max(1, round(image.shape[1] * _HEIGHT / image.shape[0]))
-    try:
-        return np.asarray(cv2.resize(image, (width, _HEIGHT), interpolation=cv2.INTER_AREA))
-    except cv2.error as error:  # a frame of one row is thousands of pixels wide here
-        raise ImageError(f'a frame of {image.shape[1]}x{image.shape[0]} cannot be drawn'
-                         ) from error
+    if width > _WIDEST:  # a frame of one row would be gigabytes here
+        raise ImageError(f'a frame of {image.shape[1]}x{image.shape[0]} cannot be drawn: it would '
+                         f'be {width} pixels wide')
+    return np.asarray(cv2.resize(image, (width, _HEIGHT), interpolation=cv2.INTER_AREA))
 
 
 def _jpeg(picture: NDArray[np.uint8]) -> bytes:
-    try:
-        _, data = cv2.imencode('.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    except cv2.error as error:
-        raise ImageError(f'a picture of {picture.shape[1]}x{picture.shape[0]} is too large for '
-                         'a JPEG') from error
+    _, data = cv2.imencode('.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     return data.tobytes()
