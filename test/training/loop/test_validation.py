@@ -14,7 +14,7 @@ def validation(recipe, load):
 
 def test_without_token_codes_the_descriptor_alone_chooses(recipe, load, validation):
     recall = validation(PlaceNetwork(load(recipe).network))
-    assert list(recall) == ['chosen', 'binary', 'float', 'binary_0']
+    assert list(recall) == ['binary', 'float', 'chosen', 'binary_0']
     assert recall['chosen'] == recall['binary'] == recall['binary_0']
 
 

@@ -66,7 +66,7 @@ class Validation:
         shares = {kind: [float(part.mean()) for part in parts] for kind, parts in found.items()}
         means = {kind: float(np.mean(values)) for kind, values in shares.items()}
         chosen = float(np.mean([means[kind] for kind in means if kind != 'float']))
-        return {'chosen': chosen, **means, **{
+        return {**means, 'chosen': chosen, **{
             f'{kind}_{i}': value for kind, values in shares.items() if kind != 'float'
             for i, value in enumerate(values)}}
 
