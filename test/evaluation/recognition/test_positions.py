@@ -7,7 +7,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from tetra_vpr_ros.evaluation.recognition import report
 from tetra_vpr_ros.evaluation.recognition.answering import answer
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
 from tetra_vpr_ros.evaluation.recognition.ground_truth import read_truth
@@ -15,6 +14,7 @@ from tetra_vpr_ros.evaluation.recognition.methods import Encoded
 from tetra_vpr_ros.evaluation.recognition.metrics import Answers, judge
 from tetra_vpr_ros.evaluation.recognition.positions import within
 from tetra_vpr_ros.evaluation.recognition.recall import frames_truth
+from tetra_vpr_ros.evaluation.recognition.report.figures import distances
 
 PLACES, QUERIES = 12_000, 1_000
 
@@ -56,13 +56,13 @@ def test_names_judgement_and_pictures_of_a_large_set(rng, tmp_path):
     def work():
         truth = read_truth('utm:1.5', files, asked)
         answers = answer(encoded, 'single', progress=False)
-        distances, same = report._distances(encoded, truth, None)
-        return judge('m', 'single', answers, truth), distances, same, truth
+        apart, same = distances(encoded, truth, None)
+        return judge('m', 'single', answers, truth), apart, same, truth
 
-    (result, distances, same, truth), most = peak(work)
+    (result, apart, same, truth), most = peak(work)
     assert most < PLACES * QUERIES + 90e6
     assert (result.n, result.recall[1]) == (QUERIES, 1.0)
-    assert distances.shape == same.shape == (QUERIES, 4000)
+    assert apart.shape == same.shape == (QUERIES, 4000)
     assert np.array_equal(same, truth[:, ::3])
 
 
