@@ -50,7 +50,7 @@ jazzy: $(JAZZY_VENV)/.test
 $(JAZZY_VENV)/.test: setup.py requirements-ros-jazzy.txt
 	$(JAZZY_PYTHON) -m venv $(JAZZY_VENV)
 	$(JAZZY_VENV)/bin/python -m pip install -q --upgrade pip 'setuptools>=61,<80' wheel
-	$(JAZZY_VENV)/bin/python -m pip install -q -e '.[demo,test]' -r requirements-ros-jazzy.txt
+	$(JAZZY_VENV)/bin/python -m pip install -q -e '.[demo,test,viewing]' -r requirements-ros-jazzy.txt
 	touch $@
 
 lint: $(VENV)/.test
@@ -73,7 +73,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install -q --upgrade pip 'setuptools>=61,<80' wheel
 
 $(VENV)/.demo: $(BIN)/python setup.py requirements-ros.txt
-	$(BIN)/python -m pip install -q -e '.[demo]' -r requirements-ros.txt
+	$(BIN)/python -m pip install -q -e '.[demo,viewing]' -r requirements-ros.txt
 	touch $@
 
 $(VENV)/.test: $(VENV)/.demo requirements-test.txt

@@ -18,7 +18,8 @@ setup(
     name=package_name,
     version='0.3.0',
     packages=find_packages(include=[package_name, f'{package_name}.*']),
-    package_data={package_name: ['py.typed']},
+    package_data={package_name: ['py.typed', 'viewing/*/*.css', 'viewing/*/*.html',
+                                 'viewing/*/*.js']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
         (share, ['package.xml']),
@@ -47,7 +48,9 @@ setup(
                      'pytorch-metric-learning>=2.5', 'tensorboard>=2.12'],
         'dinov2': ['transformers>=4.40'],
         'benchmark': ['onnx>=1.16', 'matplotlib>=3.5'],
-        'evaluation': ['matplotlib>=3.5', 'scikit-image>=0.20', 'scikit-learn>=1.2'],
+        'evaluation': ['matplotlib>=3.5', 'plotly>=5.15', 'scikit-image>=0.20',
+                       'scikit-learn>=1.2'],
+        'viewing': ['plotly>=5.15', 'aiohttp>=3.8'],
         'ray': ['ray>=2.9'],
         'demo': ['vizdoom>=1.2.4', 'matplotlib>=3.5'],
         'docs': ['sphinx>=7', 'myst-parser>=2', 'grimp>=3', 'matplotlib>=3.5'],
@@ -71,5 +74,6 @@ setup(
         'evaluate = tetra_vpr_ros.evaluation.evaluate:main',
         'train = tetra_vpr_ros.training.train:main',
         'vpr_map = tetra_vpr_ros.nodes.vpr_map:main',
+        'watch = tetra_vpr_ros.nodes.watch:main',
     ]},
 )

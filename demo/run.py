@@ -25,6 +25,7 @@ import sys
 import time
 from typing import Any
 
+from demo.looking import live_view, replay
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping import PlaceMap
@@ -35,6 +36,7 @@ from tetra_vpr_ros.simulation.floor_plan import build_floor_plan, FloorPlan
 from tetra_vpr_ros.simulation.level import Pose2D
 from tetra_vpr_ros.simulation.route import drive, plan_lap, second_lap
 from tetra_vpr_ros.simulation.world import DoomWorld
+from tetra_vpr_ros.viewing import map_report
 from tetra_vpr_ros.vision import decode_compressed, PlaceEncoder
 from tqdm import tqdm
 
@@ -218,7 +220,8 @@ def main() -> None:
     subprocess.run([sys.executable, '-m', 'tetra_vpr_ros.nodes.build_map',
                     '--bag', str(args.out / 'mapping_bag'), '--map', str(map_file),
                     '--horizontal-fov', str(FIELD_OF_VIEW)], check=True)
-    print('3/5 starting the localizer; 4/5 driving the second lap')
+    print('3/5 starting the localizer; 4/5 driving the second lap\n'
+          f'    watch it in a browser: {live_view(map_file, os.environ)}')
     rng = np.random.default_rng(args.seed)
     poses = second_lap(plan, drive(path, 1.5 / RATE, start=float(rng.uniform(0.2, 0.8))), rng)
     if args.frames:
@@ -232,8 +235,12 @@ def main() -> None:
     print(f"\n{'':2}{'level':<22}{args.level}")
     for key, value in report.items():
         print(f'{"":2}{key:<22}{value}')
+    page = map_report(map_file, args.out / 'map_report')
     print(f'\n{args.out}/report.json, trajectory.png and matches.png written '
           f'after {time.monotonic() - began:.0f} s')
+    print(f'what the map knows, and what it would confuse: {page}\n'
+          'the mapping lap, localized in its own map, in a browser: '
+          f"{replay(args.out / 'mapping_bag', map_file)}")
 
 
 if __name__ == '__main__':

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 PACKAGE = 'tetra_vpr_ros'
 # Where each box stands; imports mostly point to the left or downwards.
 ROOMS = {'vision': (0, 1), 'mapping': (1, 1), 'localization': (2, 1), 'nodes': (3, 1),
-         'training': (0, 0), 'evaluation': (2, 0), 'simulation': (3, 0)}
+         'training': (0, 0), 'evaluation': (2, 0), 'viewing': (1, 0), 'simulation': (3, 0)}
 MAPPING = {'map': (0, 0), 'sources': (0, 1), 'building': (1, 1), 'tools': (2, 1),
            'calibration': (1, 0)}
 TRAINING = {'network': (0, 0.5), 'data': (0.8, 1.3), 'teachers': (1.3, 0.7), 'loop': (1.9, 0),

@@ -73,8 +73,8 @@ def _rviz(context):
         return [LogInfo(msg='rviz:=true opens nothing: rviz2 is not installed '
                             '(sudo apt install ros-$ROS_DISTRO-rviz2)')]
     config = PathJoinSubstitution([FindPackageShare('tetra_vpr_ros'), 'config', 'vpr.rviz'])
-    topics = ['initialpose', 'vpr/markers', 'vpr/match', 'vpr/candidates', 'vpr/match_image',
-              'vpr/match_image/compressed']
+    topics = ['initialpose', 'vpr/markers', 'vpr/belief_markers', 'vpr/match', 'vpr/candidates',
+              'vpr/match_image', 'vpr/match_image/compressed']
     given = _given(context, {'use_sim_time': bool})
     return [Node(
         package='rviz2',

@@ -13,6 +13,7 @@ from tetra_vpr_ros.simulation import route
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
 from tetra_vpr_ros.vision import PlaceEncoder
+from wall import noise_wall
 
 pytest_plugins = ['seeds', 'selection']
 
@@ -33,7 +34,8 @@ def pytest_report_header(config):
     """Say which tests cannot run here, and why."""
     needs = (('rclpy', 'test/nodes'), ('torch', 'test/training'), ('vizdoom', 'test/simulation'),
              ('launch_ros', 'the launch test'), ('cv_bridge', 'the cv_bridge comparison'),
-             ('onnx', 'tests that make models'))
+             ('onnx', 'tests that make models'), ('aiohttp', 'tests of the live view'),
+             ('plotly', 'tests of pages'))
     return [f'{module} is not installed: {tests} will not run'
             for module, tests in needs if find_spec(module) is None]
 
@@ -95,4 +97,26 @@ def featured_map(bag, tmp_path_factory) -> Path:
     """Return a map of the drive with local features."""
     path = tmp_path_factory.mktemp('maps') / 'featured.vpr'
     build_map(BuildOptions(bags=(bag,), output=path, features=True), progress=False)
+    return path
+
+
+@pytest.fixture(scope='session')
+def wall():
+    """Return (stamp, pose, image) of a drive that needs no rendered world."""
+    return noise_wall()
+
+
+@pytest.fixture(scope='session')
+def wall_bag(wall, tmp_path_factory) -> Path:
+    """Return a bag of that drive."""
+    path = tmp_path_factory.mktemp('wall') / 'bag'
+    write_bag(path, wall)
+    return path
+
+
+@pytest.fixture(scope='session')
+def wall_map(wall_bag, tmp_path_factory) -> Path:
+    """Return a map of the wall, for tests that ask for any map."""
+    path = tmp_path_factory.mktemp('wall') / 'wall.vpr'
+    build_map(BuildOptions(bags=(wall_bag,), output=path), progress=False)
     return path

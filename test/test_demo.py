@@ -36,9 +36,11 @@ def test_the_demo_localizes_and_reports(tmp_path):
     assert report['median_heading_error_deg'] < 8.0
     assert 0 < report['latency_ms']['p50'] <= report['latency_ms']['p95']
     assert (out / 'mapping_bag' / 'metadata.yaml').exists()
+    assert b'map.vpr' in (out / 'map_report' / 'index.html').read_bytes()
     for name in ('trajectory.png', 'matches.png'):
         picture = cv2.imread(str(out / name))
         assert picture is not None
         assert picture.std() > 5
-    for line in ('map_places', 'recall_1m', 'latency_ms'):
+    for line in ('map_places', 'recall_1m', 'latency_ms', 'tetra_vpr_ros.nodes.watch --map',
+                 'tetra_vpr_ros.nodes.watch --bag', 'map_report/index.html'):
         assert line in done.stdout

@@ -56,7 +56,10 @@ def test_the_wheel_holds_share_resource_index_and_launchers(wheel):
                  'share/tetra_vpr_ros/models/README.md',
                  'share/tetra_vpr_ros/config/training/tetra_vits8_2048.yaml',
                  'lib/tetra_vpr_ros/train',
-                 'lib/tetra_vpr_ros/build_map', 'tetra_vpr_ros/nodes/localize.py',
+                 'lib/tetra_vpr_ros/build_map', 'lib/tetra_vpr_ros/watch',
+                 'tetra_vpr_ros/viewing/live/live.css', 'tetra_vpr_ros/viewing/live/live.html',
+                 'tetra_vpr_ros/viewing/live/live.js', 'tetra_vpr_ros/viewing/frame/page.css',
+                 'tetra_vpr_ros/nodes/localize.py',
                  'tetra_vpr_ros/py.typed'):
         assert name in names
 
@@ -124,6 +127,7 @@ def test_versions_and_dependencies_agree():
                         ('onnxruntime', 'python3-onnxruntime-pip'), ('numpy', 'python3-numpy'),
                         ('scipy', 'python3-scipy'), ('rosbags', 'python3-rosbags-pip'),
                         ('pyproj', 'python3-pyproj'), ('tqdm', 'python3-tqdm'),
+                        ('aiohttp', 'python3-aiohttp'), ('plotly', 'python3-plotly'),
                         ('sensor_msgs', 'sensor_msgs'),
                         ('geometry_msgs', 'geometry_msgs')):
         assert key in declared, module

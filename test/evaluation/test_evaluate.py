@@ -127,7 +127,9 @@ def test_a_map_on_a_drive(map_file, drive, tmp_path, capsys):
     assert bayes['n'] == 100
     assert bayes['recall']['1'] > 0.95
     assert bayes['accepted'] > 0.8
-    assert (tmp_path / 'report' / 'trajectory.png').stat().st_size > 5000
+    page = (tmp_path / 'report' / 'index.html').read_text()
+    assert page.index('recall@1') < page.index('Time line') < page.index('Precision and recall')
+    assert 'bayes+tokens' in page[page.index('<select'):page.index('</select>')]
 
 
 @pytest.mark.parametrize('spoil, says', [

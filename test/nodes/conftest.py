@@ -8,9 +8,6 @@ from pathlib import Path
 
 from local_ros import claim_domain, keep_here
 import pytest
-from tetra_vpr_ros.mapping import build_map, BuildOptions
-from tetra_vpr_ros.simulation.bag import write_bag
-from wall import noise_wall
 
 keep_here(claim_domain())
 
@@ -110,20 +107,6 @@ def inside():
 @pytest.fixture
 def robot(probe, drive):
     return Robot(probe, drive)
-
-
-@pytest.fixture(scope='session')
-def wall():
-    return noise_wall()
-
-
-@pytest.fixture(scope='session')
-def wall_map(wall, tmp_path_factory):
-    """Return a map of the wall, for tests that ask for any map."""
-    folder = tmp_path_factory.mktemp('wall')
-    write_bag(folder / 'bag', wall)
-    build_map(BuildOptions(bags=(folder / 'bag',), output=folder / 'wall.vpr'), progress=False)
-    return folder / 'wall.vpr'
 
 
 @pytest.fixture

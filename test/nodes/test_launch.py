@@ -28,8 +28,8 @@ def test_the_launch_file_declares_the_documented_arguments():
                 if isinstance(node, ast.Call)
                 and getattr(node.func, 'id', '') == 'DeclareLaunchArgument'}
     assert declared == ARGUMENTS
-    readme = (ROOT / 'README.md').read_text()
-    listed = re.search(r'Launch arguments: ([^.]*)\.', readme)[1]
+    page = (ROOT / 'docs' / 'reference.md').read_text()
+    listed = re.search(r'Launch arguments: ([^.]*)\.', page)[1]
     assert set(re.findall(r'`(\w+)`', listed)) == ARGUMENTS
 
 
@@ -101,7 +101,7 @@ def test_rviz_opens_where_it_is_installed(launching):
     topics = {display['Topic']['Value'] for display in shown['Displays'] if 'Topic' in display}
     remapped = dict(rviz.remappings)
     ours = {topic for topic in topics if topic.startswith('/vpr/')}
-    assert ours == {'/vpr/markers', '/vpr/match', '/vpr/candidates',
+    assert ours == {'/vpr/markers', '/vpr/belief_markers', '/vpr/match', '/vpr/candidates',
                     '/vpr/match_image/compressed'}
     assert all(remapped[topic] == topic[1:] for topic in ours)
 

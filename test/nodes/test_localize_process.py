@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from processes import ENOUGH, LOSSLESS
 import pytest
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, PointCloud2
 from tetra_vpr_ros.mapping import PlaceMap
+from tetra_vpr_ros.nodes.localizer.outputs.belief import belief_from_cloud
 from visualization_msgs.msg import Marker, MarkerArray
 
 pytestmark = pytest.mark.ros
@@ -149,8 +150,9 @@ def test_everything_else_that_is_published(bring_up, probe, robot, map_file):
                          max_marker_places=20)
     assert probe.spin(lambda: probe.received['/vpr/markers'] and probe.received['/vpr/status'])
     places = probe.received['/vpr/markers'][0].markers[0]
-    assert places.type == Marker.SPHERE_LIST
-    assert 0 < len(places.points) <= 20
+    assert places.type == Marker.TRIANGLE_LIST
+    assert 0 < len(places.points) <= 3 * 20
+    assert len(places.colors) == len(places.points)
     assert places.header.frame_id == 'map'
     assert probe.spin(lambda: probe.values()[0] == 'no images')
     robot.wait(localizer)
@@ -174,6 +176,19 @@ def test_everything_else_that_is_published(bring_up, probe, robot, map_file):
     assert int(values['frames refused']) == 0
     assert float(values['latency p50 ms']) > 0
     assert values['map'] == str(map_file)
+    assert not probe.received['/vpr/belief']
+    probe.listen('/vpr/belief', PointCloud2, best_effort=True)
+    probe.listen('/vpr/belief_markers', MarkerArray, best_effort=True)
+    while not (probe.received['/vpr/belief'] and probe.received['/vpr/belief_markers']):
+        assert shown < 200
+        robot.show([shown])
+        probe.spin(seconds=0.1)
+        shown += 1
+    points = belief_from_cloud(probe.received['/vpr/belief'][-1])
+    assert points['belief'].sum() == pytest.approx(1.0, abs=0.1)  # on the map, and sure
+    best = probe.received['/vpr/candidates'][-1].poses[0].position
+    strongest = points[points['belief'].argmax()]
+    assert np.hypot(strongest['x'] - best.x, strongest['y'] - best.y) < 3.0
     arrows = [m for array in probe.received['/vpr/markers'] for m in array.markers
               if m.type == Marker.ARROW]
     assert arrows

@@ -20,7 +20,8 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.evaluation.recognition.answering import answer, answer_strangers
-from tetra_vpr_ros.evaluation.recognition.answering_drive import answer_bag, look_on_map
+from tetra_vpr_ros.evaluation.recognition.answering_drive import (
+    answer_bag, DriveAnswers, look_on_map)
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, images_of
 from tetra_vpr_ros.evaluation.recognition.earlier import answer_earlier, earlier_frames
 from tetra_vpr_ros.evaluation.recognition.ground_truth import KINDS, read_positions, read_truth
@@ -36,6 +37,9 @@ from tetra_vpr_ros.localization.verification import METHODS
 from tetra_vpr_ros.mapping import BagError, BuildOptions, MapError
 from tetra_vpr_ros.mapping.camera import MOUNTS
 from tetra_vpr_ros.mapping.sources.bag_arguments import add_bag_arguments, bag_options
+from tetra_vpr_ros.viewing import ViewingError
+from tetra_vpr_ros.viewing.frame.pictures import Keepsakes
+from tetra_vpr_ros.viewing.frame.plotly_bundle import plotly_script
 from tetra_vpr_ros.vision import default_model_path, ModelError, PlaceEncoder
 
 GEOMETRY = METHODS[1:]
@@ -163,7 +167,7 @@ def _on_folders(options: argparse.Namespace) -> list[Result]:
         options.camera_mount)
     strange = _strangers(options, results, made) if options.foreign else []
     if options.report:
-        from tetra_vpr_ros.evaluation.recognition.report import folders_report
+        from tetra_vpr_ros.evaluation.recognition.report.folders import folders_report
         files = images_of(options.database), images_of(options.queries)
         allowed = (None if options.exclude_recent is None
                    else earlier_frames(len(files[0]), options.exclude_recent))
@@ -191,22 +195,27 @@ def _strangers(options: argparse.Namespace, results: Sequence[Result],
 
 
 def _on_a_drive(options: argparse.Namespace) -> list[Result]:
-    results, pages = [], []
+    results: list[Result] = []
+    drives: list[DriveAnswers] = []
+    pictures = Keepsakes() if options.report else None
+    if options.report:
+        plotly_script()  # before the work, should it be missing
     wanted = BuildOptions(options.map, **bag_options(options)).topics()
     for name in options.filters:
         look = look_on_map(options.map, options.rerank)
-        answers, truth, positions, estimates, left_out = answer_bag(
+        drive = answer_bag(
             options.map, options.bag, name, options.model[0] if options.model else None,
-            wanted, options.radius, look)
+            wanted, options.radius, look, None if drives else pictures)
         row = f'{name}+tokens' if look else name
-        results.append(judge(options.map.stem, row, answers, truth))
-        pages.append((positions, estimates))
+        results.append(judge(options.map.stem, row, drive.answers, drive.truth))
+        drives.append(drive)
         if name == options.filters[0]:  # the others see the same frames
-            for line in left_out.details():
+            for line in drive.left_out.details():
                 print(line, file=sys.stderr)
-    if options.report:
-        from tetra_vpr_ros.evaluation.recognition.report import drive_report
-        drive_report(options.report, results, pages)
+    if pictures is not None:
+        from tetra_vpr_ros.evaluation.recognition.report.drive import drive_report
+        drive_report(options.report, options.map, options.bag, results, drives, pictures,
+                     options.radius)
     return results
 
 
@@ -243,7 +252,7 @@ def main(args: Sequence[str] | None = None) -> int:
             options.json.write_text(json.dumps([r.as_json() for r in results], indent=1) + '\n')
         if options.csv:
             write_csv(results, options.csv)
-    except (DatasetError, ModelError, MapError, BagError, OSError) as error:
+    except (DatasetError, ModelError, MapError, BagError, ViewingError, OSError) as error:
         print(f'evaluate: {error}', file=sys.stderr)
         return 1
     print(table(results))

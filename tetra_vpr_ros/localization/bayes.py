@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization.belief.belief import MotionModel, PlaceBelief
+from tetra_vpr_ros.localization.belief.believed import Believed
 from tetra_vpr_ros.localization.belief.evidence import Evidence, novelty_of
 from tetra_vpr_ros.localization.belief.gate import PlausibilityGate
 from tetra_vpr_ros.localization.belief.place_graph import PlaceGraph
@@ -129,6 +130,13 @@ class BayesLocalizer:
         nearest = float(error.min())
         on_map = _PRIOR * math.exp(-0.5 * max(0.0, nearest - _FAR_PRIOR))
         self.belief.set_prior(np.exp(-0.5 * (error - nearest)), 1.0 - on_map)
+
+    def believed(self) -> Believed | None:
+        """Return how much belief each place holds, whichever camera sees it."""
+        if not len(self.table):
+            return None
+        return Believed(self.belief.places.reshape(len(self._yaws), -1).sum(axis=0),
+                        self.belief.off_map)
 
     @property
     def required_belief(self) -> float:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from tetra_vpr_ros.localization.belief.believed import Believed
 from tetra_vpr_ros.localization.estimate import Estimate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces
 from tetra_vpr_ros.localization.second_look import SecondLook
@@ -81,6 +82,9 @@ class Localizer(Protocol):
         :param stamp_ns: of the frames.
         :param odometry: pose of the robot in the odometry frame at that time, if known.
         """
+
+    def believed(self) -> Believed | None:
+        """Return how much belief each place holds now; None where none is kept."""
 
     def reset(self) -> None:
         """Forget what was seen."""

@@ -69,6 +69,9 @@ class SingleFrameLocalizer:
             return min(found, key=lambda estimate: estimate.distance)
         return max(found, key=lambda estimate: np.nan_to_num(estimate.score))
 
+    def believed(self) -> None:
+        """Return nothing: no belief is kept."""
+
     def reset(self) -> None:
         """Do nothing: no frame is remembered."""
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from tetra_vpr_ros.localization.belief.believed import Believed
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces
 from tetra_vpr_ros.localization.observation import Localizer
 from tetra_vpr_ros.localization.second_look import SecondLook
@@ -56,6 +57,10 @@ class WrappingLocalizer:
     @candidates.setter
     def candidates(self, value: int) -> None:
         self.inner.candidates = value
+
+    def believed(self) -> Believed | None:
+        """Return the belief of the other localizer, if it keeps one."""
+        return self.inner.believed()
 
     def reset(self) -> None:
         """Forget what was seen."""

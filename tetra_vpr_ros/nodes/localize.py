@@ -23,7 +23,8 @@ Without autostart it is brought up by a lifecycle manager, or by hand:
   ros2 lifecycle set /vpr_localize configure
   ros2 lifecycle set /vpr_localize activate
 
-Parameters: 'ros2 param describe /vpr_localize NAME', config/localize.yaml or README.md.
+Parameters: 'ros2 param describe /vpr_localize NAME', config/localize.yaml or
+docs/reference.md.
 """
 
 

@@ -21,6 +21,7 @@ from tetra_vpr_ros.mapping.tools.merge import merge
 from tetra_vpr_ros.mapping.tools.prune import prune
 from tetra_vpr_ros.mapping.tools.reencode import reencode
 from tetra_vpr_ros.mapping.tools.verify import problems
+from tetra_vpr_ros.viewing import map_report, ViewingError
 from tetra_vpr_ros.vision import ModelError, PlaceEncoder
 
 
@@ -73,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (('info', 'Tell what a map holds.'),
                        ('verify', 'Check a map; the exit status is 1 when something is wrong.')):
         verb(name, text).add_argument('map', type=Path)
+    entry = verb('report', 'Write a page about a map: where one frame is enough, what looks '
+                 'alike, and what to do.')
+    entry.add_argument('map', type=Path)
+    entry.add_argument('--out', type=Path, required=True, metavar='DIR')
     entry = verb('export', 'Write the places in the format of other tools.')
     entry.add_argument('map', type=Path)
     entry.add_argument('--format', choices=FORMATS, required=True)
@@ -149,6 +154,8 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         found = problems(options.map)
         print('\n'.join(found) if found else f'{options.map} is sound')
         return int(bool(found))
+    elif options.verb == 'report':
+        print(map_report(options.map, options.out))
     elif options.verb == 'export':
         with PlaceMap.open_file(options.map) as place_map:
             count = export(place_map, options.format, options.out)
@@ -182,8 +189,9 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(None if args is None else list(args))
-    return run_command(lambda: _run(options, parser), (BagError, MapError, ModelError, OSError),
-                       'vpr_map', 'vpr_map: interrupted, the maps are as they were')
+    return run_command(
+        lambda: _run(options, parser), (BagError, MapError, ModelError, OSError, ViewingError),
+        'vpr_map', 'vpr_map: interrupted, the maps are as they were')
 
 
 if __name__ == '__main__':

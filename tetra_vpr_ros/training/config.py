@@ -12,7 +12,7 @@ from tetra_vpr_ros.training.config_keys import ConfigError, from_mapping
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.onnx_export.export import ExportConfig
 from tetra_vpr_ros.training.stages.distill_config import DistillConfig
-from tetra_vpr_ros.training.stages.finetune import FinetuneConfig
+from tetra_vpr_ros.training.stages.finetune_config import FinetuneConfig
 from tetra_vpr_ros.training.stages.tokens import TokenConfig
 from tetra_vpr_ros.training.structure.structure_config import StructureConfig
 import yaml

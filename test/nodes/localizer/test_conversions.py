@@ -15,7 +15,6 @@ from tetra_vpr_ros.mapping import Pose
 from tetra_vpr_ros.nodes.localizer import conversions
 from tetra_vpr_ros.nodes.localizer.inputs.measurements import Measurements
 from tetra_vpr_ros.vision import decode_raw, ImageError
-from visualization_msgs.msg import Marker
 
 POSE = Pose(np.array([1.0, 2.0, 3.0]), np.array([0, 0, 0.6, 0.8]))
 
@@ -98,27 +97,6 @@ def test_match_and_candidates():
     assert (np.array(message.pose.covariance) >= 0).all()
     array = conversions.candidates_message(estimate(), 'map', stamp)
     assert len(array.poses) == 2
-
-
-def test_markers():
-    stamp = Time(sec=5)
-    positions = np.arange(300.0).reshape(100, 3)
-    marker = conversions.places_marker(positions, 'map', 10).markers[0]
-    assert len(marker.points) == 10
-    assert (marker.points[0].x, marker.points[-1].x) == (0, 297)
-    assert conversions.places_marker(positions, 'map', 0).markers[0].action == Marker.DELETE
-    green = conversions.match_marker(estimate(), 'map', stamp).markers[0]
-    red = conversions.match_marker(estimate(rejection='far'), 'map', stamp).markers[0]
-    assert green.color.g > green.color.r
-    assert red.color.r > red.color.g
-    gone = conversions.match_marker(estimate(pose=None), 'map', stamp).markers[0]
-    assert gone.action == Marker.DELETE
-
-
-def test_match_picture_without_a_thumbnail(drive):
-    message = conversions.match_picture(drive[0][2], None, 'place 3', Time(sec=5))
-    picture = cv2.imdecode(np.frombuffer(message.data, np.uint8), 1)
-    assert picture.shape == (264, 640, 3)
 
 
 def test_odometry_that_says_it_is_lost_is_left_out_counted_and_told():

@@ -16,10 +16,10 @@ def test_the_parameters_file_mirrors_the_node():
     assert list(stored) == [spec.name for spec in PARAMETERS]
 
 
-def test_the_readme_lists_every_parameter_with_its_default():
-    readme = (ROOT / 'README.md').read_text()
+def test_the_reference_lists_every_parameter_with_its_default():
+    page = (ROOT / 'docs' / 'reference.md').read_text()
     for spec in PARAMETERS:
-        row = re.search(rf'^\| `{spec.name}` \| `?([^|`]*)`? \|', readme, re.MULTILINE)
+        row = re.search(rf'^\| `{spec.name}` \| `?([^|`]*)`? \|', page, re.MULTILINE)
         assert row, spec.name
         default = str(spec.default).lower() if isinstance(spec.default, bool) else spec.default
         assert row.group(1).strip() in (str(default), f'{default!r}', '""'), spec.name

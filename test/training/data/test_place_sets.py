@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 from tetra_vpr_ros.training.data.held_out import HeldOut
-from tetra_vpr_ros.training.data.place_sets import (
-    open_place_set, PlaceSampler, PlaceSetConfig, PlaceSetError)
+from tetra_vpr_ros.training.data.place_sampler import PlaceSampler
+from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSetConfig, PlaceSetError
 from tetra_vpr_ros.training.data.pool import find_images, find_pool, read_rgb
 
 GSV_HEADER = 'place_id,year,month,northdeg,city_id,lat,lon,panoid\n'
@@ -85,6 +85,11 @@ def test_poses_frames_labels_and_images(tmp_path):
     part = open_place_set(PlaceSetConfig('labels', str(tmp_path / 'labels')))
     hall = next(i for i in range(3) if part.images[i].path.name == 'hall__1.png')
     assert names(part, part.same_place(hall)) == {'hall__1.png', 'Hall__2.png'}
+    (tmp_path / 'labels' / 'cameras.csv').write_text('file,camera\nhall__1.png,7\ndoor__1.png,7\n')
+    part = open_place_set(PlaceSetConfig('labels', str(tmp_path / 'labels'), file='cameras.csv'))
+    assert names(part, part.same_place(0)) == {'hall__1.png', 'door__1.png'}
+    with pytest.raises(PlaceSetError, match='none.csv is no table'):
+        open_place_set(PlaceSetConfig('labels', str(tmp_path / 'labels'), file='none.csv'))
     part = open_place_set(PlaceSetConfig('images', str(tmp_path / 'labels'), every=2))
     assert len(part) == 2
     assert part.same_place(1).tolist() == [1]
@@ -92,6 +97,17 @@ def test_poses_frames_labels_and_images(tmp_path):
         open_place_set(PlaceSetConfig('images', str(tmp_path / 'none')))
     with pytest.raises(PlaceSetError, match="no image of kind 'frames'"):
         open_place_set(PlaceSetConfig('frames', str(tmp_path / 'labels'), pattern='(?P<frame>x)'))
+
+
+def test_a_place_in_two_sets_is_drawn_once(tmp_path):
+    write(tmp_path / 'day', 'gate__1.png', 'pier__1.png')
+    write(tmp_path / 'night', 'gate__2.png', 'pier__2.png')
+    sets = [open_place_set(PlaceSetConfig('labels', str(tmp_path / name)))
+            for name in ('day', 'night')]
+    for seed in range(10):
+        batch = PlaceSampler(sets, 4, 2).draw(np.random.default_rng(seed))
+        assert {place[0].path.name[:4] for place in batch} == {'gate', 'pier'}
+        assert len(batch) == 2
 
 
 def test_a_batch_holds_places_that_are_apart(pictures):

@@ -21,7 +21,8 @@ METADATA = {'name': 'tiny', 'version': '1', 'recipe': 'none', 'data': 'none', 'l
 PRECISIONS = [
     {}, {'scale_mode': 'channel', 'norm': 'bitnet', 'patch_precision': 'ternary'},
     {'scale_mode': 'tensor', 'patch_precision': 'int8', 'last_block_precision': 'float'},
-    {'last_block_precision': 'int8', 'image_size': (56, 84)}]
+    {'last_block_precision': 'int8', 'image_size': (56, 84)},
+    {'nonlinearity': 'relu'}]
 
 
 def pictures(drive, size):
@@ -56,9 +57,11 @@ def test_onnx_answers_as_pytorch_does_and_is_read_back(kind, options, tmp_path, 
 
 
 @pytest.mark.parametrize('weight_format', FORMATS)
-@pytest.mark.parametrize('activations', ['token', 'static'])
-def test_every_format_gives_the_same_descriptors(weight_format, activations, tmp_path, drive):
-    vit = ViTConfig(image_size=56, width=48, depth=2, heads=3)
+@pytest.mark.parametrize('activations, nonlinearity', [
+    ('token', 'gelu'), ('static', 'gelu'), ('static', 'relu')])
+def test_every_format_gives_the_same_descriptors(weight_format, activations, nonlinearity,
+                                                 tmp_path, drive):
+    vit = ViTConfig(image_size=56, width=48, depth=2, heads=3, nonlinearity=nonlinearity)
     network = PlaceNetwork(NetworkConfig(vit, AggregationConfig(rows=2, cols=2, bits=128),
                                          token_bits=64)).eval()
     network.token_head.weight.normal_()
@@ -67,6 +70,10 @@ def test_every_format_gives_the_same_descriptors(weight_format, activations, tmp
         network = static_network(network, torch.from_numpy(images[:10]))
         assert network.config.vit.activations == 'static'
     path = export_model(network, tmp_path / 'tiny.onnx', METADATA, weight_format)
+    # Unsigned codes begin at zero behind a ReLU: the quantiser is one.
+    kinds = {node.op_type for node in onnx.load(path).graph.node}
+    assert not kinds & {'Relu'}
+    assert ('Erf' in kinds) == (nonlinearity == 'gelu')
     try:
         encoder = PlaceEncoder(path)
     except ModelError as error:

@@ -106,3 +106,36 @@ def test_pictures_that_do_not_decode_are_skipped_and_counted(recipe, load, vit_t
                  distill__losses={'class_token': 1, 'patch': 1, 'attention': 0},
                  distill__optimizer__steps=12, validation__patterns=[r'_frame_(2[4-9]|3\d)']))
     assert '1 of 33 images did not decode' in capsys.readouterr().out
+
+
+def test_token_codes_learn_the_teachers(recipe, load, tmp_path):
+    recipe['network']['token_bits'] = 32
+    recipe['distill']['losses'] = {'class_token': 0, 'patch': 0, 'attention': 0, 'descriptor': 0,
+                                   'tokens': 1}
+    recipe['distill']['start']['fit_head'] = False
+    network = distill(load(recipe, distill__optimizer__steps=60, distill__clean_share=1.0,
+                           distill__optimizer__learning_rate=1e-3))
+    losses = column(tmp_path / 'run', 'tokens')
+    assert losses[-1] < 0.9 * losses[0]
+    assert network.token_head.fitted
+
+
+def test_the_head_of_the_tokens_starts_from_a_regression(recipe, load, tmp_path):
+    recipe['network']['token_bits'] = 32
+    recipe['distill']['losses']['tokens'] = 1
+    losses = []
+    for fit in (False, True):
+        recipe['distill']['start']['fit_head'] = fit
+        distill(load(recipe, run=str(tmp_path / str(fit)), distill__optimizer__steps=1))
+        losses.append(column(tmp_path / str(fit), 'tokens')[0])
+    assert losses[1] < losses[0]
+
+
+@pytest.mark.parametrize('changes', [{'network__token_bits': 0}, {'distill__cache': ''}])
+def test_a_token_loss_needs_codes_and_a_cache(recipe, load, changes):
+    recipe['network']['token_bits'] = 32
+    recipe['distill']['losses'].update(tokens=1, descriptor=0)
+    if 'distill__cache' in changes:
+        recipe['distill']['teacher']['dims'] = 0
+    with pytest.raises(ConfigError, match=r'distill\.losses\.tokens needs'):
+        distill(load(recipe, **changes))

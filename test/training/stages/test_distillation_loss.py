@@ -3,20 +3,11 @@
 from safetensors.torch import load_file
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
 from tetra_vpr_ros.training.network.vit import load_timm_trunk
-from tetra_vpr_ros.training.stages.distillation_loss import align, DistillationLoss, DistillHeads
+from tetra_vpr_ros.training.stages.distillation_loss import DistillationLoss, DistillHeads
 from tetra_vpr_ros.training.stages.teacher_source import DistillBatch
 from tetra_vpr_ros.training.teachers.open_teacher import open_teacher
 import torch
 from training_data import PAPER
-
-
-def test_a_token_map_is_aligned_with_the_students_grid():
-    rows = torch.arange(8.0).reshape(1, 8, 1, 1).expand(1, 8, 8, 2).reshape(1, 64, 2)
-    aligned = align(rows, (8, 8), (4, 6))
-    assert aligned.shape == (1, 24, 2)
-    by_row = aligned.reshape(4, 6, 2)[:, 0, 0]
-    assert torch.allclose(by_row, torch.tensor([0.5, 2.5, 4.5, 6.5]), atol=0.3)
-    assert align(rows, (8, 8), (8, 8)) is rows
 
 
 def test_attention_that_equals_the_teachers_costs_nothing(recipe, load, vit_teacher, trunk_file):

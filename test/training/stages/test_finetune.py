@@ -8,9 +8,11 @@ import pytest
 from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.loop import loop as loop_module
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
+from tetra_vpr_ros.training.stages.distill import distill
 from tetra_vpr_ros.training.stages.finetune import finetune as run_finetune
-from tetra_vpr_ros.training.stages.finetune import (
-    FinetuneConfig, open_training_sets, PlaceBatch, PlaceLoss)
+from tetra_vpr_ros.training.stages.finetune import open_training_sets, PlaceLoss
+from tetra_vpr_ros.training.stages.finetune_config import FinetuneConfig
+from tetra_vpr_ros.training.stages.place_batch import PlaceBatch
 import torch
 
 
@@ -72,7 +74,8 @@ def test_the_loss_is_small_for_places_that_are_told_apart(small_config):
     labels = torch.arange(4).repeat_interleave(2)
     mixed = labels.roll(1)
     assert loss._place(embedding, labels) < loss._place(embedding, mixed)
-    batch = PlaceBatch(['a'] * 4, torch.randint(0, 255, (4, 56, 56, 3), dtype=torch.uint8),
+    images = torch.randint(0, 255, (4, 56, 56, 3), dtype=torch.uint8)
+    batch = PlaceBatch(['a'] * 4, list(images.numpy()),
                        torch.tensor([0, 0, 1, 1]))
     early, late = (loss(batch, share) for share in (0.0, 1.0))
     assert early['total'].item() == pytest.approx(early['float'].item(), rel=0.01)
@@ -93,3 +96,27 @@ def test_without_a_start_it_needs_stage_one(recipe, load):
         finetune(load(recipe))
     with pytest.raises(ConfigError, match=r'finetune\.places names no'):
         finetune(load(recipe, finetune__places=[]))
+
+
+def test_the_second_looks_loss_trains_the_head_of_the_tokens(recipe, load, tmp_path):
+    recipe['network']['token_bits'] = 32
+    recipe['distill']['losses']['tokens'] = 1
+    before = distill(load(recipe), load(recipe).distill).token_head.weight.clone()
+    network = finetune(load(recipe, finetune__tokens=1.0, finetune__one_set=True,
+                            finetune__optimizer__steps=24,
+                            finetune__optimizer__learning_rate=5e-4))
+    assert not torch.equal(network.token_head.weight, before)
+    with (tmp_path / 'run' / 'finetune.csv').open(newline='') as file:
+        losses = [float(row['tokens']) for row in csv.DictReader(file)]
+    assert losses[-1] < losses[0]
+
+
+def test_the_second_looks_loss_needs_a_head_to_start_from(second, load):
+    with pytest.raises(ConfigError, match=r"distill\.losses\.tokens, or run 'train tokens'"):
+        finetune(load(second, finetune__tokens=1.0, network__token_bits=32))
+
+
+@pytest.mark.parametrize('changes', [{}, {'network__token_bits': 32, 'finetune__views': 1}])
+def test_the_second_looks_loss_needs_codes_and_two_views(second, load, changes):
+    with pytest.raises(ConfigError, match=r'finetune\.tokens needs network\.token_bits and two'):
+        finetune(load(second, finetune__tokens=1.0, **changes))

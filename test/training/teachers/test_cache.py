@@ -1,6 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 from dataclasses import replace
+import json
 
 import cv2
 import numpy as np
@@ -42,7 +43,8 @@ def test_an_interrupted_cache_continues_to_the_same_result(pictures, vit_teacher
             return teacher(image)
 
     with pytest.raises(KeyboardInterrupt):
-        build_cache(tmp_path / 'cut', images, Interrupted(), spec)
+        build_cache(tmp_path / 'cut', images, Interrupted(), spec, commit=8)
+    assert json.loads((tmp_path / 'cut' / 'cache.json').read_text())['done'] == 8
     with pytest.raises(RuntimeError, match='incomplete'):
         TeacherCache(tmp_path / 'cut')
     again = build_cache(tmp_path / 'cut', images, teacher, spec)

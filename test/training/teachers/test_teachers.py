@@ -5,7 +5,7 @@ from onnx import helper, TensorProto
 import pytest
 from tetra_vpr_ros.training.network.vit import ViTConfig
 from tetra_vpr_ros.training.teachers.open_teacher import open_teacher, TeacherConfig
-from tetra_vpr_ros.training.teachers.teacher import TeacherError
+from tetra_vpr_ros.training.teachers.teacher import align, TeacherError
 import torch
 
 IMAGE = torch.randint(0, 255, (2, 56, 56, 3), dtype=torch.uint8)
@@ -34,6 +34,26 @@ def test_vit_gives_tokens_and_attention_softened_by_the_temperature(trunk_file):
     assert torch.allclose(out.attention.sum(-1), torch.ones(2, 2, 17), atol=1e-5)
     assert out.attention.amax() < outs[1.0].attention.amax()
     assert not any(p.requires_grad for p in teacher.parameters())
+
+
+def test_several_teachers_stand_side_by_side(resnet_file, trunk_file, load, recipe):
+    vit = {'image_size': 56, 'width': 48, 'depth': 2, 'heads': 3}
+    recipe['distill']['teacher'] = {
+        'kind': 'resnet50', 'path': str(resnet_file), 'image_size': 64,
+        'beside': [{'kind': 'vit', 'path': str(trunk_file), 'vit': vit, 'weight': 0.5}]}
+    teacher = open_teacher(load(recipe).distill.teacher)
+    picture = torch.randint(0, 255, (2, 64, 64, 3), dtype=torch.uint8)
+    out, alone = teacher(picture[:, :56, :56]), open_teacher(
+        TeacherConfig('resnet50', str(resnet_file)))(picture[:, :56, :56])
+    assert out.grid == alone.grid == (4, 4)
+    assert out.patches.shape == (2, 16, teacher.patch_channels) == (2, 16, 1024 + 48)
+    cosine = torch.nn.functional.cosine_similarity(
+        out.patches[..., :1024], torch.nn.functional.layer_norm(alone.patches, (1024,)), dim=2)
+    assert cosine.min() > 0.999
+    variance = [out.patches[..., part].var(2).mean().item()
+                for part in (slice(1024), slice(1024, None))]
+    assert variance == pytest.approx([1.0, 0.25], rel=0.05)
+    assert out.attention is None
 
 
 def test_dinov2_from_a_directory(tmp_path):
@@ -95,3 +115,12 @@ def test_what_cannot_be_opened_is_named(tmp_path):
         open_teacher(TeacherConfig('onnx', str(broken)))
     with pytest.raises(TeacherError, match='no such teacher file'):
         open_teacher(TeacherConfig('resnet50', str(tmp_path / 'none.safetensors')))
+
+
+def test_a_token_map_is_aligned_with_the_students_grid():
+    rows = torch.arange(8.0).reshape(1, 8, 1, 1).expand(1, 8, 8, 2).reshape(1, 64, 2)
+    aligned = align(rows, (8, 8), (4, 6))
+    assert aligned.shape == (1, 24, 2)
+    by_row = aligned.reshape(4, 6, 2)[:, 0, 0]
+    assert torch.allclose(by_row, torch.tensor([0.5, 2.5, 4.5, 6.5]), atol=0.3)
+    assert align(rows, (8, 8), (8, 8)) is rows

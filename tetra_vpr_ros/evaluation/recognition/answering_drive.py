@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 import time
 from typing import cast
@@ -14,13 +15,36 @@ from tetra_vpr_ros.evaluation.recognition.answering import collected
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
 from tetra_vpr_ros.evaluation.recognition.metrics import Answers, RANKS
 from tetra_vpr_ros.evaluation.recognition.positions import within
-from tetra_vpr_ros.localization import Estimate, LocalizerOptions, make_localizer, View
+from tetra_vpr_ros.localization import Estimate, LocalizerOptions
+from tetra_vpr_ros.localization.picture_localizer import PictureLocalizer
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.mapping import BagError, BuildReport, PlaceMap
 from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag, Topics
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
+from tetra_vpr_ros.viewing.frame.pictures import Keepsakes
 from tetra_vpr_ros.vision import ImageError, PlaceEncoder
 from tqdm import tqdm
+
+
+@dataclass(frozen=True)
+class DriveAnswers:
+    """
+    A drive through a map.
+
+    :ivar answers: to its frames.
+    :ivar truth: bool ``[frames, places]``.
+    :ivar positions: where it really was, metres, ``[frames, 3]``.
+    :ivar stamps: of the frames, nanoseconds, ``[frames]``.
+    :ivar estimates: of each frame.
+    :ivar left_out: which frames are not among them, and why.
+    """
+
+    answers: Answers
+    truth: NDArray[np.bool_]
+    positions: NDArray[np.float64]
+    stamps: NDArray[np.int64]
+    estimates: list[Estimate]
+    left_out: BuildReport
 
 
 def look_on_map(map_file: Path, reranking: str | None) -> int:
@@ -41,9 +65,8 @@ def look_on_map(map_file: Path, reranking: str | None) -> int:
 
 
 def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
-               wanted: Topics, radius: float, second_look: int = 0
-               ) -> tuple[Answers, NDArray[np.bool_], NDArray[np.float64], list[Estimate],
-                          BuildReport]:
+               wanted: Topics, radius: float, second_look: int = 0,
+               pictures: Keepsakes | None = None) -> DriveAnswers:
     """
     Localise the frames of a bag in a map, as they come.
 
@@ -55,8 +78,7 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
     :param radius: metres within which a place is true.
     :param second_look: how many candidates are compared by their patch tokens, see
         `look_on_map`.
-    :returns: answers, truth, true positions ``[frames, 3]``, the estimates, and which frames
-        were left out.
+    :param pictures: is shown the frames that are answered.
     :raises BagError: the bag cannot be used.
     :raises MapError: the map cannot be used.
     :raises ModelError: the model cannot be used.
@@ -64,12 +86,13 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
     """
     encoder = PlaceEncoder(model, threads=0)
     with PlaceMap.open_file(map_file) as place_map:
-        place_map.require_model(encoder.info)
-        traverse = _drive(bag, wanted, place_map.geodetic_origin, map_file)
-        localizer = make_localizer(place_map, LocalizerOptions(
+        asked = PictureLocalizer(place_map, encoder, LocalizerOptions(
             filter_name, candidates=max(RANKS), second_look=second_look))
+        traverse = _drive(bag, wanted, place_map.geodetic_origin, map_file)
         report = BuildReport(notes=list(traverse.notes))
-        estimates, positions, seconds = [], [], []
+        estimates: list[Estimate] = []
+        positions: list[NDArray[np.float64]] = []
+        stamps, seconds = [], []
         for frame in tqdm(traverse.frames(), total=traverse.length,
                           desc=f'{bag.name}/{filter_name}', unit='frame', leave=False):
             if frame.pose is None:
@@ -77,24 +100,27 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
                 continue
             began = time.perf_counter()
             try:
-                (descriptor, tokens), = encoder.encode_with_tokens([frame.decode()],
-                                                                   second_look > 0)
+                image = frame.decode()
+                estimate = asked.locate(image, frame.stamp_ns)
             except ImageError as error:
                 report.skip(f'that cannot be decoded: {error}', frame.where)
                 continue
-            estimates.append(localizer.locate([View(descriptor, tokens=tokens)],
-                                              frame.stamp_ns))
+            estimates.append(estimate)
             seconds.append(time.perf_counter() - began)
+            if pictures is not None:
+                pictures.see(len(positions), image)
             positions.append(frame.pose.position)
+            stamps.append(frame.stamp_ns)
     report.damaged += traverse.problems
     if not estimates:
         told = '; '.join(line.strip() for line in report.details())
         raise DatasetError(f'{bag}: no frame can be used: {told or "there are no images"}')
     true_at = np.array(positions)
-    truth = within(localizer.table.positions, true_at, radius)
+    truth = within(asked.localizer.table.positions, true_at, radius)
     size = encoder.bits // 8 + (int(np.prod(encoder.info.token_shape)) if second_look else 0)
-    return (collected(estimates, np.array(seconds), localizer, filter_name, size),
-            truth, true_at, estimates, report)
+    return DriveAnswers(
+        collected(estimates, np.array(seconds), asked.localizer, filter_name, size),
+        truth, true_at, np.array(stamps, np.int64), estimates, report)
 
 
 def _drive(bag: Path, wanted: Topics, origin: Origin | None, map_file: Path) -> BagTraverse:

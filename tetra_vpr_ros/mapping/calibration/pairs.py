@@ -18,9 +18,22 @@ OTHER_WAY = 90.0
 SAME_HEADING = np.cos(np.radians(20.0) / 2)
 """Product of quaternions from which two places look the same way."""
 
-_APART = np.cos(np.radians(OTHER_WAY) / 2)
+APART = np.cos(np.radians(OTHER_WAY) / 2)
+"""Product of quaternions below which two views are turned by more than that."""
 
 Best = tuple[float, float, int]
+
+
+def differ(metres: NDArray[np.float64], alike: NDArray[np.float64], far: float
+           ) -> NDArray[np.bool_]:
+    """
+    Tell which pairs are different places.
+
+    :param metres: between them.
+    :param alike: absolute products of their quaternions, see `OTHER_WAY`.
+    :param far: metres from which places differ, see `Calibration`.
+    """
+    return (metres > far) | (alike < APART)
 
 
 class Pairs:
@@ -74,7 +87,7 @@ class Pairs:
         metres = np.linalg.norm(table.positions[beside] - asked.positions[row], axis=1)
         alike = np.abs(table.quaternions[beside] @ asked.quaternions[row])
         counts = count_bits(bits, len(self.apart))
-        apart = counts - count_bits(bits[beside[(metres <= self._far) & (alike >= _APART)]],
+        apart = counts - count_bits(bits[beside[~differ(metres, alike, self._far)]],
                                     len(counts))
         if self._leave_out:
             counts[bits[row]] -= 1

@@ -16,6 +16,7 @@ from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.tools.rewriting import rewritten
+from tqdm import tqdm
 
 
 def prune(path: Path, output: Path, spacing: float = 0.0, angle: float = 15.0,
@@ -38,7 +39,7 @@ def prune(path: Path, output: Path, spacing: float = 0.0, angle: float = 15.0,
         table = place_map.places()
         keep = _spaced(table, spacing, angle) if spacing else np.ones(len(table), bool)
         if redundant is not None:
-            keep &= _needed(table, keep, *redundant)
+            keep[redundant_rows(table, *redundant, progress, keep)] = False
         with rewritten(output, place_map) as new:
             return copy_places(place_map, table, new, keep, None, progress), len(table)
 
@@ -55,15 +56,25 @@ def _spaced(table: PlaceTable, spacing: float, angle: float) -> NDArray[np.bool_
     return keep
 
 
-def _needed(table: PlaceTable, keep: NDArray[np.bool_], metres: float, bits: int
-            ) -> NDArray[np.bool_]:
-    kept = keep.copy()
+def redundant_rows(table: PlaceTable, metres: float, bits: int, progress: bool = False,
+                   among: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """
+    Return the rows of places that an earlier one nearby, which is kept, already shows.
+
+    :param table: the map's places.
+    :param metres: within which the earlier place lies.
+    :param bits: by which the two differ, at most; they look the same way.
+    :param progress: show a bar.
+    :param among: which places there are, bool ``[n]``; None is all.
+    """
+    there = np.ones(len(table), bool) if among is None else among
+    kept = there.copy()
     tree = cKDTree(table.positions)
-    for row in np.flatnonzero(keep):
+    for row in tqdm(np.flatnonzero(there), desc='redundant', unit='place', disable=not progress):
         near = np.array([i for i in tree.query_ball_point(table.positions[row], metres)
                          if i < row and kept[i]], int)
         near = near[np.abs(table.quaternions[near] @ table.quaternions[row]) >= SAME_HEADING]
         if len(near) and hamming_distances(table.descriptors[row:row + 1],
                                            table.descriptors[near]).min() <= bits:
             kept[row] = False
-    return kept
+    return np.flatnonzero(there & ~kept)

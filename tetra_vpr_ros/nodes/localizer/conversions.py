@@ -7,18 +7,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from builtin_interfaces.msg import Time
-import cv2
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Pose as PoseMessage
 from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image, NavSatFix, NavSatStatus
-from std_msgs.msg import ColorRGBA, Header
+from std_msgs.msg import Header
 from tetra_vpr_ros.localization.estimate import Estimate
 from tetra_vpr_ros.mapping.pose import Pose
-from tetra_vpr_ros.vision import decode_compressed, decode_message
-from visualization_msgs.msg import Marker, MarkerArray
+from tetra_vpr_ros.vision import decode_message
 
 
 def image_from_message(message: CompressedImage | Image) -> NDArray[np.uint8]:
@@ -104,59 +102,6 @@ def status_message(level: int, name: str, text: str,
         values=[KeyValue(key=key, value=str(value)) for key, value in values])
 
 
-def places_marker(positions: NDArray[np.float64], frame_id: str, limit: int) -> MarkerArray:
-    """Draw the places of a map as points, evenly thinned to at most ``limit``."""
-    keep = np.unique(np.linspace(0, len(positions) - 1, min(limit, len(positions))).astype(int))
-    marker = Marker(header=Header(frame_id=frame_id), ns='places', id=0,
-                    type=Marker.SPHERE_LIST, action=Marker.ADD)
-    marker.pose.orientation.w = 1.0
-    marker.scale.x = marker.scale.y = marker.scale.z = 0.15
-    marker.color = ColorRGBA(r=0.2, g=0.5, b=1.0, a=0.8)
-    for x, y, z in positions[keep]:
-        point = PoseMessage().position
-        point.x, point.y, point.z = float(x), float(y), float(z)
-        marker.points.append(point)
-    if not marker.points:
-        marker.action = Marker.DELETE
-    return MarkerArray(markers=[marker])
-
-
-def match_marker(estimate: Estimate, frame_id: str, stamp: Time) -> MarkerArray:
-    """Draw the current match as an arrow: green when accepted, red when not."""
-    marker = Marker(header=Header(frame_id=frame_id, stamp=stamp), ns='match', id=1,
-                    type=Marker.ARROW, action=Marker.ADD)
-    if estimate.pose is None:
-        marker.action = Marker.DELETE
-        return MarkerArray(markers=[marker])
-    marker.pose = pose_message(estimate.pose)
-    marker.scale.x, marker.scale.y, marker.scale.z = 1.0, 0.2, 0.2
-    marker.color = (ColorRGBA(r=0.1, g=0.9, b=0.1, a=1.0) if estimate.accepted
-                    else ColorRGBA(r=0.9, g=0.1, b=0.1, a=0.6))
-    return MarkerArray(markers=[marker])
-
-
-def match_picture(query: NDArray[np.uint8], reference: bytes | None, text: str,
-                  stamp: Time) -> CompressedImage:
-    """
-    Show the query beside the matched reference, as a JPEG message.
-
-    :param query: RGB uint8 ``[H, W, 3]``.
-    :param reference: JPEG of the place, or None when the map has no thumbnails.
-    :param text: written below.
-    :param stamp: of the query.
-    """
-    height = 240
-
-    def fit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        width = max(1, round(image.shape[1] * height / image.shape[0]))
-        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
-
-    left = fit(query)
-    right = (np.full_like(left, 40) if reference is None else fit(decode_compressed(reference)))
-    picture = np.hstack([left, right])
-    picture = np.asarray(
-        cv2.copyMakeBorder(picture, 0, 24, 0, 0, cv2.BORDER_CONSTANT), np.uint8)
-    cv2.putText(picture, text, (6, height + 17), cv2.FONT_HERSHEY_SIMPLEX, 0.45,
-                (255, 255, 255), 1, cv2.LINE_AA)
-    _, data = cv2.imencode('.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    return CompressedImage(header=Header(stamp=stamp), format='jpeg', data=data.tobytes())
+def picture_message(jpeg: bytes, stamp: Time) -> CompressedImage:
+    """Wrap a JPEG."""
+    return CompressedImage(header=Header(stamp=stamp), format='jpeg', data=jpeg)

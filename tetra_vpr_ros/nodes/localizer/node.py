@@ -30,7 +30,7 @@ class LocalizeNode(LifecycleNode):
     """
     Publishes where the camera is in a map of places.
 
-    Interface and parameters: see README.md. Frames are worked on in a thread
+    Interface and parameters: see docs/reference.md. Frames are worked on in a thread
     of their own, newest first; the executor is never blocked by an inference.
 
     :raises ParameterError: values of the start are not allowed; the log says so, too.
@@ -109,7 +109,7 @@ class LocalizeNode(LifecycleNode):
         loaded.shared.begin_anew()
         super().on_activate(state)
         self._activity = Activity(self, loaded, self._relocalize)
-        loaded.outputs.places(loaded.places.table.positions, self._value('max_marker_places'))
+        loaded.outputs.places(loaded.places, self._value('max_marker_places'))
         loaded.outputs.status(SEARCHING, 'waiting for the first match')
         self.get_logger().info(f"listening to {', '.join(self._activity.image_topics)}")
         return _SUCCESS

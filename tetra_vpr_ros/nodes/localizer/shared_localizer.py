@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
 from tetra_vpr_ros.localization import Estimate, Localizer, View
+from tetra_vpr_ros.localization.belief.believed import Believed
 from tetra_vpr_ros.mapping.pose import Pose
 
 _JUMP_BACK_NS = 1_000_000_000  # stamps that go back further than this began anew
@@ -73,6 +74,11 @@ class SharedLocalizer:
             self.localizer.false_match_rate = false_match_rate
             self.localizer.candidates = candidates
             return self.localizer.locate(views, stamp_ns, odometry), self._forgotten
+
+    def believed(self) -> Believed | None:
+        """Return the belief of now; None where none is kept."""
+        with self._lock:
+            return self.localizer.believed() if self.localizer is not None else None
 
     def _watch_time(self, stamp_ns: int) -> None:
         """Forget the belief when time begins anew: a simulation or a bag was restarted."""

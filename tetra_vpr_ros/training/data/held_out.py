@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 import hashlib
+from pathlib import Path
 import re
 
 from tetra_vpr_ros.training.data.place_sets import PlaceSetConfig
+from tetra_vpr_ros.training.data.positions import read_positions, without_suffix
 
 
 @dataclass(frozen=True)
@@ -19,19 +21,56 @@ class HeldOut:
     :ivar patterns: regular expressions searched in the name.
     :ivar share: of all other images. The choice hashes the name, so that it
         never depends on which other folders were given.
+    :ivar names: of images in held-out regions, without suffix.
     """
 
     patterns: tuple[str, ...] = ()
     share: float = 0.0
+    names: frozenset[str] = frozenset()
 
     def by_pattern(self, name: str) -> bool:
-        """Tell whether a pattern holds the image out."""
-        return any(re.search(pattern, name) for pattern in self.patterns)
+        """Tell whether a pattern or a region holds the image out."""
+        return without_suffix(name) in self.names or any(
+            re.search(pattern, name) for pattern in self.patterns)
 
     def __call__(self, name: str) -> bool:
         """Tell whether the image is held out."""
         digest = hashlib.sha256(name.encode()).digest()
         return self.by_pattern(name) or int.from_bytes(digest[:4], 'big') < self.share * 2**32
+
+
+@dataclass(frozen=True)
+class RegionConfig:
+    """
+    A rectangle of the ground whose pictures are held out.
+
+    :ivar path: folder with a ``positions.csv``.
+    :ivar x: least and most of ``x_m`` or ``east_m``.
+    :ivar y: of ``y_m`` or ``north_m``.
+    """
+
+    path: str = ''
+    x: tuple[float, float] = (float('-inf'), float('inf'))
+    y: tuple[float, float] = (float('-inf'), float('inf'))
+
+    def names(self) -> set[str]:
+        """
+        Return the pictures in it, as the pool names them but without suffix.
+
+        :raises ValueError: the positions cannot be read, or none lies in it.
+        """
+        folder = Path(self.path)
+        try:
+            positions = read_positions(folder / 'positions.csv')
+        except OSError as error:
+            raise ValueError(f'validation.regions: {folder}/positions.csv: '
+                             f'{error.strerror}') from error
+        inside = {f'{folder.name}/{name}' for name, (x, y) in positions.items()
+                  if self.x[0] <= x <= self.x[1] and self.y[0] <= y <= self.y[1]}
+        if not inside:
+            raise ValueError(f'validation.regions: no picture of {folder} lies in x {self.x}, '
+                             f'y {self.y}')
+        return inside
 
 
 @dataclass(frozen=True)
@@ -41,13 +80,16 @@ class ValidationConfig:
 
     :ivar patterns: regular expressions of image names (``folder/file``).
     :ivar share: of all other images, chosen by a hash of the name.
-    :ivar places: data sets of places that the patterns hold out.
+    :ivar regions: parts of the ground, for folders that say where a picture was taken.
+    :ivar places: data sets of places that the patterns and regions hold out.
     """
 
     patterns: list[str] = field(default_factory=list)
     share: float = 0.0
+    regions: list[RegionConfig] = field(default_factory=list)
     places: list[PlaceSetConfig] = field(default_factory=list)
 
     def held_out(self) -> HeldOut:
         """Return the rule that tells the split from the rest."""
-        return HeldOut(tuple(self.patterns), self.share)
+        names = frozenset(name for region in self.regions for name in region.names())
+        return HeldOut(tuple(self.patterns), self.share, names)

@@ -3,12 +3,13 @@
 """
 Data sets that say which images show the same place.
 
-Six kinds: ``gsv`` (GSV-Cities: ``Dataframes/*.csv`` and ``Images/<city>/``),
+Seven kinds: ``gsv`` (GSV-Cities: ``Dataframes/*.csv`` and ``Images/<city>/``),
 ``utm`` (names ``@east@north@…@heading@…@.jpg``, as the VPR dataset tools and our
 simulated worlds write them), ``poses`` (a ``poses.csv`` with ``name,x,y`` and
 maybe ``yaw`` in radians), ``frames`` (numbered frames of sequences), ``labels``
-(the place stands in the name) and ``images`` (no labels: every image is its own
-place, seen only through synthetic changes).
+(the place stands in the name, or in a table beside the images), ``pairs`` (a
+table of verified pairs, see `pair_set`) and ``images`` (no labels: every image is
+its own place, seen only through synthetic changes).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import re
 from typing import Literal
 
 import numpy as np
+from tetra_vpr_ros.training.data.pair_set import pair_groups, pair_positions, read_pairs
 from tetra_vpr_ros.training.data.pool import find_images, PoolImage
 
 
@@ -37,16 +39,21 @@ class PlaceSetConfig:
     :ivar pattern: regular expression of the name within the folder: for
         ``frames`` with the groups ``sequence`` and ``frame``, for ``labels``
         with the group ``place``.
+    :ivar file: table in the folder: of ``pairs`` (``pairs.csv`` unless named), or of
+        ``labels``, whose first two columns are image and place. One place may stand in
+        several sets of labels.
     :ivar radius: images at most this far apart show one place: metres, or frames.
-    :ivar apart: images at least this far apart show two; 0 means three radii.
+    :ivar apart: images at least this far apart show two; 0 means three radii. Of ``pairs``
+        those that are not linked and at least this far apart.
     :ivar heading: largest difference of heading within a place, degrees.
     :ivar weight: how often the set is drawn from, against the others.
     :ivar every: take every n-th image only.
     """
 
-    kind: Literal['gsv', 'utm', 'poses', 'frames', 'labels', 'images'] = 'images'
+    kind: Literal['gsv', 'utm', 'poses', 'frames', 'labels', 'pairs', 'images'] = 'images'
     path: str = ''
     pattern: str = ''
+    file: str = ''
     radius: float = 2.0
     apart: float = 0.0
     heading: float = 40.0
@@ -62,17 +69,24 @@ class PlaceSet:
     :ivar group: int ``[n]``.
     :ivar position: float ``[n, d]``.
     :ivar heading: float ``[n]`` in degrees; NaN where unknown.
+    :ivar pairs: of images that show one place, int ``[pairs, 2]``, where they alone tell.
+    :ivar labels: names of the places ``[n]``, where they have some.
     """
 
     def __init__(self, config: PlaceSetConfig, images: list[PoolImage], group: np.ndarray,
-                 position: np.ndarray, heading: np.ndarray) -> None:
+                 position: np.ndarray, heading: np.ndarray,
+                 pairs: np.ndarray | None = None, labels: np.ndarray | None = None) -> None:
         """Index the images by group."""
-        self.config = config
+        self.config, self.pairs, self.labels = config, pairs, labels
         self.images = images
         self.group, self.position, self.heading = group, position, heading
         order = np.argsort(group, kind='stable')
         values, starts = np.unique(group[order], return_index=True)
         self._members = dict(zip(values.tolist(), np.split(order, starts[1:])))
+        self._partners: dict[int, list[int]] = {}
+        for a, b in () if pairs is None else pairs.tolist():
+            self._partners.setdefault(a, [a]).append(b)
+            self._partners.setdefault(b, [b]).append(a)
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -86,17 +100,28 @@ class PlaceSet:
 
     def same_place(self, index: int) -> np.ndarray:
         """Return the images that show the place of an image, itself among them."""
+        if self.pairs is not None:
+            return np.unique(self._partners.get(index, [index]))
         return self._near(index, self.config.radius, self.config.heading)
 
     def perhaps_same(self, index: int) -> np.ndarray:
         """Return the images that cannot serve as another place."""
-        return self._near(index, self.config.apart or 3 * self.config.radius, 360.0)
+        apart = self.config.apart or 3 * self.config.radius
+        if self.pairs is not None:
+            linked = self._members[int(self.group[index])]
+            away = np.linalg.norm(self.position - self.position[index], axis=1)
+            return np.union1d(linked, np.flatnonzero(away < apart))
+        return self._near(index, apart, 360.0)
 
     def subset(self, keep: np.ndarray) -> PlaceSet:
         """Return the set of the images where ``keep`` (bool ``[n]``) is True."""
         images = [image for image, kept in zip(self.images, keep) if kept]
+        pairs = self.pairs
+        if pairs is not None:
+            pairs = (np.cumsum(keep) - 1)[pairs[keep[pairs].all(1)]]
         return PlaceSet(self.config, images, self.group[keep], self.position[keep],
-                        self.heading[keep])
+                        self.heading[keep], pairs,
+                        None if self.labels is None else self.labels[keep])
 
 
 def open_place_set(config: PlaceSetConfig) -> PlaceSet:
@@ -107,18 +132,21 @@ def open_place_set(config: PlaceSetConfig) -> PlaceSet:
     """
     folder = Path(config.path)
     reader = {'gsv': _gsv, 'utm': _utm, 'poses': _poses, 'frames': _frames,
-              'labels': _labels, 'images': _images}[config.kind]
+              'labels': _labels, 'pairs': _pairs, 'images': _images}[config.kind]
     try:
         images, groups, position, heading = reader(folder, config)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise PlaceSetError(str(error)) from error
     if not images:
         raise PlaceSetError(f'{folder} holds no image of kind {config.kind!r}')
     _, group = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
-    every = slice(None, None, config.every)
-    return PlaceSet(config, images[every], group[every],
-                    np.asarray(position, np.float64).reshape(len(images), -1)[every],
-                    np.asarray(heading, np.float64)[every])
+    pairs = (read_pairs(folder / (config.file or 'pairs.csv'), images, folder)
+             if config.kind == 'pairs' else None)
+    whole = PlaceSet(config, images, group,
+                     np.asarray(position, np.float64).reshape(len(images), -1),
+                     np.asarray(heading, np.float64), pairs,
+                     np.array(groups) if config.kind == 'labels' else None)
+    return whole.subset(np.arange(len(images)) % config.every == 0)
 
 
 _Read = tuple[list[PoolImage], list, np.ndarray, np.ndarray]
@@ -195,61 +223,37 @@ def _frames(folder: Path, config: PlaceSetConfig) -> _Read:
 
 def _labels(folder: Path, config: PlaceSetConfig) -> _Read:
     expression = re.compile(config.pattern or r'(?P<place>[^/]+)__')
+    table = _label_table(folder / config.file) if config.file else None
     images, groups = [], []
     for image in find_images(folder):
-        match = expression.search(image.path.relative_to(folder).as_posix())
-        if match is not None:
+        name = image.path.relative_to(folder).as_posix()
+        match = expression.search(name)
+        place = (table.get(name) if table is not None
+                 else match['place'] if match is not None else None)
+        if place is not None:
             images.append(image)
-            groups.append(match['place'].lower())
+            groups.append(place.lower())
     return images, groups, np.zeros((len(images), 1)), np.full(len(images), np.nan)
+
+
+def _label_table(path: Path) -> dict[str, str]:
+    """Read the first two columns of a table, image and place, below a line of headings."""
+    try:
+        with path.open(newline='') as file:
+            rows = list(csv.reader(file))[1:]
+        return {row[0]: row[1] for row in rows}
+    except (OSError, IndexError) as error:
+        raise PlaceSetError(f'{path} is no table of images and places: {error}') from error
+
+
+def _pairs(folder: Path, config: PlaceSetConfig) -> _Read:
+    images = find_images(folder)
+    pairs = read_pairs(folder / (config.file or 'pairs.csv'), images, folder)
+    groups = pair_groups(pairs, len(images))
+    return images, groups.tolist(), pair_positions(images, folder), np.full(len(images), np.nan)
 
 
 def _images(folder: Path, config: PlaceSetConfig) -> _Read:
     images = find_images(folder)
     count = len(images)
     return images, list(range(count)), np.zeros((count, 1)), np.full(count, np.nan)
-
-
-class PlaceSampler:
-    """
-    Draws batches of places.
-
-    :param sets: data sets, weighted by their configuration.
-    :param places: of a batch.
-    :param views: images of a place.
-    """
-
-    def __init__(self, sets: list[PlaceSet], places: int, views: int) -> None:
-        """Check that there is something to draw from."""
-        if not any(len(part) for part in sets):
-            raise PlaceSetError('no image is left to train on')
-        self.sets = [part for part in sets if len(part)]
-        self.places, self.views = places, views
-        weights = np.array([part.config.weight for part in self.sets])
-        self._share = weights / weights.sum()
-
-    def draw(self, rng: np.random.Generator) -> list[list[PoolImage]]:
-        """
-        Draw a batch: for each place its images, the same one twice where there are too few.
-
-        Two places of a batch are far enough apart to count as different.
-        """
-        batch: list[list[PoolImage]] = []
-        taken: set[tuple[int, int]] = set()
-        for _ in range(50 * self.places):
-            if len(batch) == self.places:
-                break
-            which = int(rng.choice(len(self.sets), p=self._share))
-            part = self.sets[which]
-            anchor = int(rng.integers(len(part)))
-            if any((which, int(i)) in taken for i in part.perhaps_same(anchor)):
-                continue
-            others = part.same_place(anchor)
-            others = rng.permutation(others[others != anchor])[:self.views - 1]
-            chosen = [anchor, *others.tolist()]
-            chosen += [anchor] * (self.views - len(chosen))
-            taken.update((which, int(i)) for i in chosen)
-            batch.append([part.images[i] for i in chosen])
-        if len(batch) < 2:
-            raise PlaceSetError('the data sets hold fewer than two places that are apart')
-        return batch

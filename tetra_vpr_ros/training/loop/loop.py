@@ -106,7 +106,7 @@ class Loop(Generic[B]):
 
         :param make: batch of a step and a part of so many parts; runs in threads.
         :param loss: terms of a batch at a share of the run, ``total`` among them.
-        :param validate: measures; the best ``binary`` is kept in ``<stage>_best.pt``.
+        :param validate: measures; the best ``chosen`` is kept in ``<stage>_best.pt``.
         :raises FloatingPointError: the loss is not finite; step and images are named.
         """
         config, first = self.config, self.workers.rank == 0
@@ -175,8 +175,8 @@ class Loop(Generic[B]):
         tqdm.write(f'{self.stage} step {self.step}: recall@1 {text}')
         with (self.run / f'{self.stage}_validation.csv').open('a') as file:
             file.write(f'{self.step},' + ','.join(f'{v:.4f}' for v in recall.values()) + '\n')
-        if recall['binary'] > self.best:
-            self.best = recall['binary']
+        if recall['chosen'] > self.best:
+            self.best = recall['chosen']
             save_atomically({**self.extra, 'network': self.modules['network'].state_dict(),
                              'step': self.step}, self.run / f'{self.stage}_best.pt')
 

@@ -14,6 +14,7 @@ from tetra_vpr_ros.training.data.views import geometric_view, photometric_view
 from tetra_vpr_ros.training.network.device import has_bfloat16
 from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.network.ternary import QuantizedLinear, set_ternary_factor
+from tetra_vpr_ros.training.network.token_score import token_scores
 import torch
 from torch.nn import functional as F
 
@@ -57,41 +58,81 @@ class Validation:
         Measure a network, fully quantised; its training state is kept.
 
         :returns: mean recall@1 over the sets of ``binary`` (Hamming) and ``float``
-            (cosine) descriptors, then the binary one of each set.
+            (cosine) descriptors and, where the network has codes of its patch tokens, after a
+            ``second_look`` at the first places; ``chosen``, by which checkpoints are
+            compared: the first, or the mean of first and last; then those of each set.
         """
-        real, binary = self._found(network)
-        shares = [float(found.mean()) for found in binary]
-        return {'binary': float(np.mean(shares)),
-                'float': float(np.mean([found.mean() for found in real])),
-                **{f'binary_{i}': value for i, value in enumerate(shares)}}
+        found = self._found(network)
+        shares = {kind: [float(part.mean()) for part in parts] for kind, parts in found.items()}
+        means = {kind: float(np.mean(values)) for kind, values in shares.items()}
+        chosen = float(np.mean([means[kind] for kind in means if kind != 'float']))
+        return {'chosen': chosen, **means, **{
+            f'{kind}_{i}': value for kind, values in shares.items() if kind != 'float'
+            for i, value in enumerate(values)}}
 
-    def hits(self, network: PlaceNetwork) -> np.ndarray:
-        """Return which queries of all sets find their place by signs, bool ``[queries]``."""
-        return np.concatenate(self._found(network)[1])
+    def hits(self, network: PlaceNetwork, kind: str = 'binary') -> np.ndarray:
+        """
+        Return which queries of all sets find their place, bool ``[queries]``.
+
+        :param network: fully quantised or not; its training state is kept.
+        :param kind: ``float``, ``binary`` or ``second_look``.
+        """
+        return np.concatenate(self._found(network)[kind])
 
     @torch.no_grad()
-    def _found(self, network: PlaceNetwork) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return the queries that find their place, by floats and by signs, for each set."""
+    def _found(self, network: PlaceNetwork) -> dict[str, list[np.ndarray]]:
+        """Return the queries that find their place in each way, for each set."""
         factors = {layer: layer.q for layer in network.modules()
                    if isinstance(layer, QuantizedLinear)}
         set_ternary_factor(network, 1.0)
         where = next(network.parameters()).device
 
-        def embed(images: np.ndarray) -> torch.Tensor:
-            parts = torch.from_numpy(images).split(16)
-            with torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16(where)):
-                return torch.cat([network(part.to(where)).float().cpu() for part in parts])
+        head = network.token_head if network.token_head is not None and \
+            network.token_head.fitted else None
 
-        real, binary = [], []
+        def embed(images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
+            embeddings, codes = [], []
+            for part in torch.from_numpy(images).split(16):
+                with torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16(where)):
+                    tokens = network.tokens(part.to(where))
+                embeddings.append(network.aggregation(tokens.float()).cpu())
+                if head is not None:
+                    codes.append((head(tokens.float()) > 0).cpu())
+            return torch.cat(embeddings), torch.cat(codes) if codes else None
+
+        found: dict[str, list[np.ndarray]] = {'binary': [], 'float': []}
         for database, queries, truth in self._parts:
-            a, b = embed(database), embed(queries)
-            for store, x, y in ((real, F.normalize(a), F.normalize(b)),
-                                (binary, binarize(a), binarize(b))):
-                best = (y @ x.T).argmax(1).numpy()
-                store.append(truth[np.arange(len(best)), best])
+            (a, places), (b, looks) = embed(database), embed(queries)
+            rows = np.arange(len(queries))
+            for kind, x, y in (('float', F.normalize(a), F.normalize(b)),
+                               ('binary', binarize(a), binarize(b))):
+                near = y @ x.T
+                found[kind].append(truth[rows, near.argmax(1).numpy()])
+            if places is not None and looks is not None:
+                best = _second_look(near, looks, places, network.config.vit.grid)
+                found.setdefault('second_look', []).append(truth[rows, best])
         for layer, q in factors.items():
             layer.q = q
-        return real, binary
+        return found
+
+
+def _second_look(near: torch.Tensor, queries: torch.Tensor, places: torch.Tensor,
+                 grid: tuple[int, int], first: int = 20) -> np.ndarray:
+    """
+    Return the place of each query whose tokens agree best, among those that are nearest.
+
+    :param near: similarity of the descriptors ``[Q, P]``.
+    :param queries: token codes, bool ``[Q, tokens, bits]``.
+    :param places: of the places, ``[P, tokens, bits]``.
+    :param grid: rows and columns of tokens.
+    :param first: places that are looked at.
+    """
+    candidates = near.topk(min(first, near.shape[1])).indices
+    best = []
+    for query, rows in zip(queries, candidates):
+        signs = [2.0 * codes.float() - 1.0 for codes in (query[None], places[rows])]
+        best.append(int(rows[token_scores(signs[0], signs[1], grid)[0].argmax()]))
+    return np.array(best)
 
 
 def _queries(part: PlaceSet, size: tuple[int, int], seed: int = 0, lights: int = 3

@@ -91,6 +91,10 @@ class PlaceNetwork(nn.Module):
         """
         return self.norm(self.backbone(self.normalise(image), maps, mapped))
 
+    def tokens_above(self, x: torch.Tensor, depth: int) -> torch.Tensor:
+        """Map tokens that enter block ``depth`` to normalised tokens."""
+        return self.norm(self.backbone.above(x, depth))
+
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map uint8 RGB ``[B, H, W, 3]`` to the embedding ``[B, bits]``."""
         return self.aggregation(self.tokens(image))

@@ -20,9 +20,9 @@ class TokenHead(nn.Module):
     """
 
     def __init__(self, width: int, bits: int) -> None:
-        """Create an unfitted head; it is never trained by steps, so it has no parameters."""
+        """Create an unfitted head, which only stages that have a token loss train by steps."""
         super().__init__()
-        self.register_buffer('weight', torch.zeros(bits, width))
+        self.weight = nn.Parameter(torch.zeros(bits, width), requires_grad=False)
 
     @property
     def fitted(self) -> bool:

@@ -29,6 +29,8 @@ class ViTConfig:
     :ivar image_size: side, or height and width, in pixels; multiples of the patch.
     :ivar norm: ``pre`` (before attention and feed-forward, as pretrained ViTs
         have it) or ``bitnet`` (before every ternary layer).
+    :ivar nonlinearity: of the feed-forward pair, ``gelu`` or ``relu``. Static unsigned ranges
+        begin at 0 behind a ReLU, so that the quantiser is the ReLU and it costs nothing.
     :ivar activations: 8 bits per ``token``, or ``static`` ranges (see `static_network`).
     :ivar patch_precision: of the patch embedding.
     :ivar last_block_precision: of the last block; ``float`` in the TeTRA paper.
@@ -43,6 +45,7 @@ class ViTConfig:
     mlp_ratio: int = 4
     scale_mode: ScaleMode = 'learned'
     norm: Literal['pre', 'bitnet'] = 'pre'
+    nonlinearity: Literal['gelu', 'relu'] = 'gelu'
     activations: Activations = 'token'
     patch_precision: Precision = 'float'
     last_block_precision: Precision = 'ternary'
@@ -143,6 +146,7 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
         self.attn = Attention(config, precision)
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.nonlinearity = F.relu if config.nonlinearity == 'relu' else F.gelu
         self.fc1 = make_linear(width, hidden, precision, *options)
         self.norm3 = (nn.LayerNorm(hidden, eps=1e-6) if config.norm == 'bitnet'
                       else nn.Identity())
@@ -151,7 +155,7 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor, maps: list[torch.Tensor] | None = None) -> torch.Tensor:
         """Map ``[B, N, C]`` to ``[B, N, C]``; ``maps`` as in `Attention`."""
         x = x + self.attn(self.norm1(x), maps)
-        return x + self.fc2(self.norm3(F.gelu(self.fc1(self.norm2(x)))))
+        return x + self.fc2(self.norm3(self.nonlinearity(self.fc1(self.norm2(x)))))
 
 
 class TernaryViT(nn.Module):
@@ -186,8 +190,19 @@ class TernaryViT(nn.Module):
 
         :param maps: takes the attention logits of the last ``mapped`` blocks.
         """
+        return self.above(self.embed(image), 0, maps, mapped)
+
+    def below(self, image: torch.Tensor, depth: int) -> torch.Tensor:
+        """Map normalised ``[B, 3, H, W]`` to the tokens that enter block ``depth``."""
         x = self.embed(image)
-        for i, block in enumerate(self.blocks):
+        for block in self.blocks[:depth]:
+            x = block(x)
+        return x
+
+    def above(self, x: torch.Tensor, depth: int, maps: list[torch.Tensor] | None = None,
+              mapped: int = 0) -> torch.Tensor:
+        """Map tokens that enter block ``depth`` to those that leave the last one."""
+        for i, block in enumerate(self.blocks[depth:], depth):
             x = block(x, maps if i >= len(self.blocks) - mapped else None)
         return x
 

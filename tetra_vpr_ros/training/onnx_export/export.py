@@ -24,9 +24,10 @@ from tetra_vpr_ros.training.network.ternary import Activations, QuantizedLinear
 from tetra_vpr_ros.training.network.vit import Block, ViTConfig
 from tetra_vpr_ros.training.onnx_export.graph import (
     attention, CONTRIB, Format, fuses_attention, gelu, Graph, layer_norm, linear,
-    quantized_attention)
+    quantised_from_zero, quantized_attention)
 from tetra_vpr_ros.training.onnx_export.heads import aggregation, packed_signs, patch_tokens
 from tetra_vpr_ros.vision.model_file import DESCRIPTOR_FORMAT
+from torch import nn
 
 # Opset 18 and IR 8 are the newest that runtimes of 2023 read; INT2 came with 25.
 VERSIONS = {'int2': (25, 13)}
@@ -101,7 +102,11 @@ def _block(g: Graph, x: str, block: Block, config: ViTConfig, name: str) -> str:
     mixed = layer_norm(g, mixed, block.attn.norm, f'{name}.attn.norm')
     x = g.op('Add', x, linear(g, mixed, block.attn.proj, f'{name}.attn.proj'))
     normed = layer_norm(g, x, block.norm2, f'{name}.norm2')
-    hidden = gelu(g, linear(g, normed, block.fc1, f'{name}.fc1'))
+    hidden = linear(g, normed, block.fc1, f'{name}.fc1')
+    if config.nonlinearity == 'gelu':
+        hidden = gelu(g, hidden)
+    elif not (isinstance(block.norm3, nn.Identity) and quantised_from_zero(block.fc2)):
+        hidden = g.op('Relu', hidden)
     hidden = layer_norm(g, hidden, block.norm3, f'{name}.norm3')
     return g.op('Add', x, linear(g, hidden, block.fc2, f'{name}.fc2'))
 

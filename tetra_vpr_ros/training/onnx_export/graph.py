@@ -228,6 +228,12 @@ def fuses_attention(g: Graph, layer: nn.Module) -> bool:
             and g.format in ('packed-uint8', 'int2'))
 
 
+def quantised_from_zero(layer: nn.Module) -> bool:
+    """Tell whether a layer rounds its input to unsigned codes of zero and above: a ReLU."""
+    return (isinstance(layer, QuantizedLinear) and layer.activations == 'static'
+            and int(layer.input_zero_point) == 0)
+
+
 def quantized_attention(g: Graph, x: str, layer: QuantizedLinear, heads: int, name: str) -> str:
     """Project to queries, keys and values and attend, in the runtime's one kernel for it."""
     cols = layer.weight.shape[0]

@@ -54,7 +54,8 @@ def restore_network(path: Path) -> PlaceNetwork:
                 # The file holds kernels of raw pixels, scaled up by 256.
                 kernel = stored[name].float() / 256 * network.normalise.std
                 parameter.copy_(kernel.flatten(1))
-            elif parameter.requires_grad:  # a bias that never moves is not stored
+            # A bias that never moves is not stored.
+            elif parameter.requires_grad or name in stored:
                 parameter.copy_(stored[name].float().reshape(parameter.shape))
         for name, buffer in network.named_buffers():
             if name in stored:  # the ranges of static activations

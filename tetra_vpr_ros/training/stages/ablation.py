@@ -13,7 +13,8 @@ from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.loop.checkpoint import load_network
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.loop.validation import Validation
-from tetra_vpr_ros.training.stages.finetune import finetune, FinetuneConfig, first_network
+from tetra_vpr_ros.training.stages.finetune import finetune, first_network
+from tetra_vpr_ros.training.stages.finetune_config import FinetuneConfig
 from tetra_vpr_ros.training.structure.structural_knowledge import prepare
 from tetra_vpr_ros.training.structure.structure_config import StructureConfig
 

@@ -21,11 +21,13 @@ from tetra_vpr_ros.training.network.device import device
 from tetra_vpr_ros.training.network.place_network import network_entry, PlaceNetwork
 from tetra_vpr_ros.training.network.ternary import set_ternary_factor
 from tetra_vpr_ros.training.stages.distill_config import DistillConfig
-from tetra_vpr_ros.training.stages.distillation_loss import align, DistillationLoss, DistillHeads
+from tetra_vpr_ros.training.stages.distillation_loss import DistillationLoss, DistillHeads
 from tetra_vpr_ros.training.stages.start import start_network, StartConfig
 from tetra_vpr_ros.training.stages.teacher_source import DistillBatch, TeacherSource
 from tetra_vpr_ros.training.teachers.targets import (
-    DescriptorTarget, fit_grid_head, fit_linear, fit_target)
+    DescriptorTarget, fit_grid_head, fit_linear, fit_target, ridge_regression)
+from tetra_vpr_ros.training.teachers.teacher import align
+from tetra_vpr_ros.training.teachers.token_target import fit_token_target, TokenTarget
 import torch
 
 
@@ -60,6 +62,13 @@ def distill(config: RunConfig, stage: DistillConfig) -> PlaceNetwork:
                           f'than a batch of {stage.optimizer.batch}')
     target = (fit_target(source.cache, rows, config.network.aggregation, seed=config.seed)
               if source.cache is not None and stage.losses.descriptor else None)
+    token_target = None
+    if stage.losses.tokens:
+        if source.cache is None or not config.network.token_bits:
+            raise ConfigError('distill.losses.tokens needs distill.cache and '
+                              'network.token_bits')
+        token_target = fit_token_target(source.cache, rows, config.network.token_bits,
+                                        stage.token_whitening, config.seed)
     per_epoch = len(rows) // stage.optimizer.batch
     steps = stage.optimizer.steps or round(stage.optimizer.epochs * per_epoch)
 
@@ -69,14 +78,17 @@ def distill(config: RunConfig, stage: DistillConfig) -> PlaceNetwork:
     if resuming:
         network = PlaceNetwork(config.network)
     else:
-        network = _initialise(config, stage.start, source, rows, heads, target)
+        network = _initialise(config, stage.start, source, rows, heads, target, token_target)
+    if token_target is not None:
+        network.token_head.requires_grad_(True)
     network, heads = network.to(device()), heads.to(device())
     loop: Loop[DistillBatch] = Loop(
         Path(config.run), 'distill', stage.optimizer, steps,
         {'network': network, 'heads': heads}, {'config': network_entry(config.network)})
     loop.resume()
     loss = DistillationLoss(stage, network, heads, source.grid,
-                            target.to(device()) if target else None)
+                            target.to(device()) if target else None,
+                            token_target.to(device()) if token_target else None)
 
     def make(step: int, part: int, parts: int) -> DistillBatch:
         epoch, place = divmod(step, per_epoch)
@@ -97,7 +109,8 @@ def distill(config: RunConfig, stage: DistillConfig) -> PlaceNetwork:
 
 
 def _initialise(config: RunConfig, start: StartConfig, source: TeacherSource, rows: np.ndarray,
-                heads: DistillHeads, target: DescriptorTarget | None) -> PlaceNetwork:
+                heads: DistillHeads, target: DescriptorTarget | None,
+                token_target: TokenTarget | None) -> PlaceNetwork:
     """Build the student and set its heads by regression."""
     size = config.network.vit.input_size
     rng = np.random.default_rng(config.seed)
@@ -117,4 +130,9 @@ def _initialise(config: RunConfig, start: StartConfig, source: TeacherSource, ro
             fit_linear(heads.to_patch, tokens[:, 1:].flatten(0, 1), aligned.flatten(0, 1))
             if target is not None and isinstance(network.aggregation, GridHead):
                 fit_grid_head(network.aggregation, tokens, target(batch.patches))
+            if token_target is not None:
+                patches = tokens[:, 1:] - tokens[:, 1:].mean(1, keepdim=True)
+                weight, _ = ridge_regression(patches.flatten(0, 1),
+                                             token_target(aligned).flatten(0, 1))
+                network.token_head.weight.copy_(weight)
     return network

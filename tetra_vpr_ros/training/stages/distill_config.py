@@ -22,12 +22,15 @@ class DistillLosses:
     :ivar attention: cross entropy of softened attention maps.
     :ivar descriptor: our own: the embedding regresses the teacher's tokens on
         the same grid, half whitened and rotated; needs the grid aggregation.
+    :ivar tokens: our own: the codes of the patch tokens (``network.token_bits``) regress
+        the teacher's, real-valued and by their signs.
     """
 
     class_token: float = 1.0
     patch: float = 0.3
     attention: float = 0.05
     descriptor: float = 0.0
+    tokens: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class DistillConfig:
     :ivar q_schedule: of the progressive factor over the run: ``sigmoid``
         (``sigmoid(16 t - 6)``), ``linear``, ``cosine`` or ``none`` (1 throughout).
     :ivar clean_share: of student pictures whose light is not changed.
+    :ivar token_whitening: of the teacher's token axes: 0 keeps their variances, 1 makes them
+        all equal.
     :ivar cache: folder of the teacher's outputs; empty computes them as they are needed.
     """
 
@@ -50,3 +55,4 @@ class DistillConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     q_schedule: Literal['sigmoid', 'linear', 'cosine', 'none'] = 'sigmoid'
     clean_share: float = 0.2
+    token_whitening: float = 0.5

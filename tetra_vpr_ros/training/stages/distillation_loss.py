@@ -18,7 +18,8 @@ from tetra_vpr_ros.training.network.ternary import set_ternary_factor
 from tetra_vpr_ros.training.stages.distill_config import DistillConfig
 from tetra_vpr_ros.training.stages.teacher_source import DistillBatch
 from tetra_vpr_ros.training.teachers.targets import DescriptorTarget
-from tetra_vpr_ros.training.teachers.teacher import soft_attention
+from tetra_vpr_ros.training.teachers.teacher import align, soft_attention
+from tetra_vpr_ros.training.teachers.token_target import TokenTarget
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -44,13 +45,15 @@ class DistillationLoss:
     :param heads: its projections to the teacher.
     :param grid: of the teacher's tokens.
     :param target: the teacher's descriptor; None leaves that term out.
+    :param token_target: the codes of its tokens; None leaves that term out.
     """
 
     def __init__(self, config: DistillConfig, network: PlaceNetwork, heads: DistillHeads,
-                 grid: tuple[int, int], target: DescriptorTarget | None) -> None:
+                 grid: tuple[int, int], target: DescriptorTarget | None,
+                 token_target: TokenTarget | None = None) -> None:
         """Keep what the terms need."""
         self.config, self.network, self.heads = config, network, heads
-        self.grid, self.target = grid, target
+        self.grid, self.target, self.token_target = grid, target, token_target
         self._bf16 = config.optimizer.bf16 and has_bfloat16(device())
         self.layers = config.teacher.attention_layers if config.losses.attention else 0
         self._tokens = (torch.compile(network.tokens) if config.optimizer.torch_compile
@@ -74,8 +77,8 @@ class DistillationLoss:
                       else batch.class_token.to(where))
             regressed = self.heads.to_class(tokens[:, 0])
             terms['class'] = (1 - F.cosine_similarity(regressed, wanted, dim=-1)).mean()
+        aligned = align(patches, self.grid, self.network.config.vit.grid)
         if weights.patch:
-            aligned = align(patches, self.grid, self.network.config.vit.grid)
             regressed = self.heads.to_patch(tokens[:, 1:])
             cosine = (1 - F.cosine_similarity(regressed, aligned, dim=-1)).mean()
             terms['patch'] = cosine + 0.1 * F.mse_loss(regressed, aligned)
@@ -91,15 +94,20 @@ class DistillationLoss:
             binary = self._distance(binarize(embedding), wanted)
             terms.update(float=real, binary=binary)
             terms['descriptor'] = (1 - 0.5 * q) * real + q * binary
+        if self.token_target is not None:
+            wanted, codes = self.token_target(aligned), self.network.token_head(tokens)
+            real = _apart(codes, wanted) + 0.02 * F.mse_loss(codes, wanted)
+            terms['tokens'] = (1 - 0.5 * q) * real + q * _apart(binarize(codes), wanted)
         total = sum(getattr(weights, name) * terms[key]
                     for name, key in (('class_token', 'class'), ('patch', 'patch'),
-                                      ('attention', 'attention'), ('descriptor', 'descriptor'))
+                                      ('attention', 'attention'), ('descriptor', 'descriptor'),
+                                      ('tokens', 'tokens'))
                     if key in terms)
         assert isinstance(total, torch.Tensor)
         return {**terms, 'total': total}
 
     def _distance(self, x: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        whole = (1 - F.cosine_similarity(x, wanted, dim=-1)).mean()
+        whole = _apart(x, wanted)
         config = self.network.config.aggregation
         if config.kind != 'grid':
             return whole
@@ -108,17 +116,6 @@ class DistillationLoss:
         return 0.5 * whole + 0.5 * (1 - by_cell).mean()
 
 
-def align(patches: torch.Tensor, grid: tuple[int, int], wanted: tuple[int, int]
-          ) -> torch.Tensor:
-    """
-    Resample a token map to another grid.
-
-    :param patches: ``[B, rows*cols, C]``.
-    :param grid: its rows and columns.
-    :param wanted: rows and columns of the result.
-    """
-    if grid == wanted:
-        return patches
-    x = patches.transpose(1, 2).unflatten(2, grid)
-    x = F.interpolate(x, wanted, mode='bilinear', antialias=True)
-    return x.flatten(2).transpose(1, 2)
+def _apart(x: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Return the mean of ``1 - cosine``."""
+    return (1 - F.cosine_similarity(x, wanted, dim=-1)).mean()

@@ -13,26 +13,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 import copy
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.data.calibration import calibration_images
 from tetra_vpr_ros.training.data.held_out import HeldOut
-from tetra_vpr_ros.training.data.place_sets import (
-    open_place_set, PlaceSampler, PlaceSet, PlaceSetConfig)
-from tetra_vpr_ros.training.data.pool import PoolImage, read_rgb
-from tetra_vpr_ros.training.data.views import geometric_view, student_view
+from tetra_vpr_ros.training.data.place_sampler import PlaceSampler
+from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet, PlaceSetConfig
 from tetra_vpr_ros.training.loop.loop import Loop, Losses
-from tetra_vpr_ros.training.loop.optimizer import OptimizerConfig
 from tetra_vpr_ros.training.loop.place_loss import MultiSimilarity
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.loop.schedules import progressive_factor
+from tetra_vpr_ros.training.loop.token_loss import token_score_loss
 from tetra_vpr_ros.training.loop.validation import Validation
 from tetra_vpr_ros.training.network.device import device, has_bfloat16
 from tetra_vpr_ros.training.network.place_network import binarize, network_entry, PlaceNetwork
+from tetra_vpr_ros.training.stages.finetune_config import FinetuneConfig
+from tetra_vpr_ros.training.stages.frozen_trunk import FrozenTrunk
+from tetra_vpr_ros.training.stages.place_batch import load_batch, PlaceBatch
 from tetra_vpr_ros.training.stages.start import start_network, StartConfig
 from tetra_vpr_ros.training.structure.loss import StructureLoss
 from tetra_vpr_ros.training.structure.sample_weights import SampleWeights
@@ -45,88 +45,60 @@ from torch.nn import functional as F
 Knowledge = tuple[SampleWeights, dict[str, torch.Tensor]]
 
 
-@dataclass(frozen=True)
-class FinetuneConfig:
-    """
-    Stage 2: place labels.
-
-    :ivar places: data sets of places.
-    :ivar start: where the weights come from; empty takes the run's own stage 1.
-    :ivar views: pictures of a place in a batch.
-    :ivar q_schedule: weight of the binary loss: ``(1 - q) float + q binary``.
-    :ivar freeze_blocks: leading blocks that do not change.
-    :ivar geometric: strength of the synthetic change of viewpoint, 0..1 of the side.
-    :ivar clean_share: of pictures whose light is not changed.
-    :ivar keep: weight of a term that keeps the embedding near the start's.
-    """
-
-    places: list[PlaceSetConfig] = field(default_factory=list)
-    start: StartConfig = field(default_factory=StartConfig)
-    optimizer: OptimizerConfig = field(
-        default_factory=lambda: OptimizerConfig(learning_rate=2e-5, batch=12))
-    views: int = 3
-    q_schedule: Literal['sigmoid', 'linear', 'cosine', 'none'] = 'sigmoid'
-    freeze_blocks: int = 0
-    geometric: float = 0.15
-    clean_share: float = 0.3
-    keep: float = 0.0
-
-
-@dataclass
-class PlaceBatch:
-    """
-    Pictures and their places.
-
-    :ivar names: of the images.
-    :ivar images: uint8 ``[B, H, W, 3]``.
-    :ivar labels: int64 ``[B]``.
-    """
-
-    names: list[str]
-    images: torch.Tensor
-    labels: torch.Tensor
-
-
 class PlaceLoss:
     """
-    Multi-similarity on both embeddings.
+    Multi-similarity on both embeddings, and the loss of the patch tokens.
 
     :param config: of the stage.
     :param network: trained; a frozen copy of it is kept where ``keep`` asks for it.
     :param structure: what a structural teacher says, and its weight.
+    :param trunk: what the frozen blocks say; None runs all blocks.
     """
 
     def __init__(self, config: FinetuneConfig, network: PlaceNetwork,
-                 structure: StructureLoss | None = None, weight: float = 0.0) -> None:
+                 structure: StructureLoss | None = None, weight: float = 0.0,
+                 trunk: FrozenTrunk | None = None) -> None:
         """Create the place loss, and the copy."""
-        self.config, self.network = config, network
+        self.config, self.network, self._trunk = config, network, trunk
         self._structure, self._weight = structure, weight
         self._bf16 = config.optimizer.bf16 and has_bfloat16(device())
         self._place = MultiSimilarity()
-        self._tokens = (torch.compile(network.tokens) if config.optimizer.torch_compile
-                        else network.tokens)
+        tokens = (network.tokens if trunk is None
+                  else partial(network.tokens_above, depth=trunk.depth))
+        self._tokens = torch.compile(tokens) if config.optimizer.torch_compile else tokens
         self._start = (copy.deepcopy(network).eval().requires_grad_(False)
                        if config.keep else None)
 
     def __call__(self, batch: PlaceBatch, share: float) -> Losses:
         """Compute the terms at a share 0..1 of the run."""
         q, where = progressive_factor(share, self.config.q_schedule), device()
-        images, labels = batch.images.to(where), batch.labels.to(where)
+        labels = batch.labels.to(where)
+        seen = (batch.pictures() if self._trunk is None else self._trunk(
+            batch.names, batch.views, batch.images, self._bf16)).to(where)
         with torch.autocast(where.type, torch.bfloat16, enabled=self._bf16):
-            tokens = self._tokens(images)
+            tokens = self._tokens(seen)
         embedding = self.network.aggregation(tokens.float())
         real = self._place(embedding, labels)
         signs = binarize(embedding)
         binary = self._place(signs, labels)
         terms = {'float': real, 'binary': binary}
         total = (1 - q) * real + q * binary
+        if self.config.tokens:
+            codes = self.network.token_head(tokens.float())
+            terms['tokens'] = torch.stack([
+                weight * token_score_loss(x, labels, self.network.config.vit.grid,
+                                          self.config.token_temperature)
+                for weight, x in ((1 - q, codes), (q, binarize(codes))) if weight]).sum()
+            total = total + self.config.tokens * terms['tokens']
         if self._structure is not None:
             terms['structure'] = self._structure(batch.names, embedding, signs, labels)
             total = total + self._weight * terms['structure']
         if self._start is not None:
             with torch.no_grad(), torch.autocast(
                     where.type, torch.bfloat16, enabled=self._bf16):
-                wanted = self._start(images).float()
+                tokens = (self._start.tokens(seen) if self._trunk is None
+                          else self._start.tokens_above(seen, self._trunk.depth))
+                wanted = self._start.aggregation(tokens.float())
             terms['keep'] = (1 - F.cosine_similarity(embedding, wanted)).mean()
             total = total + self.config.keep * terms['keep']
         return {**terms, 'total': total}
@@ -189,31 +161,29 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     sets = open_training_sets(stage.places, config.validation.held_out())
     size = config.network.vit.input_size
     network = first_network(config, stage, sets)
+    _check_tokens(stage, network)
     modules: dict[str, nn.Module] = {'network': network}
     if structure.weight:
         modules['structure'] = StructureLoss(
             *(knowledge or prepare(config, structure, network)), network.config.bits, structure,
             config.seed).to(device())
-    for block in network.backbone.blocks[:stage.freeze_blocks]:
-        block.requires_grad_(False)
-    if stage.freeze_blocks:
-        for parameter in (network.backbone.cls_token, network.backbone.pos_embed,
-                          *network.backbone.patch_embed.parameters()):
-            parameter.requires_grad_(False)
+    _freeze(network, stage.freeze_blocks)
+    trunk = _frozen_trunk(stage, network, sets, config.seed)
     # The frozen copy must be of the start, not of a checkpoint that is resumed.
-    loss = PlaceLoss(stage, network, modules.get('structure'), structure.weight)
+    loss = PlaceLoss(stage, network, modules.get('structure'), structure.weight, trunk)
     total = sum(len(part) for part in sets)
     per_epoch = max(1, total // (stage.optimizer.batch * stage.views))
     steps = stage.optimizer.steps or round(stage.optimizer.epochs * per_epoch)
     loop: Loop[PlaceBatch] = Loop(run, 'finetune', stage.optimizer, steps, modules,
                                   {'config': network_entry(config.network)})
     loop.resume()
-    sampler = PlaceSampler(sets, stage.optimizer.batch // loop.parts, stage.views)
+    sampler = PlaceSampler(sets, stage.optimizer.batch // loop.parts, stage.views,
+                           stage.one_set)
     skipped: Counter[str] = Counter()
 
     def make(step: int, part: int, parts: int) -> PlaceBatch:
         rng = np.random.default_rng((config.seed, step, part))
-        return _load(sampler.draw(rng), size, stage, rng, skipped)
+        return load_batch(sampler.draw(rng), size, stage, rng, skipped, trunk)
 
     validation = Validation.of(config.validation, size)
     loop.train(make, loss, (lambda: validation(network)) if validation else None)
@@ -222,21 +192,35 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     return network
 
 
-def _load(places: list[list[PoolImage]], size: tuple[int, int], stage: FinetuneConfig,
-          rng: np.random.Generator, skipped: Counter[str]) -> PlaceBatch:
-    names, images, labels = [], [], []
-    for label, place in enumerate(places):
-        for image in place:
-            picture = read_rgb(image.path)
-            if picture is None:
-                skipped[image.name] += 1
-                continue
-            if stage.geometric:
-                picture = geometric_view(picture, max(size), rng, stage.geometric, mirror=False)
-            names.append(image.name)
-            images.append(student_view(picture, size, rng, stage.clean_share))
-            labels.append(label)
-    if not images:
-        raise RuntimeError('no image of a whole batch decodes: '
-                           + ', '.join(image.name for place in places for image in place))
-    return PlaceBatch(names, torch.from_numpy(np.stack(images)), torch.tensor(labels))
+def _check_tokens(stage: FinetuneConfig, network: PlaceNetwork) -> None:
+    """Let the head of the tokens be trained, where there is a loss for it."""
+    if stage.tokens:
+        if network.token_head is None or stage.views < 2:
+            raise ConfigError('finetune.tokens needs network.token_bits and two finetune.views')
+        if not network.token_head.fitted:
+            raise ConfigError('finetune.tokens needs a head of the tokens to start from: give '
+                              "stage 1 distill.losses.tokens, or run 'train tokens' first")
+        network.token_head.requires_grad_(True)
+
+
+def _freeze(network: PlaceNetwork, blocks: int) -> None:
+    """Keep leading blocks, and what comes before them, as they are."""
+    for block in network.backbone.blocks[:blocks]:
+        block.requires_grad_(False)
+    if blocks:
+        for parameter in (network.backbone.cls_token, network.backbone.pos_embed,
+                          *network.backbone.patch_embed.parameters()):
+            parameter.requires_grad_(False)
+
+
+def _frozen_trunk(stage: FinetuneConfig, network: PlaceNetwork, sets: list[PlaceSet], seed: int
+                  ) -> FrozenTrunk | None:
+    if not stage.cache:
+        return None
+    if not stage.freeze_blocks:
+        raise ConfigError('finetune.cache keeps what frozen blocks say: set '
+                          'finetune.freeze_blocks')
+    names = sorted({image.name for part in sets for image in part.images})
+    recipe = {'seed': seed, 'geometric': stage.geometric, 'clean_share': stage.clean_share}
+    return FrozenTrunk(Path(stage.cache), names, stage.cache_views, network,
+                       stage.freeze_blocks, recipe)

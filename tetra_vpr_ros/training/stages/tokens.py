@@ -19,10 +19,10 @@ from tetra_vpr_ros.training.data.views import student_view
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
 from tetra_vpr_ros.training.stages.distill_config import DistillConfig
-from tetra_vpr_ros.training.stages.distillation_loss import align
 from tetra_vpr_ros.training.teachers.cache import ask_teacher, CacheSpec, image_view
 from tetra_vpr_ros.training.teachers.open_teacher import open_teacher
 from tetra_vpr_ros.training.teachers.targets import whitened_axes
+from tetra_vpr_ros.training.teachers.teacher import align
 import torch
 from tqdm import tqdm
 

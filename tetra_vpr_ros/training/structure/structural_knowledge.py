@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
-from tetra_vpr_ros.training.data.place_sets import PlaceSampler
+from tetra_vpr_ros.training.data.place_sampler import PlaceSampler
 from tetra_vpr_ros.training.data.pool import read_rgb
 from tetra_vpr_ros.training.data.views import geometric_view, photometric_view
 from tetra_vpr_ros.training.loop.loop import Loop, Losses

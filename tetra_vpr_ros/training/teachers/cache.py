@@ -146,7 +146,7 @@ class _Reducer:
 
 
 def build_cache(folder: Path, images: Sequence[PoolImage], teacher: Teacher,
-                spec: CacheSpec, chunk: int = 8) -> TeacherCache:
+                spec: CacheSpec, chunk: int = 8, commit: int = 256) -> TeacherCache:
     """
     Fill, or continue to fill, a cache.
 
@@ -154,7 +154,9 @@ def build_cache(folder: Path, images: Sequence[PoolImage], teacher: Teacher,
     :param images: the pool, in an order that does not change.
     :param teacher: network in inference mode.
     :param spec: what is cached.
-    :param chunk: images per step; each step is one commit.
+    :param chunk: images that the teacher sees at a time.
+    :param commit: images after which what is done is safe: writing back a large file that is
+        mapped into memory takes longer the larger it is.
     :raises ValueError: the folder holds a cache of other images or another spec.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -201,12 +203,19 @@ def build_cache(folder: Path, images: Sequence[PoolImage], teacher: Teacher,
             if array is not None and values is not None:
                 array[start:stop] = values.float().reshape(
                     stop - start, *array.shape[1:]).numpy()
-                array.flush()
-        views.flush()
         state['done'] = stop
-        temporary = state_file.with_suffix('.tmp')
-        temporary.write_text(json.dumps(state))
-        os.replace(temporary, state_file)
         progress.update(stop - start)
+        if stop == len(images) or stop // commit > start // commit:
+            _commit(state_file, state, (views, tokens, classes, attention))
     progress.close()
     return TeacherCache(folder)
+
+
+def _commit(state_file: Path, state: dict, arrays: Sequence[np.memmap | None]) -> None:
+    """Write back what was computed, then that it is there."""
+    for array in arrays:
+        if array is not None:
+            array.flush()
+    temporary = state_file.with_suffix('.tmp')
+    temporary.write_text(json.dumps(state))
+    os.replace(temporary, state_file)

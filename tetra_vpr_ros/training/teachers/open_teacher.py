@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -12,6 +12,7 @@ from tetra_vpr_ros.training.network.vit import ViTConfig
 from tetra_vpr_ros.training.teachers.dinov2 import DinoV2
 from tetra_vpr_ros.training.teachers.file_teacher import FileTeacher
 from tetra_vpr_ros.training.teachers.resnet50 import ResNet50Trunk
+from tetra_vpr_ros.training.teachers.several import SeveralTeachers
 from tetra_vpr_ros.training.teachers.teacher import Teacher, TeacherError
 from tetra_vpr_ros.training.teachers.vit import ViTTrunk
 import torch
@@ -32,6 +33,9 @@ class TeacherConfig:
     :ivar vit: shape of a ``vit``.
     :ivar attention_layers: whose attention is distilled; 0 caches none.
     :ivar temperature: of the attention.
+    :ivar weight: of its tokens beside those of other teachers.
+    :ivar beside: further teachers, whose tokens stand beside those of this one. They see the
+        same picture; their own ``image_size``, ``dims`` and ``views`` do not count.
     """
 
     kind: Kind = 'resnet50'
@@ -42,6 +46,8 @@ class TeacherConfig:
     vit: ViTConfig | None = None
     attention_layers: int = 0
     temperature: float = 4.0
+    weight: float = 1.0
+    beside: list[TeacherConfig] = field(default_factory=list)
 
 
 def open_teacher(config: TeacherConfig) -> Teacher:
@@ -50,6 +56,10 @@ def open_teacher(config: TeacherConfig) -> Teacher:
 
     :raises TeacherError: it cannot be opened; the text names it.
     """
+    if config.beside:
+        all_of_them = [replace(config, beside=[]), *config.beside]
+        return SeveralTeachers([open_teacher(replace(one, image_size=config.image_size))
+                                for one in all_of_them], [one.weight for one in all_of_them])
     path = Path(config.path)
     if config.kind == 'dinov2':
         return DinoV2(config.path, config.attention_layers,

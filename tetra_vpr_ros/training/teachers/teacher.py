@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from torch.nn import functional as F
 
 
 class TeacherError(RuntimeError):
@@ -62,3 +63,19 @@ def soft_attention(logits: list[torch.Tensor], temperature: float = 1.0) -> torc
     :returns: ``[B, layers, N, N]``.
     """
     return torch.stack([(x.float() / temperature).softmax(-1).mean(1) for x in logits], dim=1)
+
+
+def align(patches: torch.Tensor, grid: tuple[int, int], wanted: tuple[int, int]
+          ) -> torch.Tensor:
+    """
+    Resample a token map to another grid.
+
+    :param patches: ``[B, rows*cols, C]``.
+    :param grid: its rows and columns.
+    :param wanted: rows and columns of the result.
+    """
+    if grid == wanted:
+        return patches
+    x = patches.transpose(1, 2).unflatten(2, grid)
+    x = F.interpolate(x, wanted, mode='bilinear', antialias=True)
+    return x.flatten(2).transpose(1, 2)

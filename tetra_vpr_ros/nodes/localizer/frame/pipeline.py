@@ -104,6 +104,10 @@ class Pipeline:
         latency = self._health.processed(len(frames), newest.received, odometry is not None)
         self._tell(estimate, stamp, latency, forgotten)
         outputs.details(estimate, stamp)
+        if outputs.belief_is_awaited:
+            believed = self._loaded.shared.believed()
+            if believed is not None:
+                outputs.belief(believed, self._loaded.places, stamp)
         outputs.picture(images[-1], estimate, self._loaded.place_map, stamp)
 
     def _correct_odometry(self, estimate: Estimate, odometry: Pose | None, stamp_ns: int) -> None:

@@ -62,7 +62,7 @@ class Listened:
                     f'qos_overrides.{self.topic}.subscription.… of this node or the publisher')
         return (f'{asked} is published by {_names(fitting)} '
                 f'({_qos_name(fitting[0].qos_profile)}), but nothing comes: is it paused, or are '
-                'large messages lost (see Troubleshooting in README.md)?')
+                'large messages lost (see docs/troubleshooting.md)?')
 
     def _elsewhere(self) -> str:
         """Return where messages of the kind could be had."""

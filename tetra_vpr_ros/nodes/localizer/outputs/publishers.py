@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
 import numpy as np
@@ -16,10 +15,15 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, NavSatFix
 from tetra_vpr_ros.localization import Estimate
+from tetra_vpr_ros.localization.belief.believed import Believed
+from tetra_vpr_ros.localization.mapped_places import MappedPlaces
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.nodes.localizer import conversions
+from tetra_vpr_ros.nodes.localizer.outputs.belief import BeliefOutputs
+from tetra_vpr_ros.nodes.localizer.outputs.markers import match_marker, places_marker
 from tetra_vpr_ros.vision import ImageError
+from tetra_vpr_ros.vision.side_by_side import side_by_side
 from visualization_msgs.msg import MarkerArray
 
 _RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -68,6 +72,7 @@ class Outputs:
         # Two publishers: each keeps its own last message for late subscribers.
         self._places = make(MarkerArray, 'vpr/markers', _LATCHED)
         self._marker = make(MarkerArray, 'vpr/markers', _LATCHED)
+        self._belief = BeliefOutputs(make, self.frame_id)
         self._diagnostics = make(DiagnosticArray, '/diagnostics', _RELIABLE)
         self._fix = make(NavSatFix, 'vpr/fix', _RELIABLE)
         self._initial = make(PoseWithCovarianceStamped, 'initialpose', _RELIABLE)
@@ -110,11 +115,20 @@ class Outputs:
         """Publish candidates and marker of any estimate."""
         self._candidates.publish(
             conversions.candidates_message(estimate, self.frame_id, stamp))
-        self._marker.publish(conversions.match_marker(estimate, self.frame_id, stamp))
+        self._marker.publish(match_marker(estimate, self.frame_id, stamp))
 
-    def places(self, positions: NDArray[np.float64], limit: int) -> None:
+    @property
+    def belief_is_awaited(self) -> bool:
+        """Tell whether anybody listens to the belief."""
+        return self._belief.awaited
+
+    def belief(self, believed: Believed, places: MappedPlaces, stamp: Any) -> None:
+        """Publish the belief over the places of the map."""
+        self._belief.publish(believed, places.table, stamp)
+
+    def places(self, places: MappedPlaces, limit: int) -> None:
         """Publish the places of the map, for late subscribers too."""
-        self._places.publish(conversions.places_marker(positions, self.frame_id, limit))
+        self._places.publish(places_marker(places, self.frame_id, limit))
 
     def status(self, state: str, detail: str, values: Values = ()) -> None:
         """Publish the status, for late subscribers too."""
@@ -130,10 +144,9 @@ class Outputs:
         text = (f'place {estimate.place_id}  {estimate.distance}/{place_map.bits} '
                 f"{'accepted' if estimate.accepted else 'rejected'}")
         try:
-            self._picture.publish(conversions.match_picture(
-                image, place_map.thumbnail(estimate.place_id), text, stamp))
-        # A frame of one row cannot be drawn; a map may have been overwritten by now.
-        except (cv2.error, ImageError, MapError) as error:
+            jpeg = side_by_side(image, place_map.thumbnail(estimate.place_id), text)
+            self._picture.publish(conversions.picture_message(jpeg, stamp))
+        except (ImageError, MapError) as error:  # a map may have been overwritten by now
             self._node.get_logger().warning(f'no match picture: {error}',
                                             throttle_duration_sec=5.0)
 
