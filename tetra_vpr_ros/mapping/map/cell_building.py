@@ -25,7 +25,7 @@ from tetra_vpr_ros.mapping.map.hamming_index import Ids
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tqdm import tqdm
 
-_CELLS = 3.0        # times the square root of the places, to the next power of two
+_CELLS = 4.0        # times the square root of the places, to the next power of two
 _BLOCK = 50_000     # places that are put into cells at a time
 _ALIKE = 1000       # places that tell whether a folder is of these places
 _LONG = 200_000     # places that are worth a progress bar

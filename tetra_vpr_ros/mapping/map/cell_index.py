@@ -21,7 +21,7 @@ from tetra_vpr_ros.mapping.map.hamming_index import (
 MANY = 2_000_000
 """Places from which `index_of` puts them into cells."""
 
-COMPARED = 0.18
+COMPARED = 0.16
 """
 Share of the places that a search compares.
 
