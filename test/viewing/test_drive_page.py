@@ -60,7 +60,7 @@ def test_states(shown):
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_the_page_in_a_browser(page, size, scheme):
     with opened(page, size, scheme) as tab:
-        tab.page.wait_for_selector('#belief .plot-container')
+        tab.page.wait_for_selector('#belief .main-svg')
         assert tab.page.title() == HOSTILE
         assert tab.width() <= size[0]
         panel = tab.page.locator('#panel')
@@ -76,7 +76,7 @@ def test_the_page_in_a_browser(page, size, scheme):
 
 def test_moments_can_be_gone_through(page):
     with opened(page) as tab:
-        tab.page.wait_for_selector('#belief .plot-container')
+        tab.page.wait_for_selector('#belief .main-svg')
         panel = tab.page.locator('#panel')
         tab.page.locator('#next').click()
         assert panel.get_attribute('data-moment') == str(MISTAKES[0])
@@ -94,7 +94,7 @@ def test_moments_can_be_gone_through(page):
 @pytest.mark.parametrize('size', [DESKTOP, PHONE], ids=['click', 'tap'])
 def test_a_moment_of_the_time_line_is_chosen(page, size):
     with opened(page, size) as tab:
-        tab.page.wait_for_selector('#belief .plot-container')
+        tab.page.wait_for_selector('#belief .main-svg')
         at = tab.page.evaluate("""() => {
             const where = document.getElementById('belief');
             where.scrollIntoView({block: 'center'});

@@ -69,7 +69,7 @@ def test_hostile_names_are_text(page):
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_the_page_in_a_browser(page, size, scheme):
     with opened(page, size, scheme) as tab:
-        tab.page.wait_for_selector('#plan .plot-container')
+        tab.page.wait_for_selector('#plan .main-svg')
         assert tab.page.title() == 'What <b>"made&.vpr knows'
         assert tab.width() <= size[0]
         assert tab.page.locator('#sessions label').all_text_contents()[0].strip().endswith(
@@ -81,7 +81,7 @@ def test_the_page_in_a_browser(page, size, scheme):
 
 def test_a_click_shows_what_a_place_could_be_mistaken_for(page):
     with opened(page) as tab:
-        tab.page.wait_for_selector('#plan .plot-container')
+        tab.page.wait_for_selector('#plan .main-svg')
         row = TWINS[0][5]
         at = tab.page.evaluate(_WHERE, row)
         tab.page.mouse.move(*at)
@@ -97,7 +97,7 @@ def test_a_click_shows_what_a_place_could_be_mistaken_for(page):
 
 def test_buttons_and_traverses(page):
     with opened(page) as tab:
-        tab.page.wait_for_selector('#plan .plot-container')
+        tab.page.wait_for_selector('#plan .main-svg')
         shown = 'document.getElementById("plan").data[2].x.length'
         assert tab.page.evaluate(shown) == 320
         tab.page.locator('#sessions input').nth(1).uncheck()

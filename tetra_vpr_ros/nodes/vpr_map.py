@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (('info', 'Tell what a map holds.'),
                        ('verify', 'Check a map; the exit status is 1 when something is wrong.')):
         verb(name, text).add_argument('map', type=Path)
-    entry = verb('report', 'Write a page about a map: where one frame is enough, what looks '
+    entry = verb('report', 'Write a page about a map: where one frame will do, what looks '
                  'alike, and what to do.')
     entry.add_argument('map', type=Path)
     entry.add_argument('--out', type=Path, required=True, metavar='DIR')

@@ -150,7 +150,8 @@ def _time_line(drives: Sequence[DriveShown]) -> Html:
         'Time line', tiles((
             (share[0], f'accepted and right ({drives[0].name})', 'good'),
             (share[1], 'doubted', ''),
-            (share[2], f'accepted but wrong: {counts[2]} frames', 'poor' if counts[2] else 'good'),
+            (share[2], f'accepted but wrong: {counts[2]} of {len(states)} frames',
+             'poor' if counts[2] else 'good'),
         )), Html(
             '<div class="stage"><div><div class="plan" id="plan"></div><div class="controls">'
             f'<label>localizer <select id="localizer">{choice}</select></label>'

@@ -26,7 +26,7 @@ _PICTURES = 6_000_000  # bytes of the pictures, at most
 
 def map_report(map_file: Path | str, folder: Path | str, progress: bool = True) -> Path:
     """
-    Write a page about a map: where one frame is enough, what looks alike, and what to do.
+    Write a page about a map: where one frame will do, what looks alike, and what to do.
 
     :param map_file: the map.
     :param folder: to write ``index.html`` into; it is made.

@@ -47,7 +47,7 @@ def _figures(known: Knowledge) -> Html:
     return tiles((
         (f'{len(known.table)}', f'places, {known.metres:.0f} m driven, '
          f'{known.spacing:.2g} m apart', ''),
-        (f'{100 * sure:.0f} %', 'of the places: one frame is enough',
+        (f'{100 * sure:.0f} %', 'of the places: one frame tells them from all others',
          'good' if sure >= 0.9 else 'fair' if sure >= 0.6 else 'poor'),
         (f'{100 * mistaken:.0f} %', 'of the places: one frame is taken for another place',
          'good' if mistaken < 0.02 else 'fair' if mistaken < 0.1 else 'poor'),
@@ -141,7 +141,7 @@ def _traverses(known: Knowledge) -> Html:
             int((known.table.sessions == session.number).sum()), bar(sure),
             Html(f'{bar(light.brightness)} {cell(light.word)}')))
     return section('Traverses and their light', table(
-        ('traverse', 'places', 'one frame is enough', 'brightness of the pictures'), rows))
+        ('traverse', 'places', 'told apart by one frame', 'brightness of the pictures'), rows))
 
 
 def _calibration(known: Knowledge) -> Html:

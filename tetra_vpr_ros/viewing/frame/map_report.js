@@ -65,7 +65,7 @@
   function choose(at) {
     chosen = at;
     const own = asked[at], panel = document.getElementById('panel');
-    const how = sure[at] >= given.enough ? 'one frame is enough'
+    const how = sure[at] >= given.enough ? 'one frame tells it from all others'
       : sure[at] < 0.5 ? 'one frame would rather be taken for another place'
       : 'one frame leaves a doubt';
     const cards = lookAlikes(at).map(({row, at: k}) => vpr.element('figure', {},

@@ -82,7 +82,7 @@ class Knowledge:
 
     @property
     def sure(self) -> NDArray[np.bool_]:
-        """Return at which of the asked places one frame is enough."""
+        """Return which of the asked places one frame tells from all others."""
         return np.asarray(self.looks.sure >= SURE)
 
     @property

@@ -64,7 +64,7 @@ def distances(encoded: Encoded, truth: NDArray[np.bool_], allowed: NDArray[np.bo
     return found if allowed is None else np.where(allowed[shown], found, np.nan), truth[shown]
 
 
-def histograms(distances: NDArray[np.floating[Any]], truth: NDArray[np.bool_], name: str,
+def histograms(distances: NDArray[np.floating[Any]], truth: NDArray[np.bool_], encoded: Encoded,
                path: Path) -> Path:
     """Draw how far the same and different places are apart."""
     figure = _figure(12, 4)
@@ -74,7 +74,8 @@ def histograms(distances: NDArray[np.floating[Any]], truth: NDArray[np.bool_], n
     for which, label in ((truth, 'the same place'), (asked & ~truth, 'different places')):
         if which.any():
             axes.hist(distances[which], bins, density=True, alpha=0.6, label=label)
-    axes.set(title=f'{name}: distances', xlabel='distance', ylabel='density')
+    axes.set(title=f'{encoded.name}: distances', ylabel='density',
+             xlabel='distance [bits]' if encoded.binary else 'distance, one minus the cosine')
     axes.legend()
     return _save(figure, path)
 

@@ -49,7 +49,7 @@ def folders_report(folder: Path, results: Sequence[Result],
             drawn.add(encoded.name)
             apart, same = distances(encoded, truth, allowed)
             figures.append((f'Distances of {encoded.name}', histograms(
-                apart, same, encoded.name, folder / f'distances_{number}.png')))
+                apart, same, encoded, folder / f'distances_{number}.png')))
             figures.append((f'Similarity of {encoded.name}', similarity(
                 apart, same, encoded.name, folder / f'similarity_{number}.png')))
         right = right_at(answers, truth, 1)
