@@ -13,6 +13,7 @@ import pytest
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which(
     'google-chrome')
 DESKTOP, PHONE = (1280, 800), (390, 844)
+_TRIES = 300  # a minute
 _FLAGS = ['--no-sandbox', '--disable-gpu', '--use-angle=swiftshader',
           '--enable-unsafe-swiftshader']
 
@@ -33,6 +34,15 @@ class Tab:
         page.on('pageerror', lambda error: self.complaints.append(str(error)))
         page.on('request', lambda request: self.requests.append(request.url)
                 if not request.url.startswith(('file:', 'data:', 'blob:')) else None)
+
+    def until(self, selector: str, act) -> None:
+        """Act, again and again, until something is seen: a figure being drawn hears nothing."""
+        for _ in range(_TRIES):
+            act()
+            if self.page.locator(selector).first.is_visible():
+                return
+            self.page.wait_for_timeout(200)
+        pytest.fail(f'{selector} never came')
 
     def width(self) -> int:
         """Return how wide the page is, pixels: more than the window where it overflows."""

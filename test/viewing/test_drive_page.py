@@ -102,14 +102,10 @@ def test_a_moment_of_the_time_line_is_chosen(page, size):
             return [box.x + xaxis._offset + xaxis.d2p(3.0),
                     box.y + yaxis._offset + yaxis.d2p(0.5)];
         }""")
-        if size == PHONE:
-            tab.page.touchscreen.tap(*at)
-        else:
-            tab.page.mouse.move(*at)
-            tab.page.mouse.click(*at)
         # A finger meets one of those that lie beside each other.
-        tab.page.locator(', '.join(f'#panel[data-moment="{i}"]' for i in (
-            range(29, 32) if size == PHONE else (30,)))).wait_for(timeout=15000)
+        meant = range(29, 32) if size == PHONE else (30,)
+        press = tab.page.touchscreen.tap if size == PHONE else tab.page.mouse.click
+        tab.until(', '.join(f'#panel[data-moment="{i}"]' for i in meant), lambda: press(*at))
 
 
 def test_pictures_of_a_long_drive_are_thinned_evenly():

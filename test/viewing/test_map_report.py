@@ -1,5 +1,6 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+import itertools
 import json
 import re
 import time
@@ -84,11 +85,11 @@ def test_a_click_shows_what_a_place_could_be_mistaken_for(page):
         tab.page.wait_for_selector('#plan .main-svg')
         row = TWINS[0][5]
         at = tab.page.evaluate(_WHERE, row)
-        tab.page.mouse.move(*at)
-        tab.page.wait_for_selector('#peek:not([hidden]) img')
-        tab.page.mouse.click(*at)
-        panel = tab.page.locator(f'#panel[data-place="{row + 1}"]')
-        panel.wait_for()
+        nudge = itertools.cycle((0, 1))
+        tab.until('#peek:not([hidden]) img',
+                  lambda: tab.page.mouse.move(at[0] + next(nudge), at[1]))
+        tab.until(f'#panel[data-place="{row + 1}"]', lambda: tab.page.mouse.click(*at))
+        panel = tab.page.locator('#panel')
         assert 'would rather be taken for another place' in panel.text_content()
         assert f'place {TWINS[1][5] + 1}, 107 m away' in panel.text_content()
         assert panel.locator('img').count() >= 2
