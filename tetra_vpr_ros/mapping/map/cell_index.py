@@ -21,12 +21,12 @@ from tetra_vpr_ros.mapping.map.hamming_index import (
 MANY = 2_000_000
 """Places from which `index_of` puts them into cells."""
 
-COMPARED = 0.16
+COMPARED = 0.14
 """
 Share of the places that a search compares.
 
 With it 99 % of the ten nearest of ten million places are found (docs/performance.md); the one
-that stands out from all others, which a robot is after, needs a tenth of it.
+that stands out from all others, which a robot is after, needs a seventh of it.
 """
 
 

@@ -25,7 +25,7 @@ _AT_A_TIME = 1_000_000
 Descriptors = NDArray[np.uint8]
 
 
-def measure_cell_search(folder: Path, places: int, bits: int, queries: int = 60
+def measure_cell_search(folder: Path, places: int, bits: int, queries: int = 300
                         ) -> dict[str, float]:
     """
     Put made-up places into cells on the disk, and look for some of them, on one thread.

@@ -15,6 +15,8 @@ from tetra_vpr_ros.evaluation.cost.many_places.large_map import LOCALIZERS, meas
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
+_CELLS = 100_000  # places below which nobody would put them into cells
+
 _LINES = (  # what is drawn: key, name, colour, mark
     ('single', "a frame of 'single'", 'tab:green', 'o-'),
     ('bayes', "a frame of 'bayes'", 'tab:blue', 'o-'),
@@ -52,8 +54,10 @@ def draw_growth(report: dict[str, object], path: Path) -> None:
     axes = figure.subplots()
     for key, name, colour, mark in _LINES:
         points = [(found['places'], found['filters'][key]['frame_ms'] if key in found['filters']
-                   else found['search'][key]) for found in maps]
-        axes.plot(*zip(*points), mark, color=colour, label=name)
+                   else found['search'][key]) for found in maps
+                  if key != 'cells_ms' or found['places'] >= _CELLS]
+        if points:
+            axes.plot(*zip(*points), mark, color=colour, label=name)
     axes.set(title=f"places of {maps[0]['bits']} bits, one core, without the encoder",
              xlabel='places in the map', ylabel='p50 [ms]', xscale='log', yscale='log')
     axes.grid(alpha=0.3)
