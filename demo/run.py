@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping import PlaceMap
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
+from tetra_vpr_ros.mapping.map.places import evenly
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan, FloorPlan
@@ -168,8 +169,7 @@ def draw(report: dict[str, Any], matches: list[Any], plan: FloorPlan,
                     f"{level}: {report['matches']} matches of {report['queries']} queries, "
                     f"median error {report['median_error_m']} m")
     rng = np.random.default_rng(3)
-    chosen = [matches[i] for i in np.unique(np.linspace(0, len(matches) - 1, 6).astype(int))
-              ] if matches else []
+    chosen = [matches[i] for i in evenly(len(matches), 6)]
     chosen += sorted(matches, key=lambda match: -match.error)[:2]
     rows = []
     with DoomWorld(level) as world, PlaceMap.open_file(map_file) as place_map:

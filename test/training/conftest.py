@@ -1,5 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+from contextlib import contextmanager
+
 import cv2
 import pytest
 
@@ -113,6 +115,27 @@ def recipe(pictures, cache_folder, resnet_file, trunk_file, tmp_path):
         'export': {'out': str(tmp_path / 'models' / 'small.onnx'), 'version': '7',
                    'activations': 'static', 'calibration': 8,
                    'licence': 'none'}}
+
+
+@pytest.fixture
+def interrupted_at(monkeypatch):
+    """Return a context in which a run is interrupted behind its checkpoint of a step."""
+    from tetra_vpr_ros.training.loop import loop
+
+    @contextmanager
+    def interrupted_at(step):
+        save = loop.save_atomically
+
+        def stop(state, path):
+            save(state, path)
+            if state['step'] == step and not path.stem.endswith('_best'):
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(loop, 'save_atomically', stop)
+            yield
+
+    return interrupted_at
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
 
 FARTHEST = 1e8
 """Metres beyond which no pose lies: so large a number is damage, not a place on Earth."""
@@ -53,6 +54,17 @@ def level_quaternion(yaw: ArrayLike) -> NDArray[np.float64]:
     half = np.asarray(yaw, np.float64) / 2
     still = np.zeros_like(half)
     return np.stack([still, still, np.sin(half), np.cos(half)], axis=-1)
+
+
+def headings(quaternions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return where robots look on the plane.
+
+    :param quaternions: unit x y z w, ``[n, 4]``.
+    :returns: radians counter-clockwise from x, ``[n]``.
+    """
+    ahead = Rotation.from_quat(quaternions).apply([1.0, 0.0, 0.0])
+    return np.asarray(np.arctan2(ahead[:, 1], ahead[:, 0]))
 
 
 def says_lost(covariance: Sequence[float]) -> bool:

@@ -71,12 +71,11 @@ def drive_page(title: str, place_map: PlaceMap, positions: NDArray[np.float64],
     step = -(-len(stamps) // _MOMENTS)
     told = np.flatnonzero((np.arange(len(stamps)) % step == 0) | np.any(
         [drive.states() == WRONG for drive in drives], axis=0))
-    shown = [_drive_data(drive, told, positions, table, radius) for drive in drives]
-    wanted = [frame for drive in drives for frame in _worst(drive, told)]
+    matches = np.stack([_matches(drive.estimates, told, table, radius) for drive in drives])
+    shown = [_drive_data(drive, told, positions, found) for drive, found in zip(drives, matches)]
+    wanted = [frame for one in shown for frame in one['worst']]
     seconds = (stamps[told] - stamps[0]) * 1e-9
-    matches = np.concatenate([_matches(drive.estimates, told, table, radius) for drive in drives])
-    first = [row for i in wanted for drive in drives
-             for row in _matches(drive.estimates, told[[i]], table, radius)[0] if row >= 0]
+    first = [int(row) for i in wanted for row in matches[:, i].ravel() if row >= 0]
     made: dict[str, object] = {**data, 'drive': {
         'x': packed(positions[told, 0], 'f8'), 'y': packed(positions[told, 1], 'f8'),
         'seconds': packed(seconds, 'f8'), 'placeX': packed(table.positions[:, 0], 'f8'),
@@ -122,7 +121,7 @@ def _matches(estimates: Sequence[Estimate], told: NDArray[np.int64], table: Plac
 
 
 def _drive_data(drive: DriveShown, told: NDArray[np.int64], positions: NDArray[np.float64],
-                table: PlaceTable, radius: float) -> dict[str, Any]:
+                matches: NDArray[np.int64]) -> dict[str, Any]:
     estimates = [drive.estimates[frame] for frame in told]
     off = [float('nan') if estimate.pose is None else
            float(np.linalg.norm(estimate.pose.position - positions[frame]))
@@ -135,7 +134,7 @@ def _drive_data(drive: DriveShown, told: NDArray[np.int64], positions: NDArray[n
         'belief': packed(np.array([estimate.confidence for estimate in estimates]), 'f4'),
         'off': packed(np.array(off), 'f4'), 'score': packed(np.array(scores), 'f4'),
         'bits': packed(np.array([estimate.distance for estimate in estimates]), 'i4'),
-        'match': packed(_matches(drive.estimates, told, table, radius).ravel(), 'i4'),
+        'match': packed(matches.ravel(), 'i4'),
         'reason': {str(i): estimate.rejection[:_REASON] for i, estimate in enumerate(estimates)
                    if estimate.rejection}}
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.pose import headings
 from tetra_vpr_ros.viewing.frame.pictures import carried, small_picture
 from tetra_vpr_ros.viewing.frame.plotly_bundle import plotly_script
 from tetra_vpr_ros.viewing.frame.shell import as_json, own_file, packed, page, write_page
 from tetra_vpr_ros.viewing.insight.knowledge import know, Knowledge, SURE
 from tetra_vpr_ros.viewing.insight.look_alikes import KEPT
 from tetra_vpr_ros.viewing.insight.pairs import turned_degrees
-from tetra_vpr_ros.viewing.insight.ways import yaws
 from tetra_vpr_ros.viewing.map_sections import calibration_figure, map_body
 
 MOST_BYTES = 14_000_000
@@ -65,14 +65,10 @@ def _map_data(known: Knowledge) -> dict[str, Any]:
     table, looks = known.table, known.looks
     turned = [[turned_degrees(table, int(own), int(other)) if other >= 0 else 0.0
                for other in others] for own, others in zip(looks.asked, looks.rows)]
-    usual = ''
-    if looks.usual.known:
-        usual = (f'The same place from the next one usually has {looks.usual.score:.2f}.'
-                 if looks.by_tokens else
-                 f'The same place is usually {looks.usual.bits} bits from the next one.')
+    usual = f'{looks.usually[:1].upper()}{looks.usually[1:]}.' if looks.usual.known else ''
     return {
         'x': packed(table.positions[:, 0], 'f8'), 'y': packed(table.positions[:, 1], 'f8'),
-        'yaw': packed(yaws(table), 'f4'), 'session': packed(table.sessions, 'i4'),
+        'yaw': packed(headings(table.quaternions), 'f4'), 'session': packed(table.sessions, 'i4'),
         'ids': packed(table.ids, 'f8'), 'asked': packed(looks.asked, 'i4'),
         'sure': packed(looks.sure, 'f4'), 'alike': packed(looks.rows, 'i4'),
         'bits': packed(looks.bits, 'i4'), 'scores': packed(looks.scores, 'f4'),

@@ -90,10 +90,9 @@ def _pairs(known: Knowledge, pictures: Mapping[str, str]) -> Html:
 
     if not known.pairs:
         return section('Places that look alike', 'No two places of this map are different ones.')
-    usual = known.looks.usual
-    measure = ('the score is the share of their bits of patch tokens that agree; the same place '
-               f'from the next one usually has {usual.score:.2f}' if known.looks.by_tokens else
-               f'the same place is usually {usual.bits} bits from the next one')
+    measure = known.looks.usually
+    if known.looks.by_tokens:
+        measure = f'the score is the share of their bits of patch tokens that agree; {measure}'
     return section(
         'Places that look alike', Html('<div class="cards">' + ''.join(map(card, known.pairs))
                                        + '</div>'),

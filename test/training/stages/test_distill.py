@@ -8,7 +8,6 @@ import shutil
 import numpy as np
 import pytest
 from tetra_vpr_ros.training.config_keys import ConfigError
-from tetra_vpr_ros.training.loop import loop as loop_module
 from tetra_vpr_ros.training.stages.distill import distill as run_distill
 import torch
 from training_data import PAPER
@@ -23,21 +22,12 @@ def column(run, name):
         return [float(row[name]) for row in csv.DictReader(file)]
 
 
-def test_an_interrupted_run_equals_an_uninterrupted_one(recipe, load, tmp_path, monkeypatch):
+def test_an_interrupted_run_equals_an_uninterrupted_one(recipe, load, tmp_path, interrupted_at):
     config = load(recipe, run=str(tmp_path / 'whole'))
     whole = distill(config)
-    save = loop_module.save_atomically
-
-    def stop_after_four(state, path):
-        save(state, path)
-        if state['step'] == 4 and path.name == 'distill.pt':
-            raise KeyboardInterrupt
-
     config = load(recipe, run=str(tmp_path / 'cut'))
-    monkeypatch.setattr(loop_module, 'save_atomically', stop_after_four)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at(4):
         distill(config)
-    monkeypatch.undo()
     resumed = distill(config)
     for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values()):
         assert torch.equal(a, b), name

@@ -6,7 +6,6 @@ import csv
 
 import pytest
 from tetra_vpr_ros.training.config_keys import ConfigError
-from tetra_vpr_ros.training.loop import loop as loop_module
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
 from tetra_vpr_ros.training.stages.distill import distill
 from tetra_vpr_ros.training.stages.finetune import finetune as run_finetune
@@ -32,23 +31,15 @@ def total(run):
         return [float(row['total']) for row in csv.DictReader(file)]
 
 
-def test_it_lowers_the_loss_and_resumes_exactly(second, load, tmp_path, monkeypatch):
+def test_it_lowers_the_loss_and_resumes_exactly(second, load, tmp_path, interrupted_at):
     changes = {'finetune__optimizer__steps': 24, 'finetune__optimizer__save_every': 8,
                'finetune__optimizer__validate_every': 100,
                'finetune__optimizer__learning_rate': 5e-4}
     whole = finetune(load(second, **changes))
     losses = total(tmp_path / 'run')
     assert losses[-1] < losses[0]
-    save = loop_module.save_atomically
-
-    def stop(state, path):
-        save(state, path)
-        if state['step'] == 16:
-            raise KeyboardInterrupt
-
     cut = load(second, **changes, run=str(tmp_path / 'cut'))
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop_module, 'save_atomically', stop)
+    with interrupted_at(16):
         finetune(cut)
     resumed = finetune(cut)
     for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values()):

@@ -5,7 +5,6 @@ import csv
 import numpy as np
 import pytest
 from tetra_vpr_ros.training.config_keys import ConfigError
-from tetra_vpr_ros.training.loop import loop as loop_module
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
 from tetra_vpr_ros.training.stages.finetune import finetune as run_finetune
 from tetra_vpr_ros.training.stages.frozen_trunk import FrozenTrunk
@@ -56,7 +55,7 @@ def test_what_another_trunk_says_is_refused(small_config, tmp_path):
     FrozenTrunk(tmp_path, ['a'], 2, network, 1, {'seed': 0})
 
 
-def test_it_trains_the_blocks_above_and_resumes_exactly(second, load, tmp_path, monkeypatch):
+def test_it_trains_the_blocks_above_and_resumes_exactly(second, load, tmp_path, interrupted_at):
     changes = {'finetune__optimizer__steps': 24, 'finetune__optimizer__save_every': 8,
                'finetune__keep': 0.1, 'finetune__optimizer__validate_every': 100,
                'finetune__optimizer__learning_rate': 5e-4}
@@ -64,17 +63,9 @@ def test_it_trains_the_blocks_above_and_resumes_exactly(second, load, tmp_path, 
     with (tmp_path / 'run' / 'finetune.csv').open(newline='') as file:
         losses = [float(row['total']) for row in csv.DictReader(file)]
     assert losses[-1] < losses[0]
-    save = loop_module.save_atomically
-
-    def stop(state, path):
-        save(state, path)
-        if state['step'] == 16:
-            raise KeyboardInterrupt
-
     cut = load(second, **changes, run=str(tmp_path / 'cut'),
                finetune__cache=str(tmp_path / 'other'))
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop_module, 'save_atomically', stop)
+    with interrupted_at(16):
         finetune(cut)
     resumed = finetune(cut)
     for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values()):

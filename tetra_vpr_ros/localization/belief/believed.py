@@ -31,7 +31,4 @@ class Believed:
         :returns: rows of the places.
         """
         rows = np.flatnonzero(self.places >= least)
-        if len(rows) > count:
-            rows = rows[np.argpartition(-self.places[rows], count - 1)[:count]] if count else \
-                rows[:0]
-        return np.asarray(rows[np.argsort(-self.places[rows], kind='stable')])
+        return np.asarray(rows[np.argsort(-self.places[rows], kind='stable')][:count])

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from tetra_vpr_ros.mapping.calibration.descriptors import Calibration
 from tetra_vpr_ros.mapping.calibration.pairs import differ
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
-from tetra_vpr_ros.mapping.map.places import PlaceTable
+from tetra_vpr_ros.mapping.map.places import evenly, PlaceTable
 
 _PAIRS = 4_000_000    # compared in all: some 0.2 s, however large the map is
 _AT_ONCE = 500_000    # pairs that are held at a time
@@ -30,8 +30,7 @@ def distinctiveness(table: PlaceTable, rows: NDArray[np.int64], calibration: Cal
     :param calibration: of the map.
     :returns: float64 ``[len(rows)]``.
     """
-    others = np.unique(np.linspace(0, len(table) - 1, min(
-        len(table), max(1, _PAIRS // max(1, len(rows))))).astype(np.int64))
+    others = evenly(len(table), max(1, _PAIRS // max(1, len(rows))))
     nearest = np.empty(len(rows))
     most = table.descriptors.shape[1] * 8
     tree = cKDTree(table.positions[others])

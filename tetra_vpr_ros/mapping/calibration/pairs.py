@@ -18,8 +18,7 @@ OTHER_WAY = 90.0
 SAME_HEADING = np.cos(np.radians(20.0) / 2)
 """Product of quaternions from which two places look the same way."""
 
-APART = np.cos(np.radians(OTHER_WAY) / 2)
-"""Product of quaternions below which two views are turned by more than that."""
+_APART = np.cos(np.radians(OTHER_WAY) / 2)
 
 Best = tuple[float, float, int]
 
@@ -33,7 +32,7 @@ def differ(metres: NDArray[np.float64], alike: NDArray[np.float64], far: float
     :param alike: absolute products of their quaternions, see `OTHER_WAY`.
     :param far: metres from which places differ, see `Calibration`.
     """
-    return (metres > far) | (alike < APART)
+    return (metres > far) | (alike < _APART)
 
 
 class Pairs:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.map.hamming_index import Ids
 from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.map.places import evenly
 from tqdm import tqdm
 
 _CELLS = 4.0        # times the square root of the places, to the next power of two
@@ -70,11 +71,13 @@ def build_cells(ids: Ids, descriptors: NDArray[np.uint8], folder: Path | None = 
         raise ValueError(f'{len(descriptors)} descriptors need as many ids, each once')
     try:
         if folder is None:
-            return _sorted(ids, descriptors, _centres(descriptors), None)
+            centres = _centres(descriptors)
+            order, starts = _sorted(descriptors, centres, None)
+            return Cells(centres, starts, ids[order], descriptors[order])
         folder.mkdir(parents=True, exist_ok=True)
         _claim(folder, ids, descriptors)
         if not (folder / 'starts.npy').exists():
-            _sorted(ids, descriptors, _centres(descriptors), folder)
+            _write_cells(ids, descriptors, folder)
     except OSError as error:
         raise MapError(f'{folder} cannot be written: {error}') from error
     return open_cells(folder)
@@ -103,7 +106,7 @@ def open_cells(folder: Path) -> Cells:
 
 def _claim(folder: Path, ids: Ids, descriptors: NDArray[np.uint8]) -> None:
     """Write down whose cells these are, or check that they are of these places."""
-    some = np.linspace(0, len(ids) - 1, min(_ALIKE, len(ids))).astype(int)
+    some = evenly(len(ids), _ALIKE)
     mine = {'kind': _KIND, 'places': len(ids), 'bits': descriptors.shape[1] * 8,
             'sum': zlib.crc32(descriptors[some].tobytes(), zlib.crc32(ids.tobytes()))}
     note = folder / 'places.json'
@@ -128,21 +131,24 @@ def _centres(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(descriptors[chosen])
 
 
-def _sorted(ids: Ids, descriptors: NDArray[np.uint8], centres: NDArray[np.uint8],
-            folder: Path | None) -> Cells:
-    """Assign all places, then sort them; in a folder the starts are what is written last."""
+def _sorted(descriptors: NDArray[np.uint8], centres: NDArray[np.uint8], folder: Path | None
+            ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Assign all places; return their order by cells, and where each cell begins."""
     cell = _assign(descriptors, centres, folder)
-    order = np.argsort(cell, kind='stable')
     starts = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=len(centres)))])
-    if folder is None:
-        return Cells(centres, starts, ids[order], descriptors[order])
+    return np.argsort(cell, kind='stable'), starts
+
+
+def _write_cells(ids: Ids, descriptors: NDArray[np.uint8], folder: Path) -> None:
+    """Sort all places into a folder; the starts are what is written last."""
+    centres = _centres(descriptors)
+    order, starts = _sorted(descriptors, centres, folder)
     _replace(folder / 'ids.npy', partial(_save, array=ids[order]))
     _replace(folder / 'descriptors.npy', partial(_gather, descriptors=descriptors, order=order))
     _replace(folder / 'centres.npy', partial(_save, array=centres))
     _replace(folder / 'starts.npy', partial(_save, array=starts))
     for part in folder.glob('part_*.npy'):
         part.unlink()
-    return Cells(centres, starts, ids, descriptors)
 
 
 def _assign(descriptors: NDArray[np.uint8], centres: NDArray[np.uint8], folder: Path | None

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.map.cell_building import build_cells, Cells, open_cells
 from tetra_vpr_ros.mapping.map.hamming_index import (
-    check_descriptors, Distances, hamming_distances, HammingIndex, Ids, nearest_rows)
+    check_descriptors, Distances, hamming_distances, HammingIndex, Ids, nearest_rows, one_by_one)
 
 MANY = 2_000_000
 """Places from which `index_of` puts them into cells."""
@@ -94,14 +94,15 @@ class CellIndex:
         """
         check_descriptors(queries, self.bits)
         k = min(k, len(self))
-        near, found = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.int64)
-        for row, query in enumerate(queries):
-            bits, places = self._compare(query[None], k)
-            others, added = self._added.search(query[None], k)
+
+        def nearest(query: NDArray[np.uint8]) -> tuple[Distances, Ids]:
+            bits, places = self._compare(query, k)
+            others, added = self._added.search(query, k)
             bits, places = np.append(bits, others), np.append(places, added)
             order = np.lexsort((places, bits))[:k]
-            near[row], found[row] = bits[order], places[order]
-        return near, found
+            return bits[order], places[order]
+
+        return one_by_one(queries, k, nearest)
 
     def search_radius(self, query: NDArray[np.uint8], radius: int) -> tuple[Distances, Ids]:
         """

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import faiss
 import numpy as np
 from numpy.typing import NDArray
@@ -76,16 +78,15 @@ class HammingIndex:
         """
         check_descriptors(queries, self.bits)
         k = min(k, len(self))
-        near, found = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.int64)
-        if k <= 0:
-            return near, found
-        for row, query in enumerate(queries):
-            bits = hamming_distances(query[None], self._descriptors)[0]
+
+        def nearest(query: NDArray[np.uint8]) -> tuple[Distances, Ids]:
+            bits = hamming_distances(query, self._descriptors)[0]
             # faiss.knn_hamming takes as long, but ties at the k-th would be lost, and its
             # threads wait for each other where a core is busy (150 ms instead of 25).
             rows = nearest_rows(bits, k, self._ids)
-            near[row], found[row] = bits[rows], self._ids[rows]
-        return near, found
+            return bits[rows], self._ids[rows]
+
+        return one_by_one(queries, k, nearest)
 
     def search_radius(self, query: NDArray[np.uint8], radius: int) -> tuple[Distances, Ids]:
         """
@@ -105,6 +106,23 @@ class HammingIndex:
     def _sorted(self, bits: Distances, rows: NDArray[np.int64]) -> tuple[Distances, Ids]:
         order = rows[np.lexsort((self._ids[rows], bits[rows]))]
         return bits[order], self._ids[order]
+
+
+def one_by_one(queries: NDArray[np.uint8], k: int,
+               nearest: Callable[[NDArray[np.uint8]], tuple[Distances, Ids]]
+               ) -> tuple[Distances, Ids]:
+    """
+    Search for query after query.
+
+    :param queries: uint8 ``[q, bits / 8]``.
+    :param k: places of each.
+    :param nearest: finds ``k`` for a query ``[1, bits / 8]``.
+    :returns: distances int32 and ids int64, ``[q, k]``.
+    """
+    near, found = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.int64)
+    for row in range(len(queries) if k > 0 else 0):
+        near[row], found[row] = nearest(queries[row:row + 1])
+    return near, found
 
 
 def check_descriptors(descriptors: NDArray[np.uint8], bits: int) -> None:

@@ -12,6 +12,11 @@ from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.vision.local_features import LocalFeatures
 
 
+def evenly(count: int, most: int) -> NDArray[np.int64]:
+    """Return which of so many are taken, ``most`` of them or all, evenly from first to last."""
+    return np.linspace(0, count - 1, min(most, count)).astype(np.int64)
+
+
 @dataclass(frozen=True)
 class NewPlace:
     """

@@ -139,9 +139,9 @@ def open_place_set(config: PlaceSetConfig) -> PlaceSet:
         raise PlaceSetError(str(error)) from error
     if not images:
         raise PlaceSetError(f'{folder} holds no image of kind {config.kind!r}')
-    _, group = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
-    pairs = (read_pairs(folder / (config.file or 'pairs.csv'), images, folder)
-             if config.kind == 'pairs' else None)
+    pairs = np.asarray(groups) if config.kind == 'pairs' else None
+    group = (np.unique(np.array([str(g) for g in groups]), return_inverse=True)[1]
+             if pairs is None else pair_groups(pairs, len(images)))
     whole = PlaceSet(config, images, group,
                      np.asarray(position, np.float64).reshape(len(images), -1),
                      np.asarray(heading, np.float64), pairs,
@@ -247,10 +247,11 @@ def _label_table(path: Path) -> dict[str, str]:
 
 
 def _pairs(folder: Path, config: PlaceSetConfig) -> _Read:
+    """Read images and positions; the pairs stand for the groups, which follow from them."""
     images = find_images(folder)
     pairs = read_pairs(folder / (config.file or 'pairs.csv'), images, folder)
-    groups = pair_groups(pairs, len(images))
-    return images, groups.tolist(), pair_positions(images, folder), np.full(len(images), np.nan)
+    return (images, pairs.tolist(), pair_positions(images, folder),
+            np.full(len(images), np.nan))
 
 
 def _images(folder: Path, config: PlaceSetConfig) -> _Read:

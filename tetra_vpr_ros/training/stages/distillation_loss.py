@@ -10,6 +10,8 @@ ours, the teacher's descriptor, real-valued and by its signs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tetra_vpr_ros.training.loop.loop import Losses
 from tetra_vpr_ros.training.loop.schedules import progressive_factor
 from tetra_vpr_ros.training.network.device import device, has_bfloat16
@@ -77,7 +79,8 @@ class DistillationLoss:
                       else batch.class_token.to(where))
             regressed = self.heads.to_class(tokens[:, 0])
             terms['class'] = (1 - F.cosine_similarity(regressed, wanted, dim=-1)).mean()
-        aligned = align(patches, self.grid, self.network.config.vit.grid)
+        if weights.patch or self.token_target is not None:
+            aligned = align(patches, self.grid, self.network.config.vit.grid)
         if weights.patch:
             regressed = self.heads.to_patch(tokens[:, 1:])
             cosine = (1 - F.cosine_similarity(regressed, aligned, dim=-1)).mean()
@@ -89,15 +92,11 @@ class DistillationLoss:
                                   ).sum(-1).mean()
         if self.target is not None:
             wanted = self.target(patches)
-            embedding = self.network.aggregation(tokens)
-            real = self._distance(embedding, wanted) + 0.02 * F.mse_loss(embedding, wanted)
-            binary = self._distance(binarize(embedding), wanted)
-            terms.update(float=real, binary=binary)
-            terms['descriptor'] = (1 - 0.5 * q) * real + q * binary
+            terms['float'], terms['binary'], terms['descriptor'] = _both(
+                self.network.aggregation(tokens), wanted, q, self._distance)
         if self.token_target is not None:
-            wanted, codes = self.token_target(aligned), self.network.token_head(tokens)
-            real = _apart(codes, wanted) + 0.02 * F.mse_loss(codes, wanted)
-            terms['tokens'] = (1 - 0.5 * q) * real + q * _apart(binarize(codes), wanted)
+            *_, terms['tokens'] = _both(self.network.token_head(tokens),
+                                        self.token_target(aligned), q, _apart)
         total = sum(getattr(weights, name) * terms[key]
                     for name, key in (('class_token', 'class'), ('patch', 'patch'),
                                       ('attention', 'attention'), ('descriptor', 'descriptor'),
@@ -114,6 +113,15 @@ class DistillationLoss:
         cells = (config.rows * config.cols, -1)
         by_cell = F.cosine_similarity(x.unflatten(1, cells), wanted.unflatten(1, cells), dim=-1)
         return 0.5 * whole + 0.5 * (1 - by_cell).mean()
+
+
+def _both(x: torch.Tensor, wanted: torch.Tensor, q: float,
+          distance: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+          ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return how far numbers, and their signs, are from what is wanted, and both weighed by q."""
+    real = distance(x, wanted) + 0.02 * F.mse_loss(x, wanted)
+    binary = distance(binarize(x), wanted)
+    return real, binary, (1 - 0.5 * q) * real + q * binary
 
 
 def _apart(x: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

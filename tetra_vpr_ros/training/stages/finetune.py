@@ -161,7 +161,7 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     sets = open_training_sets(stage.places, config.validation.held_out())
     size = config.network.vit.input_size
     network = first_network(config, stage, sets)
-    _check_tokens(stage, network)
+    _train_token_head(stage, network)
     modules: dict[str, nn.Module] = {'network': network}
     if structure.weight:
         modules['structure'] = StructureLoss(
@@ -192,7 +192,7 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     return network
 
 
-def _check_tokens(stage: FinetuneConfig, network: PlaceNetwork) -> None:
+def _train_token_head(stage: FinetuneConfig, network: PlaceNetwork) -> None:
     """Let the head of the tokens be trained, where there is a loss for it."""
     if stage.tokens:
         if network.token_head is None or stage.views < 2:

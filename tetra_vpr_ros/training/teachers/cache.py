@@ -91,6 +91,11 @@ def ask_teacher(teacher: Teacher, images: np.ndarray) -> TeacherOutput:
     return out
 
 
+def spread(count: int, sample: int) -> np.ndarray:
+    """Return which of so many images are looked at: ``sample`` of them or all, evenly."""
+    return np.linspace(0, count - 1, min(sample, count)).astype(int)
+
+
 def fit_pca(teacher: Teacher, images: Sequence[PoolImage], spec: CacheSpec,
             sample: int = 1000) -> dict[str, np.ndarray]:
     """
@@ -102,8 +107,7 @@ def fit_pca(teacher: Teacher, images: Sequence[PoolImage], spec: CacheSpec,
     total = np.zeros(channels)
     scatter = np.zeros((channels, channels))
     count = 0
-    picks = np.unique(np.linspace(0, len(images) - 1, sample).astype(int))
-    for i in tqdm(picks, desc='teacher PCA', unit='img'):
+    for i in tqdm(spread(len(images), sample), desc='teacher PCA', unit='img'):
         image = read_rgb(images[i].path)
         if image is None:
             continue

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from tetra_vpr_ros.training.teachers.cache import TeacherCache
+from tetra_vpr_ros.training.teachers.cache import spread, TeacherCache
 from tetra_vpr_ros.training.teachers.targets import whitened_axes
 import torch
 
@@ -52,9 +52,8 @@ def fit_token_target(cache: TeacherCache, rows: np.ndarray, bits: int, whitening
     if bits > dims:
         raise ValueError(f'network.token_bits: {bits} are more than the {dims} dimensions that '
                          'distill.teacher.dims keeps of a token')
-    picks = rows[np.unique(np.linspace(0, len(rows) - 1, sample).astype(int))]
     covariance, count = torch.zeros(dims, dims, dtype=torch.float64), 0
-    for row in picks:
+    for row in rows[spread(len(rows), sample)]:
         tokens = torch.from_numpy(cache.tokens[row, 0].astype(np.float64))
         centred = tokens - tokens.mean(0)
         covariance += centred.T @ centred

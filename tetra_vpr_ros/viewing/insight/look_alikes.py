@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from tetra_vpr_ros.localization.belief.evidence import Evidence
-from tetra_vpr_ros.mapping.calibration import APART, calibrate, load_calibration, standing_out
+from tetra_vpr_ros.mapping.calibration import calibrate, differ, load_calibration, standing_out
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances, nearest_rows
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.mapping.map.places import PlaceTable
+from tetra_vpr_ros.mapping.map.places import evenly, PlaceTable
 from tetra_vpr_ros.mapping.map.token_comparison import SECOND_LOOK, TokenComparison
 from tqdm import tqdm
 
@@ -83,6 +83,13 @@ class LookAlikes:
     far: float | None
 
     @property
+    def usually(self) -> str:
+        """Return how alike the same place usually is, in words."""
+        return (f'the same place from the next one usually has {self.usual.score:.2f}'
+                if self.by_tokens else
+                f'the same place is usually {self.usual.bits} bits from the next one')
+
+    @property
     def alike(self) -> NDArray[np.float64]:
         """Return how alike look-alikes are, larger is more: scores, or bits below zero."""
         return self.scores if self.by_tokens else np.where(self.rows < 0, np.nan, -self.bits)
@@ -101,7 +108,7 @@ def find_look_alikes(place_map: PlaceMap, table: PlaceTable, progress: bool = Tr
     """
     calibration = load_calibration(place_map) or calibrate(table, sample=_SAMPLE)
     count = min(len(table), asked, max(1, _COMPARED // max(len(table), 1)))
-    rows = np.unique(np.linspace(0, len(table) - 1, count).astype(np.int64))
+    rows = evenly(len(table), count)
     by_tokens = place_map.has_second_look()
     if calibration is None:
         shape, usual = (len(rows), KEPT), SeenAgain(0, float('nan'), False)
@@ -155,9 +162,12 @@ class _Search:
 
     def _same(self, row: int) -> _Rows:
         """Return the rows that are no different place, this one among them."""
-        near = np.array(self.tree.query_ball_point(self.table.positions[row], self.far), np.int64)
-        turned = np.abs(self.table.quaternions[near] @ self.table.quaternions[row])
-        return np.union1d(near[turned >= APART], [row])
+        # A little more than is asked for: the tree rounds otherwise.
+        near = np.array(self.tree.query_ball_point(self.table.positions[row], 1.001 * self.far),
+                        np.int64)
+        metres = np.linalg.norm(self.table.positions[near] - self.table.positions[row], axis=1)
+        alike = np.abs(self.table.quaternions[near] @ self.table.quaternions[row])
+        return np.union1d(near[~differ(metres, alike, self.far)], [row])
 
     def _scores(self, row: int, others: _Rows) -> NDArray[np.float64]:
         """Return the token scores of places with a place; NaN where either has none."""

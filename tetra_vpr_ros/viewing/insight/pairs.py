@@ -38,8 +38,7 @@ class Pair:
 
 def turned_degrees(table: PlaceTable, one: int, other: int) -> float:
     """Return the angle between the views of two places, 0..180 degrees."""
-    product = abs(float(table.quaternions[one] @ table.quaternions[other]))
-    return math.degrees(2.0 * math.acos(min(1.0, product)))
+    return math.degrees(table.pose(one).angle_to(table.pose(other)))
 
 
 def confusable_pairs(table: PlaceTable, looks: LookAlikes, count: int = SHOWN) -> list[Pair]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping.calibration import SAME_WAY
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 
@@ -50,12 +49,6 @@ class Gap:
     before: int
     after: int
     metres: float
-
-
-def yaws(table: PlaceTable) -> NDArray[np.float64]:
-    """Return the headings on the plane, radians counter-clockwise from x, ``[n]``."""
-    ahead = Rotation.from_quat(table.quaternions).apply([1.0, 0.0, 0.0])
-    return np.asarray(np.arctan2(ahead[:, 1], ahead[:, 0]))
 
 
 def driven(table: PlaceTable) -> float:

@@ -7,11 +7,10 @@ from __future__ import annotations
 import math
 from typing import TypedDict
 
-from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization import Estimate
 from tetra_vpr_ros.localization.belief.believed import Believed
 from tetra_vpr_ros.mapping.map.places import PlaceTable
-from tetra_vpr_ros.mapping.pose import Pose
+from tetra_vpr_ros.mapping.pose import headings, Pose
 
 BELIEF_SHOWN, LEAST_BELIEF = 300, 1e-3
 """Places whose belief is drawn at most, and the share from which it is."""
@@ -53,8 +52,7 @@ class Moment(TypedDict, total=False):
 
 def heading(pose: Pose) -> float:
     """Return where a pose looks on the plane, radians."""
-    x, y, _ = Rotation.from_quat(pose.quaternion).apply([1.0, 0.0, 0.0])
-    return math.atan2(y, x)
+    return float(headings(pose.quaternion[None])[0])
 
 
 def moment_of(estimate: Estimate, believed: Believed | None, table: PlaceTable) -> Moment:

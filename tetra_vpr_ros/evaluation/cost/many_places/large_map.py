@@ -25,6 +25,7 @@ from tetra_vpr_ros.evaluation.cost.memory_probe import peak_rss
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.mapping import NewPlace, PlaceMap, Pose
 from tetra_vpr_ros.mapping.calibration import calibrate_map
+from tetra_vpr_ros.mapping.pose import level_quaternion
 from tetra_vpr_ros.vision import ModelInfo
 from tqdm import tqdm
 
@@ -57,8 +58,7 @@ def write_large_map(path: Path, places: int, bits: int, seed: int = 0, tokens: b
     yaw = np.cumsum(rng.normal(scale=0.05, size=places))
     positions = np.cumsum(
         _STEP * np.stack([np.cos(yaw), np.sin(yaw), np.zeros(places)], axis=1), axis=0)
-    quaternions = np.stack([np.zeros(places), np.zeros(places), np.sin(yaw / 2),
-                            np.cos(yaw / 2)], axis=1)
+    quaternions = level_quaternion(yaw)
     way = MadeUpWay(bits, seed)
     info = ModelInfo(Path('made up'), f'{seed:064x}', 'made up', '0', bits, 1, 1, 'none',
                      (14, 14) if tokens else (0, 0), 128 if tokens else 0)

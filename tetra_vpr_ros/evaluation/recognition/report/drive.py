@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tetra_vpr_ros.evaluation.recognition.answering_drive import DriveAnswers
 from tetra_vpr_ros.evaluation.recognition.metrics import Result, right_at
 from tetra_vpr_ros.evaluation.recognition.report.rows import results_table
 from tetra_vpr_ros.localization.mapped_places import required_belief
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.map.places import evenly
 from tetra_vpr_ros.viewing.drive_page import drive_page, DriveShown
 from tetra_vpr_ros.viewing.frame.parts import chart, section
 from tetra_vpr_ros.viewing.frame.pictures import Keepsakes
@@ -59,7 +59,7 @@ def _curves(results: Sequence[Result]) -> dict[str, Any]:
     colours = ('--sure', '--wrong', '--other', '--doubt', '--query')
     for number, result in enumerate(results):
         precision, recall = result.curve
-        at = np.unique(np.linspace(0, len(recall) - 1, _POINTS).astype(int))
+        at = evenly(len(recall), _POINTS)
         traces.append({'type': 'scatter', 'mode': 'lines', 'name': result.filter_name,
                        'x': (100 * recall[at]).round(2).tolist(),
                        'y': (100 * precision[at]).round(2).tolist(),

@@ -16,6 +16,7 @@ from tetra_vpr_ros.localization.belief.believed import Believed
 from tetra_vpr_ros.localization.estimate import Estimate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces
 from tetra_vpr_ros.mapping.calibration.distinctiveness import distinctiveness
+from tetra_vpr_ros.mapping.map.places import evenly
 from tetra_vpr_ros.nodes.localizer.conversions import pose_message
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -34,11 +35,6 @@ _LEAST_SPHERE = 0.001  # belief below which no sphere is drawn
 _WHOLE_SPHERE = 2.0    # metres: diameter of all belief in one place
 
 
-def drawn_rows(count: int, limit: int) -> NDArray[np.int64]:
-    """Return which of so many places are drawn: at most ``limit``, evenly thinned."""
-    return np.unique(np.linspace(0, count - 1, min(limit, count)).astype(np.int64))
-
-
 def places_marker(places: MappedPlaces, frame_id: str, limit: int) -> MarkerArray:
     """
     Draw the places of a map as arrows in the direction of view, coloured by distinctiveness.
@@ -54,7 +50,7 @@ def places_marker(places: MappedPlaces, frame_id: str, limit: int) -> MarkerArra
                     type=Marker.TRIANGLE_LIST, action=Marker.ADD)
     marker.pose.orientation.w = 1.0
     marker.scale.x = marker.scale.y = marker.scale.z = 1.0
-    table, rows = places.table, drawn_rows(len(places.table), limit)
+    table, rows = places.table, evenly(len(places.table), limit)
     if not len(rows):
         marker.action = Marker.DELETE
         return MarkerArray(markers=[marker])
