@@ -20,7 +20,8 @@ from tetra_vpr_ros.training.loop.checkpoint import (
 from tetra_vpr_ros.training.loop.validation import Validation
 from tetra_vpr_ros.training.network.place_network import binarize, network_entry, PlaceNetwork
 from tetra_vpr_ros.training.network.static_activations import static_network
-from tetra_vpr_ros.training.onnx_export.export import export_model
+from tetra_vpr_ros.training.onnx_export.export import export_model, PatchWeights
+from tetra_vpr_ros.training.onnx_export.graph import Format
 from tetra_vpr_ros.training.onnx_export.restore import model_metadata
 from tetra_vpr_ros.training.stages.ablation import ablate as run_ablation
 from tetra_vpr_ros.training.stages.ablation import table
@@ -114,7 +115,8 @@ def export(config: TrainConfig, options: argparse.Namespace) -> int:
         raise ConfigError('export.out names no file, nor does --out')
     out = Path(options.out or entry.out)
     if options.untrained:
-        return export_untrained(config, out, options.format or entry.weight_format)
+        return export_untrained(config, out, options.format or entry.weight_format,
+                                entry.patch_weights)
     checkpoint = chosen_checkpoint(config, options)
     network = load_network(checkpoint)
     metadata = entry.metadata(out)
@@ -123,12 +125,14 @@ def export(config: TrainConfig, options: argparse.Namespace) -> int:
         metadata = {**model_metadata(checkpoint), 'name': metadata['name']}
     if entry.activations == 'static' and network.config.vit.activations == 'token':
         network = static_network(network, training_images(config, entry.calibration))
-    path = export_model(network, out, metadata, options.format or entry.weight_format)
+    path = export_model(network, out, metadata, options.format or entry.weight_format,
+                        entry.patch_weights)
     print(f'{path}: {path.stat().st_size / 1e6:.2f} MB, from {checkpoint}')
     return 0
 
 
-def export_untrained(config: TrainConfig, out: Path, weight_format: str) -> int:
+def export_untrained(config: TrainConfig, out: Path, weight_format: Format,
+                     patch_weights: PatchWeights) -> int:
     """Write a network with random weights: what a design costs is known before training."""
     torch.manual_seed(config.seed)
     network = PlaceNetwork(config.network).eval()
@@ -140,7 +144,7 @@ def export_untrained(config: TrainConfig, out: Path, weight_format: str) -> int:
         network = static_network(network, noise)
     metadata = {'name': f'untrained-{out.stem}', 'version': '0', 'recipe': 'none',
                 'data': 'none: random weights, only to be timed', 'licence': 'Apache-2.0'}
-    path = export_model(network, out, metadata, weight_format)
+    path = export_model(network, out, metadata, weight_format, patch_weights)
     print(f'{path}: {path.stat().st_size / 1e6:.2f} MB, random weights')
     return 0
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
+from tetra_vpr_ros.training.network.place_network import (
+    binarize, NetworkConfig, PlaceNetwork)
 from tetra_vpr_ros.training.network.rounding import round_layer, round_network
 from tetra_vpr_ros.training.network.ternary import absmean_scale, ternary_codes, TernaryLinear
 from tetra_vpr_ros.training.network.vit import (
@@ -89,6 +90,20 @@ def test_a_pretrained_trunk_is_loaded_with_its_layer_scale_folded_in(small_confi
         load_timm_trunk(network.backbone, state)
     with pytest.raises(ValueError, match=r'patch_embed\.proj\.weight'):
         load_timm_trunk(network.backbone, timm_state(width=24))
+
+
+def test_a_narrower_feed_forward_keeps_the_hidden_units_with_the_largest_weights():
+    network = PlaceNetwork(NetworkConfig(
+        ViTConfig(image_size=56, width=48, depth=2, heads=3, mlp_ratio=1)))
+    state = timm_state()
+    kept = torch.arange(5, 5 + 48)
+    state['blocks.0.mlp.fc1.weight'][kept] *= 10
+    load_timm_trunk(network.backbone, state)
+    block = network.backbone.blocks[0]
+    assert torch.equal(block.fc1.weight, state['blocks.0.mlp.fc1.weight'][kept])
+    assert torch.equal(block.fc1.bias, state['blocks.0.mlp.fc1.bias'][kept])
+    assert torch.allclose(block.fc2.weight, 0.5 * state['blocks.0.mlp.fc2.weight'][:, kept])
+    assert torch.allclose(block.fc2.bias, 0.5 * state['blocks.0.mlp.fc2.bias'])
 
 
 def test_compensated_rounding_changes_outputs_less_than_plain_rounding():

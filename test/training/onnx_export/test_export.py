@@ -56,6 +56,29 @@ def test_onnx_answers_as_pytorch_does_and_is_read_back(kind, options, tmp_path, 
     assert (bits_of(restored, images) != bits).mean() <= 0.005
 
 
+@pytest.mark.parametrize('weight_format', ['packed-uint8', 'float32'])
+def test_a_patch_embedding_of_bytes_is_half_as_large_and_is_read_back(weight_format, tmp_path,
+                                                                      drive):
+    vit = ViTConfig(image_size=(56, 84), width=48, depth=1, heads=3)
+    network = PlaceNetwork(NetworkConfig(vit, AggregationConfig(rows=2, cols=2, bits=128))).eval()
+    images = pictures(drive, vit.input_size)
+    half = export_model(network, tmp_path / 'half.onnx', METADATA, weight_format)
+    path = export_model(network, tmp_path / 'bytes.onnx', METADATA, weight_format, 'int8')
+    saved = 48 * 588 - 48 * 4
+    assert half.stat().st_size - path.stat().st_size == pytest.approx(saved, abs=600)
+    assert 'Conv' not in {node.op_type for node in onnx.load(path).graph.node}
+    # Seven bits of a weight are not sixteen: a few numbers near zero change their sign.
+    flipped = np.unpackbits(PlaceEncoder(path).encode_batch(list(images))
+                            ^ PlaceEncoder(half).encode_batch(list(images)))
+    assert flipped.mean() < 0.02
+    if weight_format == 'packed-uint8':
+        again = export_model(load_network(path), tmp_path / 'again.onnx', METADATA,
+                             patch_weights='int8')
+        flipped = np.unpackbits(PlaceEncoder(path).encode_batch(list(images))
+                                ^ PlaceEncoder(again).encode_batch(list(images)))
+        assert flipped.mean() <= 0.005
+
+
 @pytest.mark.parametrize('weight_format', FORMATS)
 @pytest.mark.parametrize('activations, nonlinearity', [
     ('token', 'gelu'), ('static', 'gelu'), ('static', 'relu')])

@@ -229,22 +229,29 @@ def load_timm_trunk(model: TernaryViT, state: dict[str, torch.Tensor]) -> None:
     Load a float ViT trunk with timm's key names into the latent weights.
 
     LayerScale is folded into the projection before it: a scale per output
-    channel is exactly what a ternary layer has anyway.
+    channel is exactly what a ternary layer has anyway. A narrower feed-forward layer keeps
+    the hidden units with the largest weights, into them times out of them.
 
     :param model: a network of the same width, heads and patch size, at most as deep.
     :param state: timm state dict (``blocks.N.attn.qkv.weight``, …).
     :raises KeyError: a tensor is missing; the message names it.
     :raises ValueError: a tensor has another shape; the message names it.
     """
-    def copy(parameter: torch.Tensor, key: str, gamma_key: str | None = None) -> None:
+    def read(key: str) -> torch.Tensor:
         if key not in state:
             raise KeyError(f'the trunk has no tensor {key!r}: is it a timm ViT?')
-        value = state[key].float()
+        return state[key].float()
+
+    def copy(parameter: torch.Tensor, key: str, gamma_key: str | None = None,
+             units: torch.Tensor | None = None, axis: int = 0) -> None:
+        value = read(key)
         if gamma_key is not None and gamma_key in state:
             gamma = state[gamma_key].float()
             value = value * (gamma[:, None] if value.ndim == 2 else gamma)
         if key.endswith('patch_embed.proj.weight'):
             value = value.flatten(1)
+        if units is not None:
+            value = value.index_select(axis, units)
         if value.shape != parameter.shape:
             raise ValueError(
                 f'{key!r} has shape {tuple(value.shape)}, the model needs '
@@ -258,14 +265,25 @@ def load_timm_trunk(model: TernaryViT, state: dict[str, torch.Tensor]) -> None:
         resample_position_embedding(state['pos_embed'], model.config.grid))
     for i, block in enumerate(model.blocks):
         p = f'blocks.{i}.'
+        units = _largest_units(read(f'{p}mlp.fc1.weight'), read(f'{p}mlp.fc2.weight'),
+                               block.fc1.weight.shape[0])
         for part in ('weight', 'bias'):
             copy(getattr(block.norm1, part), f'{p}norm1.{part}')
             copy(getattr(block.norm2, part), f'{p}norm2.{part}')
             copy(getattr(block.attn.qkv, part), f'{p}attn.qkv.{part}')
             copy(getattr(block.attn.proj, part), f'{p}attn.proj.{part}', f'{p}ls1.gamma')
-            copy(getattr(block.fc1, part), f'{p}mlp.fc1.{part}')
-            copy(getattr(block.fc2, part), f'{p}mlp.fc2.{part}', f'{p}ls2.gamma')
+            copy(getattr(block.fc1, part), f'{p}mlp.fc1.{part}', units=units)
+            copy(getattr(block.fc2, part), f'{p}mlp.fc2.{part}', f'{p}ls2.gamma',
+                 units if part == 'weight' else None, axis=1)
     for layer in model.modules():
         if isinstance(layer, QuantizedLinear) and hasattr(layer, 'channel_scale'):
             layer.channel_scale.data = layer.weight.data.abs().mean(1, keepdim=True).clamp_min(
                 1e-8)
+
+
+def _largest_units(enter: torch.Tensor, leave: torch.Tensor, count: int) -> torch.Tensor | None:
+    """Return which hidden units of a feed-forward pair are kept, in order; None for all."""
+    if len(enter) <= count:
+        return None
+    size = enter.norm(dim=1) * leave.norm(dim=0)
+    return size.argsort(descending=True)[:count].sort().values

@@ -16,22 +16,26 @@ from dataclasses import dataclass
 import json
 import os
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import onnx
 from onnx import helper, TensorProto
 from tetra_vpr_ros.training.network.place_network import network_entry, PlaceNetwork
-from tetra_vpr_ros.training.network.ternary import Activations, QuantizedLinear
+from tetra_vpr_ros.training.network.ternary import Activations, Int8Linear, QuantizedLinear
 from tetra_vpr_ros.training.network.vit import Block, ViTConfig
 from tetra_vpr_ros.training.onnx_export.graph import (
-    attention, CONTRIB, Format, fuses_attention, gelu, Graph, layer_norm, linear,
+    attention, byte_linear, CONTRIB, Format, fuses_attention, gelu, Graph, layer_norm, linear,
     quantised_from_zero, quantized_attention)
 from tetra_vpr_ros.training.onnx_export.heads import aggregation, packed_signs, patch_tokens
 from tetra_vpr_ros.vision.model_file import DESCRIPTOR_FORMAT
+import torch
 from torch import nn
 
 # Opset 18 and IR 8 are the newest that runtimes of 2023 read; INT2 came with 25.
 VERSIONS = {'int2': (25, 13)}
 OLDEST = (18, 8)
+PatchWeights: TypeAlias = Literal['half', 'int8']
+PATCH_PROJECTION = 'backbone.patch_embed.proj'
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,9 @@ class ExportConfig:
     The model file.
 
     :ivar weight_format: ``packed-uint8``, ``int2``, ``matmulnbits`` or ``float32``.
+    :ivar patch_weights: of a patch embedding that was not quantised in training: ``half``
+        precision, or ``int8``, which multiplies the pixels' own bytes (seven bits, a scale per
+        channel; half as large, and neither a cast nor a convolution at run time).
     :ivar activations: ``token`` as trained, or ``static``: faster, with ranges
         calibrated on images of stage 1.
     :ivar calibration: images for that.
@@ -48,6 +55,7 @@ class ExportConfig:
 
     out: str = ''
     weight_format: Format = 'packed-uint8'
+    patch_weights: PatchWeights = 'half'
     activations: Activations = 'token'
     calibration: int = 192
     name: str = ''
@@ -62,11 +70,13 @@ class ExportConfig:
                 'recipe': self.recipe, 'data': self.data, 'licence': self.licence}
 
 
-def _patches(g: Graph, network: PlaceNetwork) -> str:
+def _patches(g: Graph, network: PlaceNetwork, weights: PatchWeights) -> str:
     """Write normalisation and patch embedding; returns ``[N, rows*cols, C]``."""
     vit, projection = network.config.vit, network.backbone.patch_embed.proj
-    name, patch = 'backbone.patch_embed.proj', vit.patch_size
+    name, patch = PATCH_PROJECTION, vit.patch_size
     rows, cols = vit.grid
+    if weights == 'int8' and not isinstance(projection, QuantizedLinear):
+        return _byte_patches(g, network)
     image = g.op('Cast', 'image', to=TensorProto.FLOAT)  # (N, H, W, 3)
     if isinstance(projection, QuantizedLinear):
         mean, std = network.normalise.mean.reshape(3), network.normalise.std.reshape(3)
@@ -76,9 +86,7 @@ def _patches(g: Graph, network: PlaceNetwork) -> str:
         x = g.op('Transpose', x, perm=[0, 1, 3, 5, 2, 4])
         x = g.op('Reshape', x, g.ints(-1, rows * cols, 3 * patch * patch))
         return linear(g, x, projection, name)
-    # The normalisation is folded into the kernels: there is no padding.
-    kernel = projection.weight.reshape(vit.width, 3, patch, patch) / network.normalise.std
-    shift = projection.bias - (kernel * network.normalise.mean).sum((1, 2, 3))
+    kernel, shift = _pixel_kernel(network)
     x = g.op('Transpose', image, perm=[0, 3, 1, 2])
     # Kernels of raw pixels are small numbers: scaled up, they keep their digits in half precision.
     kernel16 = g.op('Mul', g.half(f'{name}.weight', kernel * 256), g.scalar(1 / 256))
@@ -86,6 +94,31 @@ def _patches(g: Graph, network: PlaceNetwork) -> str:
              strides=[patch, patch], kernel_shape=[patch, patch])
     x = g.op('Reshape', x, g.ints(0, vit.width, rows * cols))
     return g.op('Transpose', x, perm=[0, 2, 1])
+
+
+def _pixel_kernel(network: PlaceNetwork) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Fold the normalisation into the kernels of the patch embedding: there is no padding.
+
+    :returns: kernels of pixels 0..255, ``[C, 3, patch, patch]``, and their bias ``[C]``.
+    """
+    vit, projection = network.config.vit, network.backbone.patch_embed.proj
+    kernel = projection.weight.detach().reshape(vit.width, 3, vit.patch_size, vit.patch_size)
+    kernel = kernel / network.normalise.std
+    return kernel, projection.bias.detach() - (kernel * network.normalise.mean).sum((1, 2, 3))
+
+
+def _byte_patches(g: Graph, network: PlaceNetwork) -> str:
+    """Write a patch embedding that multiplies bytes: pixels are quantised as they come."""
+    vit, name = network.config.vit, PATCH_PROJECTION
+    (rows, cols), patch = vit.grid, vit.patch_size
+    kernel, shift = _pixel_kernel(network)
+    x = g.op('Reshape', 'image', g.ints(-1, rows, patch, cols, 3 * patch))
+    x = g.op('Transpose', x, perm=[0, 1, 3, 2, 4])
+    x = g.op('Reshape', x, g.ints(-1, rows * cols, 3 * patch * patch))
+    rounded = Int8Linear(3 * patch * patch, vit.width)
+    rounded.weight.data = kernel.permute(0, 2, 3, 1).flatten(1)  # as the bytes lie: rows, cols, RGB
+    return byte_linear(g, x, rounded, g.single(f'{name}.bias', shift), name)
 
 
 def _block(g: Graph, x: str, block: Block, config: ViTConfig, name: str) -> str:
@@ -112,7 +145,8 @@ def _block(g: Graph, x: str, block: Block, config: ViTConfig, name: str) -> str:
 
 
 def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str],
-               weight_format: Format = 'packed-uint8') -> onnx.ModelProto:
+               weight_format: Format = 'packed-uint8',
+               patch_weights: PatchWeights = 'half') -> onnx.ModelProto:
     """
     Write the network as an ONNX model.
 
@@ -120,6 +154,7 @@ def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str],
     :param metadata: name, version, recipe, data, licence; bits, input size,
         descriptor format and the network's configuration are added.
     :param weight_format: see `Graph`.
+    :param patch_weights: see `ExportConfig`; ``int8`` needs an integer format.
     :returns: a checked model, ``image`` uint8 ``[N, H, W, 3]`` to ``descriptor``
         uint8 ``[N, bits / 8]`` and, from a network with a head for them, ``tokens``
         uint8 ``[N, rows*cols, token_bits / 8]``.
@@ -128,7 +163,7 @@ def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str],
     config, vit = network.config, network.config.vit
     height, width = vit.input_size
     g = Graph(weight_format)
-    patches = _patches(g, network)
+    patches = _patches(g, network, patch_weights)
     count = g.op('Slice', g.op('Shape', 'image'), g.ints(0), g.ints(1), g.ints(0))
     first = g.half('backbone.cls_token', network.backbone.cls_token)
     first = g.op('Expand', first, g.op('Concat', count, g.ints(1, 1), axis=0))
@@ -170,7 +205,8 @@ def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str],
 
 
 def export_model(network: PlaceNetwork, path: Path, metadata: Mapping[str, str],
-                 weight_format: Format = 'packed-uint8') -> Path:
+                 weight_format: Format = 'packed-uint8',
+                 patch_weights: PatchWeights = 'half') -> Path:
     """
     Write a model file, whole or not at all.
 
@@ -178,10 +214,11 @@ def export_model(network: PlaceNetwork, path: Path, metadata: Mapping[str, str],
     :param path: of the file; its folder is created.
     :param metadata: see `build_onnx`.
     :param weight_format: see `Graph`.
+    :param patch_weights: see `ExportConfig`.
     :returns: the path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + '.tmp')
-    onnx.save(build_onnx(network, metadata, weight_format), str(temporary))
+    onnx.save(build_onnx(network, metadata, weight_format, patch_weights), str(temporary))
     os.replace(temporary, path)
     return path

@@ -119,6 +119,24 @@ def quantized_linear(g: Graph, x: str, layer: QuantizedLinear, name: str) -> str
     return g.op('Add', g.op('Mul', g.op('Mul', product, token_scale), weight_scale), bias)
 
 
+def byte_linear(g: Graph, x: str, layer: Int8Linear, bias: str, name: str) -> str:
+    """
+    Multiply uint8 numbers, which mean themselves, by integer weights.
+
+    :param x: uint8 ``[..., in]``.
+    :param layer: its codes and scales are stored under ``name``, its bias is not.
+    :param bias: float ``[out]``.
+    """
+    codes = g.constant(f'{name}.codes', layer.codes().cpu().numpy().T)
+    scale = g.single(f'{name}.scale', _channel_scale(layer))
+    if g.format not in ('packed-uint8', 'int2'):
+        weight = g.op('Mul', g.op('Cast', codes, to=TensorProto.FLOAT), scale)
+        return g.op('Add', g.op('MatMul', g.op('Cast', x, to=TensorProto.FLOAT), weight), bias)
+    return g.op('MatMulIntegerToFloat', x, codes, g.constant('one', np.array(1, np.float32)),
+                scale, g.constant('byte_zero', np.array(0, np.uint8)),
+                g.constant('weight_zero_0', np.array(0, np.int8)), bias, domain=CONTRIB)
+
+
 def quantize_tokens(g: Graph, x: str) -> tuple[str, str]:
     """
     Return activations as uint8 about 128, and their scale per token.

@@ -51,8 +51,7 @@ def restore_network(path: Path) -> PlaceNetwork:
             elif owner in quantized and kind == 'weight':
                 parameter.copy_(_weight(network.get_submodule(owner), stored, owner))
             elif name == 'backbone.patch_embed.proj.weight':
-                # The file holds kernels of raw pixels, scaled up by 256.
-                kernel = stored[name].float() / 256 * network.normalise.std
+                kernel = _pixel_kernel(stored, network) * network.normalise.std
                 parameter.copy_(kernel.flatten(1))
             # A bias that never moves is not stored.
             elif parameter.requires_grad or name in stored:
@@ -66,6 +65,15 @@ def restore_network(path: Path) -> PlaceNetwork:
             raw = projection.weight.reshape(shape) / network.normalise.std.reshape(1, 3, 1)
             projection.bias += (raw * network.normalise.mean.reshape(1, 3, 1)).sum((1, 2))
     return network.eval()
+
+
+def _pixel_kernel(stored: dict[str, torch.Tensor], network: PlaceNetwork) -> torch.Tensor:
+    """Return the kernels of raw pixels, ``[C, 3, patch, patch]``."""
+    name, patch = 'backbone.patch_embed.proj', network.config.vit.patch_size
+    if f'{name}.codes' in stored:  # bytes as they lie: rows, columns, RGB
+        kernel = stored[f'{name}.codes'].T.float() * stored[f'{name}.scale'].reshape(-1, 1)
+        return kernel.unflatten(1, (patch, patch, 3)).permute(0, 3, 1, 2)
+    return stored[f'{name}.weight'].float() / 256  # stored scaled up
 
 
 def _weight(layer: torch.nn.Module, stored: dict[str, torch.Tensor], name: str) -> torch.Tensor:
