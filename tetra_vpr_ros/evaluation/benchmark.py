@@ -105,6 +105,13 @@ def cells(places: int, bits: int, numbers: Path | None) -> int:
                      **measure_cell_search(Path(folder), places, bits)}, numbers)
 
 
+def profile(model: Path, threads: int, iterations: int) -> int:
+    """Print where the encoder's time goes; return the exit status."""
+    from tetra_vpr_ros.evaluation.cost.profile import measure_profile, profile_table
+    print(profile_table(measure_profile(model, threads, iterations)))
+    return 0
+
+
 def start_up(model: Path, numbers: Path | None) -> int:
     """Measure the time to the first match; return the exit status."""
     from tetra_vpr_ros.evaluation.cost.start_up import measure_start
@@ -139,6 +146,8 @@ def main() -> int:
     parser.add_argument('--most', type=int, default=10_000_000, metavar='PLACES',
                         help='of the largest map of --growth (default: ten millions, which take '
                         'an hour, 3 GB of memory and 6 GB of the disk)')
+    parser.add_argument('--profile', action='store_true',
+                        help="print instead where the encoder's time goes, by operator")
     parser.add_argument('--start', action='store_true',
                         help='measure instead the time from the start of a process to its first '
                         'match in a map of 10 000 places')
@@ -155,6 +164,8 @@ def main() -> int:
             return cells(options.cells, options.bits, options.json)
         if options.growth:
             return grow(options.growth, options.bits, options.most, options.json)
+        if options.profile:
+            return profile(model, options.threads, options.iterations)
         if options.start:
             return start_up(model, options.json)
         report = run(model, options.threads, options.iterations, options.baselines,

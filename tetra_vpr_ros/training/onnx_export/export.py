@@ -117,7 +117,7 @@ def _byte_patches(g: Graph, network: PlaceNetwork) -> str:
     x = g.op('Transpose', x, perm=[0, 1, 3, 2, 4])
     x = g.op('Reshape', x, g.ints(-1, rows * cols, 3 * patch * patch))
     rounded = Int8Linear(3 * patch * patch, vit.width)
-    rounded.weight.data = kernel.permute(0, 2, 3, 1).flatten(1)  # as the bytes lie: rows, cols, RGB
+    rounded.weight.data = kernel.permute(0, 2, 3, 1).flatten(1)  # bytes: rows, cols, RGB
     return byte_linear(g, x, rounded, g.single(f'{name}.bias', shift), name)
 
 
