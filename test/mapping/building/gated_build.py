@@ -15,19 +15,17 @@ import time
 from tetra_vpr_ros.mapping.building import writer
 
 GATE = Path(os.environ['GATE'])
-store = writer._store
+store = writer.PlaceWriter.store
 
 
 def store_and_wait(*args):
-    stored = store(*args)
-    if stored:
-        (GATE / f'stored.{os.getpid()}').touch()
-        while not (GATE / 'open').exists():
-            time.sleep(0.01)
-    return stored
+    store(*args)
+    (GATE / f'stored.{os.getpid()}').touch()
+    while not (GATE / 'open').exists():
+        time.sleep(0.01)
 
 
-writer._store = store_and_wait
+writer.PlaceWriter.store = store_and_wait
 
 if __name__ == '__main__':
     from tetra_vpr_ros.nodes.build_map import main

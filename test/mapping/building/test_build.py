@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import shutil
+import threading
 
 from bag_factory import BagFactory
 import cv2
@@ -10,9 +11,13 @@ import numpy as np
 import pytest
 from street import write_street
 from tetra_vpr_ros.mapping import (
-    BagError, build_map, BuildOptions, Calibration, MapError, ModelMismatchError, PlaceMap)
+    BagError, build_map, BuildOptions, Calibration, MapError, ModelMismatchError, PlaceMap, Pose)
 from tetra_vpr_ros.mapping.building import writer
+from tetra_vpr_ros.mapping.building.report import BuildReport
+from tetra_vpr_ros.mapping.pose import level_quaternion
+from tetra_vpr_ros.mapping.sources.traverse import Frame
 from tetra_vpr_ros.simulation.bag import write_bag
+from tetra_vpr_ros.vision import PlaceEncoder
 
 S = 1_000_000_000
 T = 1_700_000_000 * S
@@ -134,7 +139,7 @@ def test_another_model_cannot_extend_a_map(street_bag, street_map, tmp_path, rec
 @pytest.fixture
 def interrupt_after(monkeypatch):
     """Press Ctrl-C when the n-th batch is to be stored."""
-    store = writer._store
+    store = writer.PlaceWriter.store
 
     def arm(batches):
         left = [batches]
@@ -146,7 +151,7 @@ def interrupt_after(monkeypatch):
             left[0] -= 1
             return store(*args)
 
-        monkeypatch.setattr(writer, '_store', storing)
+        monkeypatch.setattr(writer.PlaceWriter, 'store', storing)
 
     return arm
 
@@ -174,6 +179,52 @@ def test_ctrl_c_keeps_what_was_built_and_resume_gives_the_same_map(
     again = build_map(dataclasses.replace(options, resume=True), progress=False)
     assert again.frames == 0
     assert contents(path) == contents(street_map)
+
+
+class SlowEncoder:
+    """Encodes a batch only once the first picture behind it is being decoded."""
+
+    def __init__(self, encoder):
+        self._encoder = encoder
+        self.decoded = [threading.Event() for _ in range(24)]
+        self.batches = []
+
+    def encode_with_tokens(self, images, wanted):
+        self.batches.append(len(images))
+        assert self.decoded[sum(self.batches)].wait(120.0), 'it waits for what waits for it'
+        return self._encoder.encode_with_tokens(images, wanted)
+
+
+class Pictures:
+    """Seventeen pictures, a metre apart."""
+
+    source = name = 'pictures'
+    length = 17
+
+    def __init__(self, encoder, images):
+        self.problems, self._encoder, self._images = [], encoder, images
+
+    def frames(self):
+        for i, image in enumerate(self._images):
+            def decode(i=i, image=image):
+                self._encoder.decoded[i].set()
+                return image
+            yield Frame(T + i, Pose(np.array([i, 0.0, 0.0]), level_quaternion(0.0)), decode)
+        for last in self._encoder.decoded[len(self._images):]:
+            last.set()
+
+
+def test_pictures_are_decoded_beside_the_encoding_and_stored_in_order(street, tmp_path, tiny,
+                                                                      recipe):
+    encoder = SlowEncoder(PlaceEncoder(tiny))
+    pictures = Pictures(encoder, [image for _, _, image in street[:17]])
+    with PlaceMap.create(tmp_path / 'm.vpr', PlaceEncoder(tiny).info) as made:
+        report = BuildReport()
+        writer.add_traverse(made, pictures, encoder, recipe(output=made.path), report, False)
+        table = made.places()
+        assert encoder.batches == [8, 8, 1]
+        assert report.places == 17
+        assert table.positions[:, 0].tolist() == list(range(17))
 
 
 def test_resume_without_a_map_begins_one(street_bag, street_map, tmp_path, recipe):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from tetra_vpr_ros.mapping.map.places import NewPlace
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.traverse import Frame, Traverse
 from tetra_vpr_ros.vision.decoding import Image, ImageError
-from tetra_vpr_ros.vision.encoder import PlaceEncoder
+from tetra_vpr_ros.vision.encoder import Encodings, PlaceEncoder
 from tetra_vpr_ros.vision.local_features import extract_features
 from tqdm import tqdm
 
@@ -67,18 +68,17 @@ def _add_frames(place_map: PlaceMap, traverse: Traverse, encoder: PlaceEncoder,
     stored = deque(place_map.stamps(session))
     bar = tqdm(traverse.frames(), total=traverse.length, unit='frame', position=position,
                desc=f'mapping {traverse.name}', disable=not progress)
-    waiting: list[Picked] = []
+    places = PlaceWriter(place_map, session, encoder, options)
     try:
         for picked in _keyframes(_until(bar, stopped), stored, selector, report):
-            waiting.append(picked)
-            if len(waiting) == _BATCH:
-                # Ctrl-C may come when these are stored: they are not to be stored again.
-                batch, waiting = waiting, []
-                report.places += _store(place_map, session, encoder, batch, options)
+            places.add(picked)
     finally:  # whatever stopped it, what was read is kept
-        report.places += _store(place_map, session, encoder, waiting, options)
-        bar.close()
-        report.damaged += traverse.problems
+        try:
+            places.close()
+        finally:
+            report.places += places.written
+            bar.close()
+            report.damaged += traverse.problems
     if stored:
         raise MapError(f'{place_map.path} has places of {traverse.source} that are not in it '
                        'any more: build the map again')
@@ -128,17 +128,75 @@ def _where(frame: Frame) -> str:
     return frame.where or f'stamp {frame.stamp_ns} ns'
 
 
-def _store(place_map: PlaceMap, session: int, encoder: PlaceEncoder, waiting: Sequence[Picked],
-           options: BuildOptions) -> int:
-    if not waiting:
-        return 0
-    images = [image for _, _, image in waiting]
-    encodings = encoder.encode_with_tokens(images, options.tokens)
-    place_map.add_places(session, [
-        NewPlace(stamp, pose, descriptor, thumbnail_of(image) if options.thumbnails else None,
-                 extract_features(image) if options.features else None, tokens)
-        for (stamp, pose, image), (descriptor, tokens) in zip(waiting, encodings)])
-    return len(waiting)
+class PlaceWriter:
+    """
+    Encodes a batch while the next is read and decoded, and stores batches in their order.
+
+    A resumed build passes over what is stored and goes on behind it: nothing may be stored
+    behind a batch that was not.
+
+    :param place_map: open for writing.
+    :param session: of the places.
+    :param encoder: of the map's model.
+    :param options: of the build.
+    :ivar written: places that were stored.
+    """
+
+    def __init__(self, place_map: PlaceMap, session: int, encoder: PlaceEncoder,
+                 options: BuildOptions) -> None:
+        """Begin without a batch."""
+        self._place_map, self._session = place_map, session
+        self._encoder, self._options = encoder, options
+        self._pool = ThreadPoolExecutor(1, 'encoder')
+        self._waiting: list[Picked] = []
+        self._encoding: tuple[list[Picked], Future[Encodings]] | None = None
+        self._storing = False
+        self.written = 0
+
+    def add(self, picked: Picked) -> None:
+        """Take what becomes a place."""
+        self._waiting.append(picked)
+        if len(self._waiting) == _BATCH:
+            self._next_batch()
+
+    def close(self) -> None:
+        """Store what was added, unless storing was interrupted before."""
+        try:
+            if not self._storing:
+                self._next_batch()
+                self._store_encoded()
+        finally:
+            self._pool.shutdown()
+
+    def _next_batch(self) -> None:
+        # Ctrl-C may come anywhere here: what was not begun is then read again by --resume.
+        batch, self._waiting = self._waiting, []
+        future = self._pool.submit(self._encode, batch) if batch else None
+        self._store_encoded()
+        if future is not None:
+            self._encoding = batch, future
+
+    def _encode(self, batch: Sequence[Picked]) -> Encodings:
+        return self._encoder.encode_with_tokens([image for _, _, image in batch],
+                                                self._options.tokens)
+
+    def _store_encoded(self) -> None:
+        if self._encoding is None:
+            return
+        batch, future = self._encoding
+        encodings = future.result()
+        self._encoding, self._storing = None, True
+        self.store(batch, encodings)
+        self._storing = False
+        self.written += len(batch)
+
+    def store(self, batch: Sequence[Picked], encodings: Encodings) -> None:
+        """Store a batch, all of it or nothing."""
+        options = self._options
+        self._place_map.add_places(self._session, [
+            NewPlace(stamp, pose, descriptor, thumbnail_of(image) if options.thumbnails else None,
+                     extract_features(image) if options.features else None, tokens)
+            for (stamp, pose, image), (descriptor, tokens) in zip(batch, encodings)])
 
 
 def thumbnail_of(image: Image) -> bytes:
