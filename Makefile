@@ -12,7 +12,7 @@ LEVEL ?= map11
 unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION \
 	_ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: demo test quick lint docs soak fuzz jazzy clean
+.PHONY: demo test quick lint docs soak fuzz performance jazzy clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m demo.run --level $(LEVEL) --out demo_output
@@ -33,6 +33,10 @@ quick: $(VENV)/.test
 SOAK_SECONDS ?= 7200
 soak: $(VENV)/.test
 	$(BIN)/python test/nodes/endurance/soak.py --seconds $(SOAK_SECONDS)
+
+# This machine's tables in docs/performance.md, in the place of its older ones: half an hour.
+performance: $(VENV)/.test
+	$(BIN)/python -m tetra_vpr_ros.evaluation.benchmark --iterations 40 --update docs/performance.md
 
 # Damaged input with fresh seeds, for FUZZ_SECONDS; what fails is written to runs/fuzz.
 FUZZ_SECONDS ?= 600

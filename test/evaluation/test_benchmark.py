@@ -10,11 +10,12 @@ from tetra_vpr_ros.evaluation import benchmark
 
 
 def test_the_command_writes_what_scripts_read(tmp_path):
-    out, table = tmp_path / 'out.json', tmp_path / 'out.md'
+    out, table, document = (tmp_path / name for name in ('out.json', 'out.md', 'performance.md'))
+    document.write_text('before\n<!-- end of benchmark -->\nafter\n')
     subprocess.run(
         [sys.executable, '-m', 'tetra_vpr_ros.evaluation.benchmark', '--iterations', '1',
          '--threads', '2', '--baselines', 'resnet18-512', '--places', '1000', '5000',
-         '--json', str(out), '--markdown', str(table)], check=True)
+         '--json', str(out), '--markdown', str(table), '--update', str(document)], check=True)
     report = json.loads(out.read_text())
     assert report['default_format'] == 'packed-uint8'
     assert {'cpu', 'cores', 'flags', 'onnxruntime'} <= set(report['hardware'])
@@ -33,7 +34,14 @@ def test_the_command_writes_what_scripts_read(tmp_path):
     assert 0 < report['frame']['p50_ms'] <= report['frame']['p95_ms']
     assert report['preprocessing']['p50_ms'] < report['frame']['p50_ms']
     assert min(report['roofline'][key] for key in ('encoder_gops', 'gemm_gops')) > 0
-    assert '| tetra/packed-uint8@' in table.read_text()
+    assert min(report['building'].values()) > 0
+    assert report['profile'][0]['ms'] >= report['profile'][-1]['ms'] > 0
+    text = table.read_text().strip()
+    assert '| tetra/packed-uint8@' in text
+    before, section, after = document.read_text().partition(text)
+    assert before.startswith('before\n<!-- end of benchmark -->\n\n<!-- benchmark: ')
+    assert section
+    assert after.strip().endswith('after')
 
 
 def test_a_model_that_is_missing_is_told(monkeypatch, capsys, tmp_path):

@@ -17,13 +17,17 @@ from pathlib import Path
 import sys
 import tempfile
 
-from tetra_vpr_ros.evaluation.cost.baselines import BASELINES
-from tetra_vpr_ros.evaluation.cost.candidates import baselines, other_formats
+from tetra_vpr_ros.command_line import run_command
+from tetra_vpr_ros.evaluation.cost.building import measure_building
 from tetra_vpr_ros.evaluation.cost.frame import measure_frame
 from tetra_vpr_ros.evaluation.cost.machine import hardware
-from tetra_vpr_ros.evaluation.cost.models import measure_models
-from tetra_vpr_ros.evaluation.cost.report import as_json, markdown, Report
-from tetra_vpr_ros.evaluation.cost.roofline import operations, product_gops, ternary_products
+from tetra_vpr_ros.evaluation.cost.networks.baselines import BASELINES
+from tetra_vpr_ros.evaluation.cost.networks.candidates import baselines, other_formats
+from tetra_vpr_ros.evaluation.cost.networks.models import measure_models
+from tetra_vpr_ros.evaluation.cost.networks.operators import measure_profile, profile_table
+from tetra_vpr_ros.evaluation.cost.networks.roofline import (
+    operations, product_gops, ternary_products)
+from tetra_vpr_ros.evaluation.cost.report import as_json, markdown, Report, update_document
 from tetra_vpr_ros.evaluation.cost.search import measure_search
 from tetra_vpr_ros.vision import default_model_path, PlaceEncoder
 
@@ -48,6 +52,8 @@ def run(model: Path, threads: int, iterations: int, names: Sequence[str],
         report.rows = measure_models(candidates, threads, iterations)
     report.search = measure_search(info.bits, iterations, sizes)
     report.frame, report.preprocessing = measure_frame(model, threads, iterations)
+    report.building = measure_building(model, threads, 8 * iterations)
+    report.profile = measure_profile(model, threads, iterations)
     products = ternary_products(model)
     encoder_seconds = report.rows[0].p50_ms / 1e3
     report.roofline = {'gemm_gops': product_gops(products, threads),
@@ -107,7 +113,6 @@ def cells(places: int, bits: int, numbers: Path | None) -> int:
 
 def profile(model: Path, threads: int, iterations: int) -> int:
     """Print where the encoder's time goes; return the exit status."""
-    from tetra_vpr_ros.evaluation.cost.profile import measure_profile, profile_table
     print(profile_table(measure_profile(model, threads, iterations)))
     return 0
 
@@ -129,6 +134,9 @@ def main() -> int:
     parser.add_argument('--places', type=int, nargs='*', default=[10_000, 100_000, 1_000_000])
     parser.add_argument('--json', type=Path, metavar='OUT')
     parser.add_argument('--markdown', type=Path, metavar='OUT', help='else printed')
+    parser.add_argument('--update', type=Path, metavar='DOCUMENT.md',
+                        help='put the tables in the place of those that the document has of this '
+                        'processor, or behind the last of them')
     parser.add_argument('--scaling', type=Path, metavar='OUT.png',
                         help='measure instead how cost grows with tokens, bits and places, and '
                         'draw it; needs the training extra')
@@ -147,37 +155,40 @@ def main() -> int:
                         help='of the largest map of --growth (default: ten millions, which take '
                         'an hour, 3 GB of memory and 6 GB of the disk)')
     parser.add_argument('--profile', action='store_true',
-                        help="print instead where the encoder's time goes, by operator")
+                        help='print instead what each operator of the encoder takes')
     parser.add_argument('--start', action='store_true',
                         help='measure instead the time from the start of a process to its first '
                         'match in a map of 10 000 places')
     parser.add_argument('--bits', type=int, default=1024,
                         help="of a made-up map's descriptors (default: 1024)")
     options = parser.parse_args()
+    return run_command(lambda: _measure(options), (RuntimeError, ValueError, OSError), 'error',
+                       'interrupted: nothing was written')
+
+
+def _measure(options: argparse.Namespace) -> int:
+    """Measure what the command line asks for; return the exit status."""
     model = options.model or default_model_path()
-    try:
-        if options.scaling:
-            return scale(options.threads, options.iterations, options.scaling, options.json)
-        if options.large_map:
-            return large_map(options.large_map, options.bits, options.tokens, options.json)
-        if options.cells:
-            return cells(options.cells, options.bits, options.json)
-        if options.growth:
-            return grow(options.growth, options.bits, options.most, options.json)
-        if options.profile:
-            return profile(model, options.threads, options.iterations)
-        if options.start:
-            return start_up(model, options.json)
-        report = run(model, options.threads, options.iterations, options.baselines,
-                     options.places)
-    except (RuntimeError, ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    if options.scaling:
+        return scale(options.threads, options.iterations, options.scaling, options.json)
+    if options.large_map:
+        return large_map(options.large_map, options.bits, options.tokens, options.json)
+    if options.cells:
+        return cells(options.cells, options.bits, options.json)
+    if options.growth:
+        return grow(options.growth, options.bits, options.most, options.json)
+    if options.profile:
+        return profile(model, options.threads, options.iterations)
+    if options.start:
+        return start_up(model, options.json)
+    report = run(model, options.threads, options.iterations, options.baselines, options.places)
     if options.json:
         options.json.write_text(json.dumps(as_json(report), indent=1))
+    if options.update:
+        update_document(options.update, report)
     if options.markdown:
         options.markdown.write_text(markdown(report) + '\n')
-    else:
+    elif not options.update:
         print(markdown(report))
     return 0
 

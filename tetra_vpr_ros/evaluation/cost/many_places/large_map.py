@@ -21,7 +21,7 @@ import faiss
 import numpy as np
 from tetra_vpr_ros.evaluation.cost.many_places.made_up_way import MadeUpWay
 from tetra_vpr_ros.evaluation.cost.many_places.token_reading import measure_token_reading
-from tetra_vpr_ros.evaluation.cost.memory_probe import peak_rss
+from tetra_vpr_ros.evaluation.cost.networks.memory_probe import peak_rss
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.mapping import NewPlace, PlaceMap, Pose
 from tetra_vpr_ros.mapping.calibration import calibrate_map

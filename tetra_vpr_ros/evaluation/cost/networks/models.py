@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 import numpy as np
-from tetra_vpr_ros.evaluation.cost.candidates import Candidate
+from tetra_vpr_ros.evaluation.cost.networks.candidates import Candidate
 from tetra_vpr_ros.evaluation.cost.timing import in_turns, open_session, random_input
 
 
@@ -37,7 +37,7 @@ class Row:
 def probe(threads: int, *model: Path) -> dict[str, float]:
     """Ask a fresh process for its peak memory and cold start; see `memory_probe`."""
     done = subprocess.run(
-        [sys.executable, '-m', 'tetra_vpr_ros.evaluation.cost.memory_probe', str(threads),
+        [sys.executable, '-m', 'tetra_vpr_ros.evaluation.cost.networks.memory_probe', str(threads),
          *(str(path) for path in model)], capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout.splitlines()[-1])
     return {key: float(value) for key, value in answer.items()}

@@ -3,7 +3,7 @@
 """
 Runs in a process of its own: loads a model, encodes one image, tells what it took.
 
-``python -m tetra_vpr_ros.evaluation.cost.memory_probe THREADS [MODEL]`` prints the peak
+``python -m tetra_vpr_ros.evaluation.cost.networks.memory_probe THREADS [MODEL]`` prints the peak
 resident memory in bytes and the seconds from the file to the first descriptor;
 without a model, what the libraries alone take.
 """

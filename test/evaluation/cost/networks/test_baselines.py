@@ -1,7 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
-from tetra_vpr_ros.evaluation.cost.baselines import quantize_baseline, write_baseline
+from tetra_vpr_ros.evaluation.cost.networks.baselines import quantize_baseline, write_baseline
 from tetra_vpr_ros.evaluation.cost.timing import open_session, random_input
 
 
