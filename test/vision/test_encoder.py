@@ -1,5 +1,6 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
 import platform
 import subprocess
 import sys
@@ -7,7 +8,8 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from tetra_vpr_ros.vision import default_model_path, model_file, ModelError, PlaceEncoder
+from tetra_vpr_ros.vision import (
+    default_model_path, find_model, model_file, ModelError, PlaceEncoder, shipped_models)
 from tiny_model import tiny_model
 
 onnx = pytest.importorskip('onnx', reason='makes small models with onnx')
@@ -123,6 +125,18 @@ def test_the_graph_optimisation_hardly_changes_a_descriptor(encoder, drive):
     assert np.unpackbits(plain ^ encoder.encode(image)).mean() < 0.03
     with pytest.raises(ValueError, match='all, extended, basic, disabled'):
         PlaceEncoder(optimization='fast')
+
+
+def test_a_shipped_model_is_found_by_its_name(tmp_path, monkeypatch):
+    default = default_model_path()
+    assert find_model(None) == find_model('') == find_model(default) == default
+    assert shipped_models()[default.stem] == find_model(default.stem) == default
+    assert PlaceEncoder(default.stem).info.path == default
+    with pytest.raises(ModelError, match=rf'no model file another.*{default.stem}'):
+        PlaceEncoder('another')
+    monkeypatch.chdir(tmp_path)
+    tiny_model(tmp_path / default.stem)  # what lies here goes first
+    assert find_model(default.stem) == Path(default.stem)
 
 
 def test_default_model_missing(monkeypatch):

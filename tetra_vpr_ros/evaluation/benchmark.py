@@ -29,7 +29,7 @@ from tetra_vpr_ros.evaluation.cost.networks.roofline import (
     operations, product_gops, ternary_products)
 from tetra_vpr_ros.evaluation.cost.report import as_json, markdown, Report, update_document
 from tetra_vpr_ros.evaluation.cost.search import measure_search
-from tetra_vpr_ros.vision import default_model_path, PlaceEncoder
+from tetra_vpr_ros.vision import find_model, PlaceEncoder
 
 
 def run(model: Path, threads: int, iterations: int, names: Sequence[str],
@@ -168,7 +168,7 @@ def main() -> int:
 
 def _measure(options: argparse.Namespace) -> int:
     """Measure what the command line asks for; return the exit status."""
-    model = options.model or default_model_path()
+    model = find_model(options.model)
     if options.scaling:
         return scale(options.threads, options.iterations, options.scaling, options.json)
     if options.large_map:

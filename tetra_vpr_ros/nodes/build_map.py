@@ -25,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
         help='bags, one traverse each: rosbag2 folder, .mcap, .db3 or ROS 1 .bag')
     add('--map', type=Path, required=True, metavar='OUT.vpr', help='map file to write')
     add_bag_arguments(parser)
-    add('--model', type=Path, help='model file (.onnx) instead of the one shipped')
+    add('--model', type=Path, help='model file (.onnx), or the name of a shipped one')
     add('--keyframe-distance', type=float, default=0.5, metavar='M',
         help='metres between places (default: %(default)s)')
     add('--keyframe-angle', type=float, default=15.0, metavar='DEG',

@@ -79,7 +79,7 @@ def main(args: Sequence[str] | None = None) -> int:
     add('--bag', type=Path, nargs='+', default=[], metavar='PATH',
         help='drives that are not in the map, with poses in its frame: best in other light')
     add_bag_arguments(parser)
-    add('--model', type=Path, help='model of the map, if not the one shipped')
+    add('--model', type=Path, help='model of the map, if not the default one')
     options = parser.parse_args(None if args is None else list(args))
 
     def work() -> int:

@@ -109,7 +109,8 @@ def _add_import_and_reencode(verb: Callable[[str, str], argparse.ArgumentParser]
                        help=f"{', '.join(POSE_SOURCES)} (default: utm); behind a trajectory's "
                        "file ':camera' or ':slam' says that it is a camera's, ':stamp', ':number' "
                        "or ':order' how to pair it")
-    entry.add_argument('--model', type=Path, help='instead of the one shipped')
+    entry.add_argument('--model', type=Path,
+                       help='model file (.onnx), or the name of a shipped one')
     entry.add_argument('--frame-id', help='of the poses (default: map)')
     entry.add_argument('--keyframe-distance', type=float, default=0.0, metavar='M',
                        help='metres between places (default: every image is a place)')
@@ -125,7 +126,8 @@ def _add_import_and_reencode(verb: Callable[[str, str], argparse.ArgumentParser]
                  'names another.')
     entry.add_argument('map', type=Path)
     entry.add_argument('--out', type=Path, metavar='OUT.vpr')
-    entry.add_argument('--model', type=Path, help='instead of the one shipped')
+    entry.add_argument('--model', type=Path,
+                       help='model file (.onnx), or the name of a shipped one')
     entry.add_argument('--from-bags', action='store_true',
                        help='read the pictures from the bags instead of the thumbnails')
     _add_tokens(entry)

@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--image-topic', help='camera topic; found by type when there is just one')
     add('--image-time', choices=IMAGE_TIMES, default=HEADER,
         help='time of an image (default: %(default)s)')
-    add('--model', type=Path, metavar='FILE.onnx', help='of the map, if not the one shipped')
+    add('--model', type=Path, metavar='FILE.onnx', help='of the map, if not the default one')
     add('--filter', choices=FILTERS, default='bayes', help='localizer (default: %(default)s)')
     return parser
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 import onnxruntime
 from tetra_vpr_ros.vision.decoding import Image
-from tetra_vpr_ros.vision.model_file import default_model_path, identify, ModelError, read_model
+from tetra_vpr_ros.vision.model_file import find_model, identify, ModelError, read_model
 
 Descriptor = NDArray[np.uint8]
 
@@ -73,7 +73,7 @@ class PlaceEncoder:
     """
     Ternary ViT in an onnxruntime session on the CPU.
 
-    :param model: ONNX file; None for the shipped model.
+    :param model: ONNX file, or the name of a shipped model; None for the default one.
     :param threads: of one inference; 0 lets onnxruntime choose.
     :param spinning: let idle threads spin. Faster by a little, at the price of a
         busy core: off by default, a robot has better use for it.
@@ -87,7 +87,7 @@ class PlaceEncoder:
     def __init__(self, model: Path | str | None = None, *, threads: int = 1,
                  spinning: bool = False, optimization: str = 'all') -> None:
         """Load the model."""
-        path = Path(model) if model else default_model_path()
+        path = find_model(model)
         data = read_model(path)
         if optimization not in OPTIMIZATIONS:
             raise ValueError(f'optimization must be one of {", ".join(OPTIMIZATIONS)}, not '

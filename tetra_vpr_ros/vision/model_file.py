@@ -78,6 +78,31 @@ def default_model_path() -> Path:
         'install the package again, or pass a model file')
 
 
+def find_model(model: Path | str | None) -> Path:
+    """
+    Return the file of a model.
+
+    :param model: its path, the name of one that the package ships, or nothing for the default.
+    :returns: the path as it was given where neither is there: `read_model` tells.
+    :raises ModelError: nothing is named, and no model is installed.
+    """
+    if not model:
+        return default_model_path()
+    path = Path(model)
+    if path.suffix or len(path.parts) > 1 or path.is_file():
+        return path
+    return shipped_models().get(str(path), path)
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the files of the models that the package ships, by name; none if it ships none."""
+    try:
+        folder = default_model_path().parent
+    except ModelError:
+        return {}
+    return {path.stem: path for path in sorted(folder.glob('*.onnx'))}
+
+
 def read_model(path: Path) -> bytes:
     """
     Read a model file, once: what is checked, named by its fingerprint and run are these bytes.
@@ -89,7 +114,8 @@ def read_model(path: Path) -> bytes:
     :raises ModelError: the file is missing or unreadable, or the word is there.
     """
     if not path.is_file():
-        raise ModelError(f'no model file {path}: pass the path of an .onnx file')
+        raise ModelError(f'no model file {path}: pass the path of an .onnx file, or the name of '
+                         f'one that is installed ({", ".join(shipped_models()) or "none is"})')
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -21,7 +21,7 @@ from tetra_vpr_ros.nodes.localizer.map_watch import MapWatch
 from tetra_vpr_ros.nodes.localizer.outputs.publishers import Outputs
 from tetra_vpr_ros.nodes.localizer.parameters import ParameterError
 from tetra_vpr_ros.nodes.localizer.shared_localizer import SharedLocalizer
-from tetra_vpr_ros.vision import ModelError, PlaceEncoder
+from tetra_vpr_ros.vision import find_model, ModelError, PlaceEncoder, shipped_models
 
 
 @dataclass
@@ -69,10 +69,8 @@ def load(node: LifecycleNode) -> Loaded:
         raise MapError("the parameter 'map' is empty: set it to the path of a .vpr file, "
                        'made with build_map')
     faiss.omp_set_num_threads(1)  # a search is shorter than waking threads for it
-    model = value('model')
-    encoder = PlaceEncoder(_existing(model, ModelError, 'model') if model else None,
-                           threads=value('threads'), spinning=value('spinning'),
-                           optimization=value('graph_optimization'))
+    encoder = PlaceEncoder(_model(value('model')), threads=value('threads'),
+                           spinning=value('spinning'), optimization=value('graph_optimization'))
     path = _existing(value('map'), MapError, 'map')
     map_watch, place_map = MapWatch(path), PlaceMap.open_file(path)
     try:
@@ -90,6 +88,13 @@ def load(node: LifecycleNode) -> Loaded:
         raise
     return Loaded(encoder, place_map, outputs, shared, localizer.places, map_watch,
                   mapping_camera)
+
+
+def _model(name: str) -> Path:
+    """Return the file of the parameter ``model``, which may be the name of a shipped one."""
+    if not name or name in shipped_models():
+        return find_model(name)
+    return _existing(name, ModelError, 'model')
 
 
 def _existing(name: str, kind: type[MapError] | type[ModelError], parameter: str) -> Path:
