@@ -10,6 +10,7 @@ import pytest
 from street import write_street
 from test_build import contents
 from tetra_vpr_ros.mapping import PlaceMap
+from tetra_vpr_ros.mapping.calibration import MapCalibration
 from tetra_vpr_ros.mapping.tools.verify import problems
 from tetra_vpr_ros.nodes import build_map, calibrate_map, vpr_map
 from tetra_vpr_ros.vision import PlaceEncoder
@@ -197,4 +198,16 @@ def test_terminate_is_like_ctrl_c(street_bag, street_map, tmp_path, build, log, 
     assert '--resume' in output
     assert [file.name for file in tmp_path.glob('m.vpr*')] == ['m.vpr']  # a plain single file
     assert sound(path) < sound(street_map)
+    finished(path, arguments, log, street_map)
+
+
+def test_terminated_while_calibrating_the_places_are_there_and_resume_calibrates(
+        street_bag, street_map, tmp_path, build, log):
+    path = tmp_path / 'm.vpr'
+    arguments = build('--bag', street_bag, '--map', path)
+    code, output = run(build_map.main, arguments, log, 1, (MapCalibration, '__init__'))
+    assert code == 130
+    assert 'all places are stored, but the map is not calibrated yet' in output
+    assert '--resume' in output
+    assert sound(path) == sound(street_map)
     finished(path, arguments, log, street_map)

@@ -228,5 +228,9 @@ def _tell_odometry(place_map: PlaceMap, traverses: Sequence[BagTraverse], report
 
 def _finish(place_map: PlaceMap, report: BuildReport) -> None:
     if not report.interrupted:
-        report.calibration = calibrate_map(place_map)
+        try:
+            report.calibration = calibrate_map(place_map)
+        except KeyboardInterrupt:
+            report.interrupted = True
+            report.notes.append('all places are stored, but the map is not calibrated yet')
     report.total_places = len(place_map)
