@@ -1,12 +1,13 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 import struct
+from types import SimpleNamespace
 import zlib
 
 import cv2
 import numpy as np
 import pytest
-from tetra_vpr_ros.vision import decode_compressed, decode_raw, ImageError
+from tetra_vpr_ros.vision import decode_compressed, decode_message, decode_raw, ImageError
 from tetra_vpr_ros.vision.decoding import compressed_size, MAX_PIXELS, SUPPORTED_ENCODINGS
 
 
@@ -102,6 +103,22 @@ def test_compressed_images(rgb, suffix):
     assert compressed_size(data) == rgb.shape[:2]
     assert np.abs(image.astype(int) - rgb).mean() < (0.01 if suffix == '.png' else 8)
     assert np.array_equal(decode_compressed(data + b'\0' * 100), image)  # padded by a driver
+
+
+def test_a_jpeg_may_be_decoded_smaller_but_never_below_what_is_needed(rgb):
+    large = cv2.resize(rgb, (800, 600), interpolation=cv2.INTER_CUBIC)
+    lying_large = large.transpose(1, 0, 2)
+    for suffix, least, side in (('.jpg', 0, 600), ('.jpg', 301, 600), ('.jpg', 300, 300),
+                                ('.jpg', 150, 150), ('.jpg', 70, 75), ('.jpg', 1, 75),
+                                ('.png', 75, 600)):
+        data = cv2.imencode(suffix, large[:, :, ::-1])[1].tobytes()
+        lying_data = cv2.imencode(suffix, lying_large[:, :, ::-1])[1].tobytes()
+        upright, lying = (decode_compressed(d, least=least) for d in (data, lying_data))
+        assert min(upright.shape[:2]) == min(lying.shape[:2]) == side
+        shrunk = cv2.resize(large, upright.shape[1::-1], interpolation=cv2.INTER_AREA)
+        assert np.abs(upright.astype(float) - shrunk).mean() < 6  # of 255
+        message = SimpleNamespace(data=data, format='')
+        assert decode_message(message, least).shape == upright.shape
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.jpg'])

@@ -8,10 +8,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tetra_vpr_ros.vision.compressed_structure import compressed_size, picture_end
+from tetra_vpr_ros.vision.compressed_structure import compressed_size, JPEG, picture_end
 from tetra_vpr_ros.vision.picture import check_size, Image, ImageError
 from tetra_vpr_ros.vision.raw_encodings import decode_raw
 
+_REDUCED = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4),
+            (2, cv2.IMREAD_REDUCED_COLOR_2))
 _VIDEO = ("a film's stream and no picture: make pictures of it, for example with 'ros2 run "
           "image_transport republish', and use their topic")
 _FILE = 'save or publish it as JPEG or PNG'
@@ -22,13 +24,16 @@ _OTHERS = ((b'\x00\x00\x00\x01', f'H.264 or H.265, {_VIDEO}'),
            (b'MM\x00*', f'TIFF: {_FILE}'), (b'\xff\x0a', f'JPEG XL: {_FILE}'))
 
 
-def decode_compressed(data: Any, form: str = '') -> Image:
+def decode_compressed(data: Any, form: str = '', least: int = 0) -> Image:
     """
     Decode the bytes of a ``sensor_msgs/CompressedImage`` (JPEG or PNG).
 
     :param data: the compressed picture; what follows its end is left alone.
     :param form: the message's ``format``, of which only a Bayer pattern matters: the bytes say
         themselves what they are, and drivers leave it empty or write what they like.
+    :param least: pixels along the shorter side that will do: a JPEG is decoded at a half, a
+        quarter or an eighth of its size where that leaves as many, which takes less time; 0 for
+        its full size.
     :returns: RGB uint8 ``[H, W, 3]``.
     :raises ImageError: the data is empty, truncated, of another format or too large.
     """
@@ -48,7 +53,8 @@ def decode_compressed(data: Any, form: str = '') -> Image:
     # The transport compresses a mosaic as it is: the pattern then stands in the format only.
     bayer = encoding.startswith('bayer_')
     try:
-        image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED if bayer else cv2.IMREAD_COLOR)
+        image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED if bayer else
+                             _scaled(content, min(size), least))
         if image is not None and bayer and image.ndim == 3:
             image = cv2.imdecode(buffer, cv2.IMREAD_COLOR)
     except cv2.error as error:
@@ -60,6 +66,15 @@ def decode_compressed(data: Any, form: str = '') -> Image:
         return decode_raw(height, width, f"{encoding.rstrip('0123456789')}{8 * depth}",
                           width * depth, image.astype(f'<u{depth}').tobytes())
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _scaled(content: bytes, side: int, least: int) -> int:
+    """Return how OpenCV is to read a picture with so many pixels along its shorter side."""
+    if least and content.startswith(JPEG):
+        for scale, how in _REDUCED:
+            if side >= scale * least:
+                return how
+    return cv2.IMREAD_COLOR
 
 
 def _what_else(content: bytes, form: str) -> str:

@@ -21,11 +21,12 @@ __all__ = ['MAX_PIXELS', 'SUPPORTED_ENCODINGS', 'Image', 'ImageError', 'compress
 _HEADER = 4096  # bytes in which a camera's JPEG tells its size
 
 
-def decode_message(message: Any) -> Image:
+def decode_message(message: Any, least: int = 0) -> Image:
     """
     Decode a ``sensor_msgs/Image`` or ``CompressedImage`` to RGB uint8 ``[H, W, 3]``.
 
     :param message: of rclpy's class, or of a bag reader's with the same fields.
+    :param least: pixels along the shorter side that will do, see `decode_compressed`.
     :raises ImageError: the message holds no valid picture; the text says why.
     """
     try:
@@ -33,10 +34,10 @@ def decode_message(message: Any) -> Image:
             # A driver's "raw" mode may pass a camera's JPEGs on as they are.
             begin = bytes(memoryview(message.data)[:_HEADER])
             if compressed_size(begin) == (message.height, message.width):
-                return decode_compressed(message.data)
+                return decode_compressed(message.data, least=least)
             return decode_raw(message.height, message.width, message.encoding, message.step,
                               message.data, bool(message.is_bigendian))
-        return decode_compressed(message.data, str(getattr(message, 'format', '')))
+        return decode_compressed(message.data, str(getattr(message, 'format', '')), least)
     except (AttributeError, TypeError, OverflowError) as error:
         # A bag brings its own definitions: a message may be any under this name.
         raise ImageError(f'it is no image message: {error}') from error

@@ -52,6 +52,16 @@ class ModelInfo:
     match_model: MatchModel | None = None
 
     @property
+    def fewest_pixels(self) -> int:
+        """
+        Return how many pixels along its shorter side a JPEG keeps that is decoded smaller.
+
+        A third more than the input has: halved to 1.4 times that, frames of Gardens Point were
+        recognised as often as whole ones (docs/performance.md).
+        """
+        return -(-4 * max(self.height, self.width) // 3)
+
+    @property
     def token_shape(self) -> tuple[int, int]:
         """Return how many patch tokens a picture has, and the bytes of each."""
         return self.token_grid[0] * self.token_grid[1], self.token_bits // 8

@@ -4,12 +4,16 @@
 
 import math
 import shutil
+from types import SimpleNamespace
 
-from camera import Robot
+from camera import Robot, stamped
+import cv2
 import numpy as np
 import pytest
+from sensor_msgs.msg import CompressedImage
 from tetra_vpr_ros.mapping import PlaceMap
 from tetra_vpr_ros.mapping.camera import Camera
+from tetra_vpr_ros.nodes.localizer.frame.lenses import Lenses
 
 pytestmark = pytest.mark.ros
 
@@ -86,3 +90,35 @@ def test_a_camera_that_looks_down_has_no_upright(bring_up, probe, wall, wall_map
     best = [message.poses[0].position.x for message in probe.received['/vpr/candidates']]
     assert np.allclose(best, [wall[i][1].x for i in range(10, 14)], atol=0.6)
     assert abs(heading(probe)) == pytest.approx(180.0, abs=1.0)
+
+
+def test_large_jpegs_are_decoded_smaller_and_found_all_the_same(bring_up, probe, wall, wall_map):
+    localizer = bring_up(map=wall_map, image_topics=['/cam'], image_transport='compressed',
+                         filter='single')
+    publisher = probe.publisher(CompressedImage, '/cam/compressed')
+    assert probe.spin(lambda: probe.received['/vpr/status']
+                      and publisher.get_subscription_count()), localizer.log
+    for index in (10, 20):
+        stamp, _, image = wall[index]
+        large = cv2.resize(image, (1440, 1080), interpolation=cv2.INTER_CUBIC)
+        data = cv2.imencode('.jpg', large[:, :, ::-1])[1].tobytes()
+        publisher.publish(stamped(CompressedImage(format='jpeg', data=data), stamp))
+        assert probe.answered(stamp), localizer.log
+    best = [message.poses[0].position.x for message in probe.received['/vpr/candidates']]
+    assert np.allclose(best, [wall[i][1].x for i in (10, 20)], atol=0.6)
+
+
+def test_what_a_crop_will_leave_decides_how_small_a_jpeg_is_decoded():
+    wide = Camera.from_field_of_view(480, 360, math.pi / 2)
+    narrow = Camera.from_field_of_view(480, 360, math.pi / 3)
+
+    def fewest(own, mapping, horizontal_fov=0.0):
+        node = SimpleNamespace(get_parameter=lambda _: SimpleNamespace(value=horizontal_fov))
+        lenses = Lenses(node, SimpleNamespace(mapping_camera=mapping),
+                        SimpleNamespace(cameras={0: own} if own else {}))
+        return lenses.fewest_pixels(0, 100)
+
+    assert fewest(wide, None) == fewest(None, wide) == fewest(wide, wide) == 100
+    assert fewest(narrow, wide) == 100  # is padded
+    assert fewest(wide, narrow) == math.ceil(100 / math.tan(math.pi / 6))
+    assert fewest(wide, wide, 45.0) == 0  # its height is not known before it is decoded

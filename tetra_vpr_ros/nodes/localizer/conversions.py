@@ -19,13 +19,14 @@ from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.vision import decode_message
 
 
-def image_from_message(message: CompressedImage | Image) -> NDArray[np.uint8]:
+def image_from_message(message: CompressedImage | Image, least: int = 0) -> NDArray[np.uint8]:
     """
     Decode a camera message to RGB uint8 ``[H, W, 3]``, as the builder of maps does.
 
+    :param least: pixels along the shorter side that will do, see `decode_compressed`.
     :raises ImageError: the message holds no valid picture; the text says why.
     """
-    return decode_message(message)
+    return decode_message(message, least)
 
 
 def pose_message(pose: Pose) -> PoseMessage:

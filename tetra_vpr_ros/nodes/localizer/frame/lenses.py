@@ -49,6 +49,21 @@ class Lenses:
                 'are cropped or padded to that')
         return lens
 
+    def fewest_pixels(self, camera: int, wanted: int) -> int:
+        """
+        Return how many pixels along its shorter side a picture needs before it is cropped.
+
+        :param camera: its index.
+        :param wanted: that are to be left along the shorter side.
+        :returns: 0 where it is not known before the picture is decoded.
+        """
+        if self._mapping is None:
+            return wanted
+        if self._given:
+            return 0
+        shares = Lens.between(self._measurements.cameras.get(camera), self._mapping).shares
+        return wanted if shares is None else math.ceil(wanted / min(1.0, *shares))
+
     def _own(self, camera: int, image: NDArray[np.uint8]) -> Camera | None:
         if not self._given:
             return self._measurements.cameras.get(camera)

@@ -78,12 +78,18 @@ class Pipeline:
         for frame in sorted(frames, key=lambda frame: frame.stamp_ns):
             try:
                 frame.check_stamp(now_ns, self._value('future_tolerance'))
-                images.append((frame, image_from_message(frame.message)))
+                images.append((frame, image_from_message(frame.message, self._least(frame))))
             except ImageError as error:
                 self._health.refused(f'{frame.topic}: {error}')
                 self._node.get_logger().warning(f'{frame.topic}: frame refused: {error}',
                                                 throttle_duration_sec=5.0)
         return images
+
+    def _least(self, frame: CameraFrame) -> int:
+        """Return how many pixels along the shorter side will do, 0 where all are needed."""
+        if self._value('verification') != 'none':  # local features and intrinsics are of them all
+            return 0
+        return self._lenses.fewest_pixels(frame.camera, self._loaded.encoder.info.fewest_pixels)
 
     def _localize(self, frames: Sequence[CameraFrame], images: Sequence[NDArray[np.uint8]]
                   ) -> None:
