@@ -8,7 +8,7 @@ from sample_data import ROOT
 from tetra_vpr_ros.training.config import load_config, TrainConfig
 from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.loop.checkpoint import load_network
-from tetra_vpr_ros.vision import default_model_path
+from tetra_vpr_ros.vision import default_model_path, shipped_models
 
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'config' / 'training').glob('*.yaml')),
@@ -26,6 +26,15 @@ def test_the_recipe_in_the_manual_is_read(tmp_path):
     shipped = load_network(default_model_path()).config
     assert config.network.aggregation == shipped.aggregation
     assert dataclasses.replace(config.network.vit, activations='static') == shipped.vit
+
+
+@pytest.mark.parametrize('name', shipped_models())
+def test_the_recipe_of_every_shipped_model_is_shipped(name):
+    recipe = load_config(ROOT / 'config' / 'training' / f'{name}.yaml')
+    shipped = load_network(shipped_models()[name]).config
+    static = dataclasses.replace(recipe.network.vit, activations='static')
+    assert dataclasses.replace(recipe.network, vit=static) == shipped
+    assert recipe.export.name == name
 
 
 def test_the_paper_is_written_down():
