@@ -25,7 +25,7 @@ from tetra_vpr_ros.training.network.ternary import Activations, Int8Linear, Quan
 from tetra_vpr_ros.training.network.vit import Block, ViTConfig
 from tetra_vpr_ros.training.onnx_export.graph import (
     attention, byte_linear, CONTRIB, Format, fuses_attention, gelu, Graph, layer_norm, linear,
-    quantised_from_zero, quantized_attention)
+    PATCH_PROJECTION, quantised_from_zero, quantized_attention)
 from tetra_vpr_ros.training.onnx_export.heads import aggregation, packed_signs, patch_tokens
 from tetra_vpr_ros.vision.model_file import DESCRIPTOR_FORMAT
 import torch
@@ -35,7 +35,6 @@ from torch import nn
 VERSIONS = {'int2': (25, 13)}
 OLDEST = (18, 8)
 PatchWeights: TypeAlias = Literal['half', 'int8']
-PATCH_PROJECTION = 'backbone.patch_embed.proj'
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str],
     :param metadata: name, version, recipe, data, licence; bits, input size,
         descriptor format and the network's configuration are added.
     :param weight_format: see `Graph`.
-    :param patch_weights: see `ExportConfig`; ``int8`` needs an integer format.
+    :param patch_weights: see `ExportConfig`.
     :returns: a checked model, ``image`` uint8 ``[N, H, W, 3]`` to ``descriptor``
         uint8 ``[N, bits / 8]`` and, from a network with a head for them, ``tokens``
         uint8 ``[N, rows*cols, token_bits / 8]``.

@@ -22,6 +22,7 @@ from torch import nn
 Format: TypeAlias = Literal['packed-uint8', 'int2', 'matmulnbits', 'float32']
 FORMATS: tuple[str, ...] = get_args(Format)
 CONTRIB = 'com.microsoft'
+PATCH_PROJECTION = 'backbone.patch_embed.proj'
 
 
 class Graph:

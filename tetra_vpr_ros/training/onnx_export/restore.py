@@ -13,6 +13,7 @@ from tetra_vpr_ros.training.config_keys import from_mapping
 from tetra_vpr_ros.training.network.packing import unpack_ternary
 from tetra_vpr_ros.training.network.place_network import NetworkConfig, PlaceNetwork
 from tetra_vpr_ros.training.network.ternary import Int8Linear, TernaryLinear
+from tetra_vpr_ros.training.onnx_export.graph import PATCH_PROJECTION
 import torch
 
 
@@ -50,7 +51,7 @@ def restore_network(path: Path) -> PlaceNetwork:
                 parameter.copy_(stored[f'{owner}.scale'].reshape(parameter.shape))
             elif owner in quantized and kind == 'weight':
                 parameter.copy_(_weight(network.get_submodule(owner), stored, owner))
-            elif name == 'backbone.patch_embed.proj.weight':
+            elif name == f'{PATCH_PROJECTION}.weight':
                 kernel = _pixel_kernel(stored, network) * network.normalise.std
                 parameter.copy_(kernel.flatten(1))
             # A bias that never moves is not stored.
@@ -59,7 +60,7 @@ def restore_network(path: Path) -> PlaceNetwork:
         for name, buffer in network.named_buffers():
             if name in stored:  # the ranges of static activations
                 buffer.copy_(stored[name].float())
-        if 'backbone.patch_embed.proj' not in quantized:
+        if PATCH_PROJECTION not in quantized:
             projection = network.backbone.patch_embed.proj
             shape = (len(projection.weight), 3, -1)
             raw = projection.weight.reshape(shape) / network.normalise.std.reshape(1, 3, 1)
@@ -69,7 +70,7 @@ def restore_network(path: Path) -> PlaceNetwork:
 
 def _pixel_kernel(stored: dict[str, torch.Tensor], network: PlaceNetwork) -> torch.Tensor:
     """Return the kernels of raw pixels, ``[C, 3, patch, patch]``."""
-    name, patch = 'backbone.patch_embed.proj', network.config.vit.patch_size
+    name, patch = PATCH_PROJECTION, network.config.vit.patch_size
     if f'{name}.codes' in stored:  # bytes as they lie: rows, columns, RGB
         kernel = stored[f'{name}.codes'].T.float() * stored[f'{name}.scale'].reshape(-1, 1)
         return kernel.unflatten(1, (patch, patch, 3)).permute(0, 3, 1, 2)
