@@ -87,7 +87,7 @@ def draw(found: Sequence[TradeOff], megabytes: dict[str, float], path: Path) -> 
                           (entry.ms, entry.recall), (12, 0), textcoords='offset points',
                           fontsize=7, va='center')
         axes.plot([], [], color=colour, marker='o', label=f'{method}, {size:.1f} MB')
-    axes.set(xlabel='ms from the file of a picture to its place, median', xlim=(0, None),
+    axes.set(xlabel='ms from the file of a picture to its place, median',
              ylabel='recall@1 of one frame, %')
     axes.margins(x=0.35, y=0.15)
     axes.set_xlim(left=0)

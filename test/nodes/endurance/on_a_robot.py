@@ -53,27 +53,15 @@ def main():
     options = parser.parse_args()
     from local_ros import claim_domain, keep_here
     keep_here(claim_domain())
-    from probe import Probe
-    from processes import Localizer
-    import rclpy
+    from soak import diagnostics, localizing
     from tetra_vpr_ros.evaluation.cost.frame import camera_picture, write_line_map
     from tetra_vpr_ros.vision import PlaceEncoder
     with tempfile.TemporaryDirectory() as name:
         folder, jpeg = Path(name), camera_picture()
         write_line_map(folder / 'map.vpr', PlaceEncoder(), jpeg, PLACES)
-        rclpy.init()
-        probe = Probe()
-        localizer = Localizer(folder / 'log.txt', map=folder / 'map.vpr', autostart=True,
-                              image_topics='[/cam]', image_transport='compressed')
-        try:
+        with localizing(folder, folder / 'map.vpr') as (probe, localizer):
             found = measure(probe, localizer, jpeg, options.seconds, options.rate)
-            probe.forget()
-            assert probe.spin(lambda: probe.received['/diagnostics']), localizer.log
-            values = probe.values('/diagnostics')[1]
-        finally:
-            localizer.stop()
-            probe.node.destroy_node()
-            rclpy.try_shutdown()
+            values = diagnostics(probe, localizer)
     print(json.dumps({**found, **{key: value for key, value in values.items()
                                   if key.startswith(('frames', 'latency'))}}, indent=1))
 

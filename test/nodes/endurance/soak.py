@@ -9,6 +9,7 @@ they were.
 """
 
 import argparse
+from contextlib import contextmanager
 import itertools
 import os
 from pathlib import Path
@@ -31,6 +32,36 @@ def processor_seconds(pid):
     """Return what a process has computed so far, however busy the machine is."""
     fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+@contextmanager
+def localizing(folder, place_map):
+    """
+    Start a localizer with ``/cam`` as its compressed camera, and a probe; end both afterwards.
+
+    :param folder: for its log.
+    :param place_map: file.
+    """
+    from probe import Probe
+    from processes import Localizer
+    import rclpy
+    rclpy.init()
+    probe = Probe()
+    localizer = Localizer(folder / 'log.txt', map=place_map, autostart=True,
+                          image_topics='[/cam]', image_transport='compressed')
+    try:
+        yield probe, localizer
+    finally:
+        localizer.stop()
+        probe.node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def diagnostics(probe, localizer):
+    """Return what the localizer tells of itself from now on."""
+    probe.forget()
+    assert probe.spin(lambda: probe.received['/diagnostics']), localizer.log
+    return probe.values('/diagnostics')[1]
 
 
 def looped(bag):
@@ -67,9 +98,7 @@ def soak(probe, localizer, bag, frames, rate=None):
         else:
             probe.spin(seconds=max(0.0, began + sent / rate - time.monotonic()))
         if sent * 10 // frames > len(samples):
-            probe.forget()
-            assert probe.spin(lambda: probe.received['/diagnostics']), localizer.log
-            values = probe.values('/diagnostics')[1]
+            values = diagnostics(probe, localizer)
             now = processor_seconds(localizer.process.pid)
             done = float(values['frames processed'])
             already = samples[-1]['frames processed'] if samples else 0.0
@@ -113,9 +142,6 @@ def main():
     options = parser.parse_args()
     from local_ros import claim_domain, keep_here
     keep_here(claim_domain())
-    from probe import Probe
-    from processes import Localizer
-    import rclpy
     from tetra_vpr_ros.mapping import build_map, BuildOptions
     from tetra_vpr_ros.simulation import route
     from tetra_vpr_ros.simulation.bag import write_bag
@@ -132,18 +158,10 @@ def main():
                 frames.append((10**18 + i * 10**8, stood, image))
         write_bag(folder / 'bag', frames)
         build_map(BuildOptions(bags=(folder / 'bag',), output=folder / 'map.vpr'))
-        rclpy.init()
-        probe = Probe()
-        localizer = Localizer(folder / 'log.txt', map=folder / 'map.vpr', autostart=True,
-                              image_topics='[/cam]', image_transport='compressed')
-        try:
+        with localizing(folder, folder / 'map.vpr') as (probe, localizer):
             samples, state = soak(probe, localizer, folder / 'bag',
                                   round(options.seconds * options.rate), options.rate)
-        finally:
-            localizer.stop()
-            log = localizer.log
-            probe.node.destroy_node()
-            rclpy.try_shutdown()
+        log = localizer.log
     wrong = judge(samples, state, steady_machine=True)
     print('\n'.join(wrong) if wrong else 'sound')
     if wrong:

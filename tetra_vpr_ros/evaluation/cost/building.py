@@ -4,16 +4,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 import subprocess
 import sys
 import tempfile
 import time
 
-import cv2
 import numpy as np
+from tetra_vpr_ros.evaluation.cost.frame import camera_picture
+from tetra_vpr_ros.evaluation.cost.timing import in_turns
 from tetra_vpr_ros.vision import PlaceEncoder
-from tqdm import tqdm
 
 _BATCH = 8
 
@@ -25,26 +26,18 @@ def write_pictures(folder: Path, count: int) -> None:
     :param folder: for the files; it exists.
     :param count: of the pictures.
     """
-    rng = np.random.default_rng(0)
     for i in range(count):
-        coarse = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
-        picture = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / f'{i:06d}.jpg'), picture)
+        (folder / f'{i:06d}.jpg').write_bytes(camera_picture(i))
     (folder / 'poses.tum').write_text(''.join(f'{i} {i} 0 0 0 0 0 1\n' for i in range(count)))
 
 
-def encoder_rate(model: Path, threads: int, batches: int) -> float:
+def encoder_rate(encoder: PlaceEncoder, batches: int) -> float:
     """Return the images a second that the encoder alone makes of, with patch tokens."""
-    encoder = PlaceEncoder(model, threads=threads)
     rng = np.random.default_rng(0)
     shape = (encoder.info.height, encoder.info.width, 3)
     pictures = list(rng.integers(0, 256, (_BATCH, *shape), dtype=np.uint8))
-    encoder.encode_with_tokens(pictures)
-    seconds = []
-    for _ in tqdm(range(batches), desc='encoder alone', leave=False):
-        began = time.perf_counter()
-        encoder.encode_with_tokens(pictures)
-        seconds.append(time.perf_counter() - began)
+    (seconds,) = in_turns([partial(encoder.encode_with_tokens, pictures)], batches,
+                          'encoder alone')
     return _BATCH / float(np.median(seconds))
 
 
@@ -58,19 +51,20 @@ def measure_building(model: Path, threads: int, pictures: int = 400) -> dict[str
     :returns: ``images_per_s`` of the command, ``encoder_images_per_s`` before and after it.
     :raises RuntimeError: the command failed.
     """
+    encoder = PlaceEncoder(model, threads=threads)
     batches = max(2, pictures // (4 * _BATCH))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / 'pictures'
         folder.mkdir()
         write_pictures(folder, pictures)
-        before = encoder_rate(model, threads, batches)
+        before = encoder_rate(encoder, batches)
         began = time.perf_counter()
         done = subprocess.run(
             [sys.executable, '-m', 'tetra_vpr_ros.nodes.vpr_map', 'import', str(folder), '--map',
              str(Path(name) / 'built.vpr'), '--poses', f'tum:{folder / "poses.tum"}:number',
              '--model', str(model)], capture_output=True, text=True, check=False)
         seconds = time.perf_counter() - began
-        after = encoder_rate(model, threads, batches)
+        after = encoder_rate(encoder, batches)
     if done.returncode:
         raise RuntimeError(f'vpr_map import failed: {done.stderr[-300:]}')
     return {'images_per_s': pictures / seconds, 'encoder_images_per_s': (before + after) / 2}

@@ -16,9 +16,9 @@ from tetra_vpr_ros.mapping.calibration import calibrate_map
 from tetra_vpr_ros.vision import decode_compressed, PlaceEncoder
 
 
-def camera_picture() -> bytes:
+def camera_picture(seed: int = 0) -> bytes:
     """Return the JPEG of a smooth picture: noise would make it larger than a camera's."""
-    coarse = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    coarse = np.random.default_rng(seed).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     picture = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
     return cv2.imencode('.jpg', picture)[1].tobytes()
 

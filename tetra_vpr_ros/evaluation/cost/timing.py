@@ -16,14 +16,24 @@ from tqdm import tqdm
 Seconds = NDArray[np.float64]
 
 
-def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """Open a model as the node does, on the CPU."""
+def open_session(path: Path, threads: int, profile: Path | None = None
+                 ) -> onnxruntime.InferenceSession:
+    """
+    Open a model as the node does, on the CPU.
+
+    :param path: of the model.
+    :param threads: of one inference.
+    :param profile: how the file begins that onnxruntime's profile is written to; None for none.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Idle threads of the other sessions would take the processor from the one that is timed.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile)
     return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
 
 

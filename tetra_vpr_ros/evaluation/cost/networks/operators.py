@@ -12,8 +12,7 @@ from pathlib import Path
 import tempfile
 
 import numpy as np
-import onnxruntime
-from tetra_vpr_ros.evaluation.cost.timing import random_input
+from tetra_vpr_ros.evaluation.cost.timing import open_session, random_input
 from tqdm import tqdm
 
 _WARM_UP = 3
@@ -44,14 +43,7 @@ def measure_profile(model: Path, threads: int, iterations: int) -> list[Operator
     :returns: the most expensive operator first.
     """
     with tempfile.TemporaryDirectory() as folder:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.enable_profiling = True
-        options.profile_file_prefix = str(Path(folder) / 'profile')
-        session = onnxruntime.InferenceSession(str(model), options,
-                                               providers=['CPUExecutionProvider'])
+        session = open_session(model, threads, Path(folder) / 'profile')
         picture = random_input(session, 1)
         outputs = [session.get_outputs()[0].name]
         for _ in tqdm(range(_WARM_UP + iterations), desc='profile', leave=False):
