@@ -149,3 +149,17 @@ def test_segmentation_is_exact(doom_world, tmp_path):
     names = {path.stem for path in tmp_path.glob('*.jpg')}
     assert names == {path.stem for path in labels.iterdir()}
     assert names
+
+
+def test_depth_is_metric(doom_world):
+    with doom_world('map05', depth=True) as world:
+        world.look(world.start)
+        depth, height = world.depth(), world.height()
+        assert depth.shape == (480, 640)
+        # The floor before the camera, by the height of its eyes.
+        rows = np.arange(470, 480)
+        wanted = 1.28 * 0.8 * 480 / (rows + 0.5 - 240)
+        assert np.allclose(np.median(depth[rows], 1), wanted, atol=0.15)
+        assert height == pytest.approx(1.28, abs=0.01)  # this level's start lies at zero
+    with doom_world('map05') as world, pytest.raises(WorldError, match='depth=True'):
+        world.depth()

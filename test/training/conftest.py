@@ -158,12 +158,13 @@ def vit_teacher(trunk_file):
 
 @pytest.fixture(scope='session')
 def rendered(tmp_path_factory):
-    """Return pictures and label maps of twelve places of a level."""
+    """Return pictures, label maps and depth of twelve places of a level."""
     from tetra_vpr_ros.simulation.sample_views import sample_level
     folder = tmp_path_factory.mktemp('rendered')
-    for name in ('views', 'maps'):
+    for name in ('views', 'maps', 'depth'):
         (folder / name).mkdir()
-    sample_level('map03', 24, folder / 'views', views=3, labels=folder / 'maps')
+    sample_level('map03', 24, folder / 'views', views=3, labels=folder / 'maps',
+                 depth=folder / 'depth')
     return folder
 
 

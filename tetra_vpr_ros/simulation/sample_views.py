@@ -6,6 +6,7 @@ Render places for training in the free levels that the demo does not drive.
 Each place is seen from several poses: an anchor, and then shifted sideways,
 forwards and turned a little. The files carry the names that place-recognition
 tools speak, ``@utm_east@utm_north@…@heading@…@.jpg``; levels lie 10 km apart.
+Label maps and depth may be written beside them: the engine knows both.
 
 Usage: ``python -m tetra_vpr_ros.simulation.sample_views --out DIR``.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+import json
 import math
 from pathlib import Path
 
@@ -22,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
 from tetra_vpr_ros.simulation.level import LEVELS, Pose2D, WorldError
-from tetra_vpr_ros.simulation.world import DoomWorld
+from tetra_vpr_ros.simulation.world import DoomWorld, FOCAL
 from tqdm import tqdm
 
 # The demo and the tests drive these; no training picture may come from them.
@@ -36,22 +38,23 @@ def training_levels() -> list[str]:
     return [name for name in LEVELS if name not in DEMO_LEVELS]
 
 
-def view_name(level: str, place: int, view: int, pose: Pose2D) -> str:
+def view_name(level: str, place: int, view: int, pose: Pose2D, height: float) -> str:
     """
     Name a picture in the ``@utm@`` format of the VPR dataset tools.
 
     :returns: ``@ east @ north @ zone @ letter @ latitude @ longitude @ pano @ tile
         @ heading @ pitch @ roll @ height @ timestamp @ note @.jpg``, heading in
-        degrees clockwise from north.
+        degrees clockwise from north, height in metres.
     """
     east = pose.x + LEVEL_SPACING * (1 + LEVELS.index(level))
     north = pose.y + LEVEL_SPACING
     heading = (90.0 - math.degrees(pose.yaw)) % 360.0
-    return f'@{east:.2f}@{north:.2f}@@@@@{level}-{place:03d}@{view}@{heading:.1f}@@@@@@.jpg'
+    return (f'@{east:.3f}@{north:.3f}@@@@@{level}-{place:03d}@{view}@{heading:.2f}@@@'
+            f'{height:.3f}@@@.jpg')
 
 
 def sample_level(level: str, count: int, out: Path, views: int = 3, seed: int = 0,
-                 labels: Path | None = None) -> int:
+                 labels: Path | None = None, depth: Path | None = None) -> int:
     """
     Render places of a level from random free poses.
 
@@ -61,10 +64,22 @@ def sample_level(level: str, count: int, out: Path, views: int = 3, seed: int = 
     :param views: pictures of a place; the first is the anchor.
     :param seed: of the poses.
     :param labels: folder of label maps with the same names, indices of `world.CLASSES`.
+    :param depth: folder of depth maps with the same names, see `write_depth`.
     :returns: how many pictures were written: 0 where there is too little free space.
     """
     rng = np.random.default_rng((seed, *level.encode()))
-    with DoomWorld(level, segmentation=labels is not None) as world:
+    with DoomWorld(level, segmentation=labels is not None, depth=depth is not None) as world:
+        def save(place: int, view: int, pose: Pose2D) -> int:
+            image, real = world.look(pose)
+            name = view_name(level, place, view, real, world.height())
+            if labels is not None:
+                classes = cv2.resize(world.segment(), _SIZE, interpolation=cv2.INTER_NEAREST)
+                cv2.imwrite(str((labels / name).with_suffix('.png')), classes)
+            if depth is not None:
+                write_depth(world.depth(), (depth / name).with_suffix('.png'))
+            small = cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA)
+            return int(cv2.imwrite(str(out / name), small[:, :, ::-1]))
+
         plan = build_floor_plan(world.sectors(), world.start)
         cells = np.argwhere(plan.free & (plan.clearance > 0.75))
         if len(cells) < count:
@@ -76,13 +91,25 @@ def sample_level(level: str, count: int, out: Path, views: int = 3, seed: int = 
             x, y = plan.to_point(*cell)
             seen = [world.look(Pose2D(x, y, rng.uniform(-math.pi, math.pi))) for _ in range(4)]
             _, anchor = max(seen, key=lambda item: _structure(item[0]))
-            written += _save(world, anchor, out, view_name(level, place, 0, anchor), labels)
+            written += save(place, 0, anchor)
             for view in range(1, views):
                 other = _nearby(anchor, plan.clearance_at, rng)
                 if other is not None:
-                    written += _save(world, other, out,
-                                     view_name(level, place, view, other), labels)
+                    written += save(place, view, other)
     return written
+
+
+def write_depth(metres: NDArray[np.float32], path: Path) -> None:
+    """
+    Write a depth map, and beside it, in ``camera.json``, the lens that goes with all of them.
+
+    :param metres: along the optical axis ``[H, W]``, infinite where nothing is.
+    :param path: of the picture's size, 16-bit PNG in centimetres; 0 where nothing is.
+    """
+    small = cv2.resize(metres, _SIZE, interpolation=cv2.INTER_NEAREST)
+    centimetres = np.where(np.isfinite(small), small * 100, 0).astype(np.uint16)
+    cv2.imwrite(str(path), centimetres)
+    (path.parent / 'camera.json').write_text(json.dumps({'focal': FOCAL}))
 
 
 def _structure(image: NDArray[np.uint8]) -> float:
@@ -102,15 +129,6 @@ def _nearby(anchor: Pose2D, clearance_at: Callable[[float, float], float],
     return None
 
 
-def _save(world: DoomWorld, pose: Pose2D, out: Path, name: str, labels: Path | None) -> int:
-    image, _ = world.look(pose)
-    small = cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA)
-    if labels is not None:
-        classes = cv2.resize(world.segment(), _SIZE, interpolation=cv2.INTER_NEAREST)
-        cv2.imwrite(str((labels / name).with_suffix('.png')), classes)
-    return int(cv2.imwrite(str(out / name), small[:, :, ::-1]))
-
-
 def main() -> None:
     """Render places of every training level."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -119,15 +137,17 @@ def main() -> None:
     parser.add_argument('--views', type=int, default=3, help='pictures of a place')
     parser.add_argument('--labels', type=Path, metavar='DIR',
                         help='write label maps with the same names, too')
+    parser.add_argument('--depth', type=Path, metavar='DIR',
+                        help='write depth maps with the same names, too')
     args = parser.parse_args()
-    for folder in (args.out, args.labels):
+    for folder in (args.out, args.labels, args.depth):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
     total = 0
     for level in tqdm(training_levels(), desc='levels'):
         try:
             total += sample_level(level, args.per_level, args.out, args.views,
-                                  labels=args.labels)
+                                  labels=args.labels, depth=args.depth)
         except WorldError as error:
             tqdm.write(f'skipped {level}: {error}')
     print(f'{total} pictures in {args.out}')

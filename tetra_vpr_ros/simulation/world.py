@@ -19,8 +19,14 @@ from tetra_vpr_ros.simulation.level import LEVELS, Pose2D, Sector, WorldError
 import vizdoom
 
 UNITS_PER_METRE = 32.0
+_DEPTH_STEP, _DEPTH_START = 0.2236, 0.438  # metres; fitted to walls of three levels, +-0.08 m
 _ZOOM_TICS = 30  # until the engine has turned from one lens to another, some degrees a tic
 _SCENERY = ('Decoration', 'Vegetation', 'Light', 'Obstacle', 'Furniture')
+
+
+FOCAL = (0.5, 0.8)
+"""Focal lengths of the first lens, in widths and heights of the picture: Doom's pixels are 1.2
+times as high as wide."""
 
 
 class DoomWorld:
@@ -30,10 +36,12 @@ class DoomWorld:
     :param level: one of `LEVELS`.
     :param seed: of the game engine.
     :param segmentation: render what `segment` needs, too.
+    :param depth: render what `depth` needs, too.
     :raises WorldError: the level does not exist or the engine does not start.
     """
 
-    def __init__(self, level: str = 'map01', seed: int = 1, segmentation: bool = False) -> None:
+    def __init__(self, level: str = 'map01', seed: int = 1, segmentation: bool = False,
+                 depth: bool = False) -> None:
         """Start the engine."""
         level = level.lower()
         if level not in LEVELS:  # the engine would silently open another
@@ -51,13 +59,13 @@ class DoomWorld:
             getattr(game, f'set_{switch}')(False)
         game.set_sectors_info_enabled(True)
         game.set_labels_buffer_enabled(segmentation)
-        game.set_depth_buffer_enabled(segmentation)
+        game.set_depth_buffer_enabled(segmentation or depth)
         # warp is a cheat; monsters would walk into the picture
         game.add_game_args('-nomonsters +viz_nocheat 0')
         game.set_available_buttons([vizdoom.Button.TURN_LEFT_RIGHT_DELTA])
         game.set_available_game_variables([
             vizdoom.GameVariable.POSITION_X, vizdoom.GameVariable.POSITION_Y,
-            vizdoom.GameVariable.ANGLE])
+            vizdoom.GameVariable.ANGLE, vizdoom.GameVariable.CAMERA_POSITION_Z])
         game.set_episode_timeout(0)
         game.set_seed(seed)
         # The engine drops its settings file into the working directory otherwise.
@@ -77,10 +85,7 @@ class DoomWorld:
 
     def pose(self) -> Pose2D:
         """Return where the camera stands."""
-        variables = self._state().game_variables
-        if variables is None:
-            raise WorldError(f'level {self.level!r} has no player')
-        x, y, angle = variables
+        x, y, angle, _ = self._variables()
         return Pose2D(float(x) / UNITS_PER_METRE, float(y) / UNITS_PER_METRE,
                       math.radians(float(angle)))
 
@@ -138,6 +143,31 @@ class DoomWorld:
             classes[state.labels_buffer == item.value] = (
                 4 if item.object_category in _SCENERY else 5)
         return classes
+
+    def depth(self) -> NDArray[np.float32]:
+        """
+        Return how far off what each pixel of the last look shows is.
+
+        :returns: metres along the optical axis, in steps of 0.22, float32 ``[480, 640]``;
+            infinite for the sky and beyond 57 m.
+        :raises WorldError: the world was opened without depth.
+        """
+        steps = self._state().depth_buffer
+        if steps is None:
+            raise WorldError('open the world with depth=True')
+        metres = steps.astype(np.float32) * np.float32(_DEPTH_STEP) + np.float32(_DEPTH_START)
+        metres[steps == 255] = np.inf
+        return metres
+
+    def height(self) -> float:
+        """Return the height of the camera above the level's zero, in metres."""
+        return float(self._variables()[3]) / UNITS_PER_METRE
+
+    def _variables(self) -> NDArray[np.float64]:
+        variables = self._state().game_variables
+        if variables is None:
+            raise WorldError(f'level {self.level!r} has no player')
+        return variables
 
     def _state(self) -> vizdoom.GameState:
         state = self._game.get_state()

@@ -102,12 +102,34 @@ def test_the_second_looks_loss_trains_the_head_of_the_tokens(recipe, load, tmp_p
     assert losses[-1] < losses[0]
 
 
+def test_patches_learn_to_find_the_same_point(recipe, load, tmp_path, rendered):
+    recipe['network']['token_bits'] = 32
+    recipe['distill']['losses']['tokens'] = 1
+    distill(load(recipe), load(recipe).distill)
+    recipe['finetune']['places'] = [
+        {'kind': 'utm', 'path': str(rendered / 'views'), 'depth': str(rendered / 'depth'),
+         'radius': 2.5, 'apart': 3.0}]
+    losses = []
+    for rate in (0.0, 3e-3):  # the same pictures at each step
+        finetune(load(recipe, finetune__points=1.0, finetune__optimizer__steps=61,
+                      finetune__optimizer__learning_rate=rate,
+                      finetune__optimizer__validate_every=100))
+        table = tmp_path / 'run' / 'finetune.csv'
+        with table.open(newline='') as file:
+            losses.append([float(row['points']) for row in csv.DictReader(file)])
+        for left in (tmp_path / 'run').glob('finetune*'):
+            left.unlink()
+    assert losses[1][0] == losses[0][0]
+    assert losses[1][-1] < 0.9 * losses[0][-1]
+
+
 def test_the_second_looks_loss_needs_a_head_to_start_from(second, load):
     with pytest.raises(ConfigError, match=r"distill\.losses\.tokens, or run 'train tokens'"):
         finetune(load(second, finetune__tokens=1.0, network__token_bits=32))
 
 
+@pytest.mark.parametrize('loss', ['tokens', 'points'])
 @pytest.mark.parametrize('changes', [{}, {'network__token_bits': 32, 'finetune__views': 1}])
-def test_the_second_looks_loss_needs_codes_and_two_views(second, load, changes):
-    with pytest.raises(ConfigError, match=r'finetune\.tokens needs network\.token_bits and two'):
-        finetune(load(second, finetune__tokens=1.0, **changes))
+def test_losses_of_tokens_need_codes_and_two_views(second, load, loss, changes):
+    with pytest.raises(ConfigError, match=rf'finetune\.{loss} needs network\.token_bits and two'):
+        finetune(load(second, **{f'finetune__{loss}': 1.0}, **changes))

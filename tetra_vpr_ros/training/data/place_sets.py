@@ -48,6 +48,8 @@ class PlaceSetConfig:
     :ivar heading: largest difference of heading within a place, degrees.
     :ivar weight: how often the set is drawn from, against the others.
     :ivar every: take every n-th image only.
+    :ivar depth: folder of depth maps of the images of ``utm``, with the same names, see
+        `scene_points`; empty where there are none.
     """
 
     kind: Literal['gsv', 'utm', 'poses', 'frames', 'labels', 'pairs', 'images'] = 'images'
@@ -59,6 +61,7 @@ class PlaceSetConfig:
     heading: float = 40.0
     weight: float = 1.0
     every: int = 1
+    depth: str = ''
 
 
 class PlaceSet:

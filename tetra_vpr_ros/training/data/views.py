@@ -14,19 +14,14 @@ import cv2
 import numpy as np
 
 
-def geometric_view(image: np.ndarray, size: int, rng: np.random.Generator,
-                   strength: float = 0.25, mirror: bool = True) -> np.ndarray:
+def random_cut(rng: np.random.Generator, strength: float = 0.25) -> np.ndarray:
     """
-    Cut a random quadrilateral out of an image, as another viewpoint would.
+    Draw a quadrilateral of an image, as another viewpoint would see it.
 
-    :param image: uint8 ``[H, W, 3]``.
-    :param size: side of the square result.
     :param rng: source of randomness.
     :param strength: largest inward move of a corner, as a share of the side.
-    :param mirror: mirror half of the pictures; not where views must stay one place.
-    :returns: uint8 ``[size, size, 3]``.
+    :returns: the homography from the image to its view, both unit squares, ``[3, 3]``.
     """
-    height, width = image.shape[:2]
     base = rng.uniform(0, strength, 4)  # left, top, right, bottom of a crop
     wobble = rng.uniform(0, strength * 0.4, (4, 2))  # and a tilt of every corner
     left, top, right, bottom = base * 0.7
@@ -35,17 +30,43 @@ def geometric_view(image: np.ndarray, size: int, rng: np.random.Generator,
         [1 - right - wobble[1, 0], top + wobble[1, 1]],
         [1 - right - wobble[2, 0], 1 - bottom - wobble[2, 1]],
         [left + wobble[3, 0], 1 - bottom - wobble[3, 1]]], np.float32)
-    corners *= np.array([width, height], np.float32)
-    square = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
+    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    return cv2.getPerspectiveTransform(corners, square)
+
+
+def cut_view(image: np.ndarray, size: int, cut: np.ndarray) -> np.ndarray:
+    """
+    Cut a quadrilateral out of an image.
+
+    :param image: uint8 ``[H, W, 3]``.
+    :param size: side of the square result.
+    :param cut: see `random_cut`.
+    :returns: uint8 ``[size, size, 3]``.
+    """
     # Area-average first where the cut shrinks, or the warp would alias.
-    shrink = max(width, height) / (2.0 * size)
+    shrink = max(image.shape[:2]) / (2.0 * size)
     if shrink > 1:
         image = cv2.resize(image, None, fx=1 / shrink, fy=1 / shrink,
                            interpolation=cv2.INTER_AREA)
-        corners /= shrink
-    view = cv2.warpPerspective(
-        image, cv2.getPerspectiveTransform(corners, square), (size, size),
-        flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    height, width = image.shape[:2]
+    whole = np.diag([size, size, 1.0]) @ cut @ np.diag([1 / width, 1 / height, 1.0])
+    return cv2.warpPerspective(image, whole, (size, size), flags=cv2.INTER_LINEAR,
+                               borderMode=cv2.BORDER_REFLECT_101)
+
+
+def geometric_view(image: np.ndarray, size: int, rng: np.random.Generator,
+                   strength: float = 0.25, mirror: bool = True) -> np.ndarray:
+    """
+    Cut a random quadrilateral out of an image, see `random_cut`.
+
+    :param image: uint8 ``[H, W, 3]``.
+    :param size: side of the square result.
+    :param rng: source of randomness.
+    :param strength: largest inward move of a corner, as a share of the side.
+    :param mirror: mirror half of the pictures; not where views must stay one place.
+    :returns: uint8 ``[size, size, 3]``.
+    """
+    view = cut_view(image, size, random_cut(rng, strength))
     return np.ascontiguousarray(view[:, ::-1]) if mirror and rng.random() < 0.5 else view
 
 

@@ -11,7 +11,7 @@ cut and lit anew, so that even a set without labels has positives.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import copy
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,12 @@ from tetra_vpr_ros.training.data.calibration import calibration_images
 from tetra_vpr_ros.training.data.held_out import HeldOut
 from tetra_vpr_ros.training.data.place_sampler import PlaceSampler
 from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet, PlaceSetConfig
+from tetra_vpr_ros.training.data.scene_points import ScenePoints
 from tetra_vpr_ros.training.loop.loop import Loop, Losses
 from tetra_vpr_ros.training.loop.place_loss import MultiSimilarity
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.loop.schedules import progressive_factor
-from tetra_vpr_ros.training.loop.token_loss import token_score_loss
+from tetra_vpr_ros.training.loop.token_loss import token_point_loss, token_score_loss
 from tetra_vpr_ros.training.loop.validation import Validation
 from tetra_vpr_ros.training.network.device import device, has_bfloat16
 from tetra_vpr_ros.training.network.place_network import binarize, network_entry, PlaceNetwork
@@ -83,13 +84,9 @@ class PlaceLoss:
         binary = self._place(signs, labels)
         terms = {'float': real, 'binary': binary}
         total = (1 - q) * real + q * binary
-        if self.config.tokens:
-            codes = self.network.token_head(tokens.float())
-            terms['tokens'] = torch.stack([
-                weight * token_score_loss(x, labels, self.network.config.vit.grid,
-                                          self.config.token_temperature)
-                for weight, x in ((1 - q, codes), (q, binarize(codes))) if weight]).sum()
-            total = total + self.config.tokens * terms['tokens']
+        for name, weight, value in self._token_terms(batch, labels, tokens, q):
+            terms[name] = value
+            total = total + weight * value
         if self._structure is not None:
             terms['structure'] = self._structure(batch.names, embedding, signs, labels)
             total = total + self._weight * terms['structure']
@@ -102,6 +99,24 @@ class PlaceLoss:
             terms['keep'] = (1 - F.cosine_similarity(embedding, wanted)).mean()
             total = total + self.config.keep * terms['keep']
         return {**terms, 'total': total}
+
+    def _token_terms(self, batch: PlaceBatch, labels: torch.Tensor, tokens: torch.Tensor,
+                     q: float) -> Iterator[tuple[str, float, torch.Tensor]]:
+        """Compute name, weight and value of the terms of the patch tokens."""
+        config, grid = self.config, self.network.config.vit.grid
+        if not config.tokens and not config.points:
+            return
+        codes = self.network.token_head(tokens.float())
+        forms = [(share, x) for share, x in ((1 - q, codes), (q, binarize(codes))) if share]
+        if config.tokens:
+            yield 'tokens', config.tokens, torch.stack([
+                share * token_score_loss(x, labels, grid, config.token_temperature)
+                for share, x in forms]).sum()
+        if config.points:
+            pairs, shared = batch.pairs.to(labels.device), batch.shared.to(labels.device)
+            yield 'points', config.points, torch.stack([
+                share * token_point_loss(x, pairs, shared, grid, config.token_temperature)
+                for share, x in forms]).sum()
 
 
 def open_training_sets(places: Sequence[PlaceSetConfig], held: HeldOut) -> list[PlaceSet]:
@@ -159,7 +174,7 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     if not stage.places:
         raise ConfigError('finetune.places names no data set')
     sets = open_training_sets(stage.places, config.validation.held_out())
-    size = config.network.vit.input_size
+    vit = config.network.vit
     network = first_network(config, stage, sets)
     _train_token_head(stage, network)
     modules: dict[str, nn.Module] = {'network': network}
@@ -180,12 +195,13 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     sampler = PlaceSampler(sets, stage.optimizer.batch // loop.parts, stage.views,
                            stage.one_set)
     skipped: Counter[str] = Counter()
+    points = ScenePoints(sets) if stage.points else None
 
     def make(step: int, part: int, parts: int) -> PlaceBatch:
         rng = np.random.default_rng((config.seed, step, part))
-        return load_batch(sampler.draw(rng), size, stage, rng, skipped, trunk)
+        return load_batch(sampler.draw(rng), vit, stage, rng, skipped, trunk, points)
 
-    validation = Validation.of(config.validation, size)
+    validation = Validation.of(config.validation, vit.input_size)
     loop.train(make, loss, (lambda: validation(network)) if validation else None)
     if skipped:
         print(f'{len(skipped)} images did not decode and were skipped')
@@ -194,11 +210,12 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
 
 def _train_token_head(stage: FinetuneConfig, network: PlaceNetwork) -> None:
     """Let the head of the tokens be trained, where there is a loss for it."""
-    if stage.tokens:
+    if stage.tokens or stage.points:
+        key = 'finetune.tokens' if stage.tokens else 'finetune.points'
         if network.token_head is None or stage.views < 2:
-            raise ConfigError('finetune.tokens needs network.token_bits and two finetune.views')
+            raise ConfigError(f'{key} needs network.token_bits and two finetune.views')
         if not network.token_head.fitted:
-            raise ConfigError('finetune.tokens needs a head of the tokens to start from: give '
+            raise ConfigError(f'{key} needs a head of the tokens to start from: give '
                               "stage 1 distill.losses.tokens, or run 'train tokens' first")
         network.token_head.requires_grad_(True)
 

@@ -29,7 +29,9 @@ class FinetuneConfig:
     :ivar clean_share: of pictures whose light is not changed.
     :ivar keep: weight of a term that keeps the embedding near the start's.
     :ivar tokens: weight of the second look's own loss, see `token_score_loss`.
-    :ivar token_temperature: of that loss.
+    :ivar points: weight of `token_point_loss`: patches that show the same point agree. Two cuts
+        of one picture tell, and two pictures of a set with ``depth``.
+    :ivar token_temperature: of both.
     :ivar one_set: draw all places of a batch from one data set: they are harder to tell
         apart than those of several.
     """
@@ -47,5 +49,6 @@ class FinetuneConfig:
     clean_share: float = 0.3
     keep: float = 0.0
     tokens: float = 0.0
+    points: float = 0.0
     token_temperature: float = 0.05
     one_set: bool = False

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from tetra_vpr_ros.training.data.pool import PoolImage, read_rgb
-from tetra_vpr_ros.training.data.views import geometric_view, student_view
+from tetra_vpr_ros.training.data.scene_points import ScenePoints
+from tetra_vpr_ros.training.data.views import cut_view, random_cut, student_view
+from tetra_vpr_ros.training.network.vit import ViTConfig
 from tetra_vpr_ros.training.stages.finetune_config import FinetuneConfig
 from tetra_vpr_ros.training.stages.frozen_trunk import FrozenTrunk
 import torch
@@ -24,49 +26,58 @@ class PlaceBatch:
     :ivar images: uint8 ``[H, W, 3]`` of each; None where the cache has it already.
     :ivar labels: int64 ``[B]``.
     :ivar views: which view of each is shown, where a few are kept.
+    :ivar pairs: of pictures whose patches are known to share points, int64 ``[P, 2]``.
+    :ivar shared: the patches, int64 ``[P, rows*columns]``, see `ScenePoints.shared`.
     """
 
     names: list[str]
     images: list[np.ndarray | None]
     labels: torch.Tensor
     views: list[int] = field(default_factory=list)
+    pairs: torch.Tensor = field(default_factory=lambda: torch.empty(0, 2, dtype=torch.int64))
+    shared: torch.Tensor = field(default_factory=lambda: torch.empty(0, 0, dtype=torch.int64))
 
     def pictures(self) -> torch.Tensor:
         """Return all images, uint8 ``[B, H, W, 3]``."""
         return torch.from_numpy(np.stack([image for image in self.images if image is not None]))
 
 
-def load_batch(places: list[list[PoolImage]], size: tuple[int, int], stage: FinetuneConfig,
+def load_batch(places: list[list[PoolImage]], vit: ViTConfig, stage: FinetuneConfig,
                rng: np.random.Generator, skipped: Counter[str],
-               trunk: FrozenTrunk | None = None) -> PlaceBatch:
+               trunk: FrozenTrunk | None = None, points: ScenePoints | None = None
+               ) -> PlaceBatch:
     """
     Read the pictures of some places.
 
     :param places: images of each.
-    :param size: height and width that the network sees.
+    :param vit: what the network sees.
     :param stage: how they are cut and lit.
     :param rng: of that, or of which view is shown.
     :param skipped: counts what does not decode.
     :param trunk: that keeps a few views of each picture.
+    :param points: tells which patches of two pictures of a place share a point.
     :raises RuntimeError: none decodes; they are named.
     """
     batch = PlaceBatch([], [], torch.empty(0, dtype=torch.int64))
-    labels = []
+    size = vit.input_size
+    labels: list[int] = []
+    cuts: list[np.ndarray] = []
     for label, place in enumerate(places):
         for image in place:
             view = int(rng.integers(trunk.views)) if trunk is not None else 0
+            key = rng if trunk is None else np.random.default_rng((trunk.row[image.name], view))
             picture = None
             if trunk is None or not trunk.has(image.name, view):
                 picture = read_rgb(image.path)
                 if picture is None:
                     skipped[image.name] += 1
                     continue
-                key = rng if trunk is None else np.random.default_rng(
-                    (trunk.row[image.name], view))
+            cut = random_cut(key, stage.geometric) if stage.geometric else np.eye(3)
+            if picture is not None:
                 if stage.geometric:
-                    picture = geometric_view(picture, max(size), key, stage.geometric,
-                                             mirror=False)
+                    picture = cut_view(picture, max(size), cut)
                 picture = student_view(picture, size, key, stage.clean_share)
+            cuts.append(cut)
             batch.names.append(image.name)
             batch.images.append(picture)
             batch.views.append(view)
@@ -75,4 +86,20 @@ def load_batch(places: list[list[PoolImage]], size: tuple[int, int], stage: Fine
         raise RuntimeError('no image of a whole batch decodes: '
                            + ', '.join(image.name for place in places for image in place))
     batch.labels = torch.tensor(labels)
+    if points is not None:
+        _find_shared(batch, cuts, vit.grid, points)
     return batch
+
+
+def _find_shared(batch: PlaceBatch, cuts: list[np.ndarray], grid: tuple[int, int],
+                 points: ScenePoints) -> None:
+    """Find the patches that two pictures of a place share, for the first two of each."""
+    for label in batch.labels.unique():
+        first, *others = torch.nonzero(batch.labels == label).flatten().tolist()
+        for second in others[:1]:
+            shared = points.shared((batch.names[first], batch.names[second]),
+                                   (cuts[first], cuts[second]), grid)
+            if shared is not None:
+                batch.pairs = torch.cat([batch.pairs, torch.tensor([[first, second]])])
+                batch.shared = torch.cat([batch.shared.reshape(-1, len(shared)),
+                                          torch.from_numpy(shared)[None]])
