@@ -24,8 +24,10 @@ def pytest_configure(config):
         return
     from hypothesis import core, settings
     seed = config.getoption('--seed')
-    settings.register_profile('fixed', derandomize=True, database=None, print_blob=True)
-    settings.register_profile('seeded', derandomize=False, database=None, print_blob=True)
+    settings.register_profile('fixed', derandomize=True, database=None, print_blob=True,
+                              deadline=None)
+    settings.register_profile('seeded', derandomize=False, database=None, print_blob=True,
+                              deadline=None)
     settings.load_profile('fixed' if seed is None else 'seeded')
     if seed is not None:
         core.global_force_seed = seed

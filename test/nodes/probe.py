@@ -115,16 +115,21 @@ class Probe:
             self._clients[service] = self.node.create_client(kind, service)
         return self._clients[service]
 
-    def change(self, transition):
+    def known(self, name, kind):
+        """Return a client that the server knows, for what must not be asked twice."""
         # A server's answer is lost to a client that it has not discovered yet. It discovers them
         # in the order in which they were made: once it has answered a later one, which may be
         # asked again, it knows this one.
-        if f'/{self._name}/change_state' not in self._clients:
-            self._client('change_state', ChangeState)
+        if f'/{self._name}/{name}' not in self._clients:
+            self._client(name, kind)
             earlier = self._clients.pop(f'/{self._name}/get_state', None)
             if earlier is not None:
                 self.node.destroy_client(earlier)
         self.state()
+        return self._client(name, kind)
+
+    def change(self, transition):
+        self.known('change_state', ChangeState)
         request = ChangeState.Request()
         request.transition.id = getattr(Transition, f'TRANSITION_{transition.upper()}')
         return self.call('change_state', ChangeState, request).success

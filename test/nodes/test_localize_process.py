@@ -19,6 +19,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 pytestmark = pytest.mark.ros
 
+_IDLE = 0.3  # of a core: 1-2 % on a usual one, 4-8 % on a slow one; what spins takes it whole
+
 
 def test_lifecycle_transitions_in_every_order(start, probe, wall_map):
     localizer = start(map=wall_map)
@@ -131,12 +133,12 @@ def test_an_idle_robot_stays_idle(bring_up, wall_map):
     shares = []
     deadline = time.monotonic() + ENOUGH
     # The start is not idle, and other programs' discovery wakes it, too: a while must be.
-    while not shares or (shares[-1] >= 0.06 and time.monotonic() < deadline):
+    while not shares or (shares[-1] >= _IDLE and time.monotonic() < deadline):
         before, began = used(), time.monotonic()
         time.sleep(4.0)
         shares.append((used() - before) / (time.monotonic() - began))
     print(f"active without images: {', '.join(f'{100 * s:.1f}' for s in shares)} % of a core")
-    assert shares[-1] < 0.06  # 1-2 % measured; shared machines are noisy
+    assert shares[-1] < _IDLE
 
 
 def test_a_bad_parameter_at_the_start_is_named(start, wall_map):
@@ -197,8 +199,7 @@ def test_everything_else_that_is_published(bring_up, probe, robot, map_file):
     seen = probe.received['/vpr/markers']
     seen.clear()
     probe.listen('/vpr/markers', MarkerArray, latched=True)
-    assert probe.spin(lambda: len(seen) >= 2)
-    assert {message.markers[0].ns for message in seen} == {'places', 'match'}
+    assert probe.spin(lambda: {message.markers[0].ns for message in seen} == {'places', 'match'})
 
     assert probe.change('deactivate')
     assert probe.spin(lambda: probe.values()[1]['detail'] == 'the node is not active')

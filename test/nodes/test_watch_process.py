@@ -41,7 +41,7 @@ def watch():
 
 @pytest.mark.parametrize('with_map', [False, True])
 def test_what_the_localizer_says_is_shown(start, probe, wall_robot, wall_map, watch, with_map):
-    localizer = start(map=wall_map, image_topics='[/cam]', autostart=True, no_image_timeout=1.0,
+    localizer = start(map=wall_map, image_topics='[/cam]', autostart=True, no_image_timeout=3600.0,
                       **LOSSLESS)
     process, url = watch(*(['--map', str(wall_map)] if with_map else []))
     told = awaited(url, lambda told: told['plan'])
@@ -77,6 +77,7 @@ def test_what_the_localizer_says_is_shown(start, probe, wall_robot, wall_map, wa
     assert (line['x'][0], line['x'][-1]) == pytest.approx((0.0, 19.5), abs=1.0)
 
     # Silence, and the end of the localizer, are told in words.
+    assert probe.set_parameter('no_image_timeout', 1.0).successful
     told = awaited(url, lambda told: told['state'] == 'no images')
     assert told['detail'].startswith('no ')
     assert told['pose'] is None

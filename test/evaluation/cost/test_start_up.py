@@ -13,7 +13,7 @@ def test_a_start_is_told_in_stages():
     stages = [found[name] for name in ('imports', 'session', 'map', 'first_frame')]
     assert all(seconds > 0 for seconds in stages)
     assert found['whole'] == pytest.approx(sum(stages))
-    assert 0.1 < found['processor'] < 60
+    assert found['processor'] > 0
 
 
 @pytest.mark.processes

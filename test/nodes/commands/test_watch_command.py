@@ -84,8 +84,8 @@ def test_a_bag_is_watched_without_ros(wall_map, wall_bag, wall):
             assert told['frames'] == len(wall)
             assert told['state'] == 'localized'
             assert ask(url, '/picture.jpg')[0] == 200
+            assert f'{len(wall)} frames localized' in process.stdout.readline()
             process.send_signal(signal.SIGTERM)
             assert process.wait(ENOUGH) == 0
-            assert f'{len(wall)} frames localized' in process.stdout.read()
         finally:
             process.kill()

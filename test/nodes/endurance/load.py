@@ -85,11 +85,11 @@ class Cameras:
 
 def settled(probe, cameras, seconds):
     """Show moments until one is answered, and return the diagnostics after it."""
-    deadline = time.monotonic() + seconds
+    deadline, shown = time.monotonic() + seconds, set()
     while time.monotonic() < deadline:  # the last picture itself may be lost: best effort
-        stamp = cameras.show()
-        if probe.spin(lambda stamp=stamp: any(
-                a.header.stamp.sec * 10**9 + a.header.stamp.nanosec == stamp
+        shown.add(cameras.show())
+        if probe.spin(lambda: any(
+                a.header.stamp.sec * 10**9 + a.header.stamp.nanosec in shown
                 for a in reversed(probe.received['/vpr/candidates'])), 2.0):
             probe.received['/diagnostics'].clear()
             assert probe.spin(lambda: probe.received['/diagnostics'])

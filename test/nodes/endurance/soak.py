@@ -57,10 +57,11 @@ def localizing(folder, place_map):
         rclpy.try_shutdown()
 
 
-def diagnostics(probe, localizer):
-    """Return what the localizer tells of itself from now on."""
+def diagnostics(probe, localizer, processed=0):
+    """Return what the localizer tells from now on, once it has worked on so many frames."""
     probe.forget()
-    assert probe.spin(lambda: probe.received['/diagnostics']), localizer.log
+    assert probe.spin(lambda: probe.received['/diagnostics'] and int(probe.values(
+        '/diagnostics')[1]['frames processed']) >= processed), localizer.log
     return probe.values('/diagnostics')[1]
 
 
@@ -98,7 +99,7 @@ def soak(probe, localizer, bag, frames, rate=None):
         else:
             probe.spin(seconds=max(0.0, began + sent / rate - time.monotonic()))
         if sent * 10 // frames > len(samples):
-            values = diagnostics(probe, localizer)
+            values = diagnostics(probe, localizer, sent if rate is None else 0)
             now = processor_seconds(localizer.process.pid)
             done = float(values['frames processed'])
             already = samples[-1]['frames processed'] if samples else 0.0

@@ -45,7 +45,7 @@ def test_a_burst_of_four_cameras_is_not_worked_through(start, probe, wall, wall_
     # next. Had 10,000 been worked through, it would have waited for minutes.
     assert counts['processed'] < BURST / 4
     assert counts['received'] > counts['processed']
-    assert 0.0 < float(values['latency p99 ms']) <= float(values['latency max ms']) < 30e3
+    assert 0.0 < float(values['latency p99 ms']) <= float(values['latency max ms'])
     assert resident_mb(localizer.process.pid) < before + 50
     assert 'Traceback' not in localizer.log
 

@@ -89,6 +89,14 @@ def test_a_thousand_malformed_messages(bring_up, start, probe, wall_map, rng, tm
     publisher.publish(stamped(image_message(small), stamp))
     assert probe.answered(stamp), localizer.log
     assert probe.spin(lambda: newest_counts(probe, wall_map)['frames processed'] == 1)
+
+    def settled(path):
+        counts = newest_counts(probe, path)
+        return counts['frames received'] == (
+            counts['frames refused'] + counts['frames processed']
+            + counts['frames dropped for a newer one'])
+
+    assert probe.spin(lambda: settled(wall_map) and settled(own_map))
     for path, received, processed in ((wall_map, 1001, 1), (own_map, 200, 0)):
         counts = newest_counts(probe, path)
         assert counts['frames received'] == received

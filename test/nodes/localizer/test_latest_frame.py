@@ -1,7 +1,9 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 import threading
+import time
 
+from processes import ENOUGH
 from tetra_vpr_ros.nodes.localizer.frame.latest_frame import LatestFrameWorker
 
 
@@ -10,18 +12,18 @@ def test_only_the_newest_waiting_frame_is_worked_on():
 
     def work(frames):
         begun.set()
-        assert go.wait(5)
+        assert go.wait(ENOUGH)
         done.extend(frames)
 
     worker = LatestFrameWorker(work)
     worker.put('first')
-    assert begun.wait(5)
+    assert begun.wait(ENOUGH)
     for name in ('second', 'third', 'fourth'):
         worker.put(name)  # never blocks while work is done
     assert worker.dropped == 2
     begun.clear()
     go.set()
-    assert begun.wait(5)
+    assert begun.wait(ENOUGH)
     worker.close()
     assert done == ['first', 'fourth']
 
@@ -31,12 +33,13 @@ def test_close_waits_for_the_frame_in_work_and_forgets_the_next():
 
     def work(frames):
         begun.set()
-        threading.Event().wait(0.2)
+        while not worker._closed:  # until it is waited for
+            time.sleep(0.01)
         done.extend(frames)
 
     worker = LatestFrameWorker(work)
     worker.put('first')
-    assert begun.wait(5)
+    assert begun.wait(ENOUGH)
     worker.put('second')
     worker.close()
     assert done == ['first']
@@ -49,15 +52,15 @@ def test_frames_of_several_cameras_are_worked_on_together():
         done.append(sorted(frames))
         called.release()
 
-    worker = LatestFrameWorker(work, cameras=2, window=2.0)
+    worker = LatestFrameWorker(work, cameras=2, window=10 * ENOUGH)
     worker.put('left 1', 'left')
     worker.put('right 1', 'right')
-    assert called.acquire(timeout=1.5)  # both are there: nothing to wait for
+    assert called.acquire(timeout=ENOUGH)  # both are there: nothing to wait for
     worker.close()
     assert done == [['left 1', 'right 1']]
 
     worker = LatestFrameWorker(work, cameras=2, window=0.05)
     worker.put('left 2', 'left')
-    assert called.acquire(timeout=5)  # the other camera is late
+    assert called.acquire(timeout=ENOUGH)  # the other camera is late
     worker.close()
     assert done[1] == ['left 2']

@@ -140,8 +140,10 @@ def test_a_signal_while_it_starts_ends_it_without_a_traceback(wall_map, tmp_path
     for delay, twice in ((0.0, False), (0.3, True), (0.8, False), (1.4, True)):
         log = tmp_path / 'log.txt'
         marked = tmp_path / f'began{delay}'
-        program = (f'import pathlib; from tetra_vpr_ros.nodes.localize import main; '
-                   f'pathlib.Path({str(marked)!r}).touch(); raise SystemExit(main())')
+        program = ('import pathlib; from tetra_vpr_ros.nodes import localize; '
+                   'on = localize._on_signals; localize._on_signals = lambda handler: '
+                   f'(on(handler), pathlib.Path({str(marked)!r}).touch()); '
+                   'raise SystemExit(localize.main())')
         with log.open('w') as stream:
             process = subprocess.Popen(
                 [sys.executable, '-c', program, '--ros-args', '-p', 'autostart:=true', '-p',
@@ -149,7 +151,7 @@ def test_a_signal_while_it_starts_ends_it_without_a_traceback(wall_map, tmp_path
         deadline = time.monotonic() + ENOUGH
         while not marked.exists() and time.monotonic() < deadline:
             time.sleep(0.005)
-        time.sleep(delay + 0.05)
+        time.sleep(delay)
         process.send_signal(signal.SIGINT)
         if twice:  # of the shell and of launch
             process.send_signal(signal.SIGINT)

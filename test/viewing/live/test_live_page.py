@@ -49,7 +49,8 @@ def test_the_page_shows_a_drive(wall_bag, wall_map, wall, size, scheme):
         drawn(tab, 'belief', len(state.snapshot()['belief']))
         becomes(tab, 'document.getElementById("picture").naturalHeight === 264')
         assert tab.page.inner_text('#detail').startswith('at place ')
-        assert 'the drive has ended' in tab.page.inner_text('#source')
+        becomes(tab, 'document.getElementById("source").textContent.includes('
+                '"the drive has ended")')
         assert tab.page.inner_text('#latency').split()[1] == 'ms'
         becomes(tab, 'count => document.getElementById("past").data.reduce('
                 '(sum, trace) => sum + trace.x.length, 0) === count', len(wall))
@@ -126,4 +127,4 @@ def test_a_picture_that_cannot_be_drawn_hides_nothing_else():
         blue = cv2.imencode('.jpg', np.full((264, 640, 3), 200, np.uint8))[1].tobytes()
         state.show(blue)
         becomes(tab, 'document.getElementById("picture").naturalWidth === 640')
-        assert not tab.page.is_visible('#nothing')
+        becomes(tab, 'document.getElementById("nothing").hidden')
