@@ -64,7 +64,8 @@ def sample_level(level: str, count: int, out: Path, views: int = 3, seed: int = 
     :param views: pictures of a place; the first is the anchor.
     :param seed: of the poses.
     :param labels: folder of label maps with the same names, indices of `world.CLASSES`.
-    :param depth: folder of depth maps with the same names, see `write_depth`.
+    :param depth: folder of depth maps with the same names, see `write_depth`, and of
+        ``camera.json``: the focal lengths in widths and heights of a picture.
     :returns: how many pictures were written: 0 where there is too little free space.
     """
     rng = np.random.default_rng((seed, *level.encode()))
@@ -80,6 +81,8 @@ def sample_level(level: str, count: int, out: Path, views: int = 3, seed: int = 
             small = cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA)
             return int(cv2.imwrite(str(out / name), small[:, :, ::-1]))
 
+        if depth is not None:
+            (depth / 'camera.json').write_text(json.dumps({'focal': FOCAL}))
         plan = build_floor_plan(world.sectors(), world.start)
         cells = np.argwhere(plan.free & (plan.clearance > 0.75))
         if len(cells) < count:
@@ -101,7 +104,7 @@ def sample_level(level: str, count: int, out: Path, views: int = 3, seed: int = 
 
 def write_depth(metres: NDArray[np.float32], path: Path) -> None:
     """
-    Write a depth map, and beside it, in ``camera.json``, the lens that goes with all of them.
+    Write a depth map.
 
     :param metres: along the optical axis ``[H, W]``, infinite where nothing is.
     :param path: of the picture's size, 16-bit PNG in centimetres; 0 where nothing is.
@@ -109,7 +112,6 @@ def write_depth(metres: NDArray[np.float32], path: Path) -> None:
     small = cv2.resize(metres, _SIZE, interpolation=cv2.INTER_NEAREST)
     centimetres = np.where(np.isfinite(small), small * 100, 0).astype(np.uint16)
     cv2.imwrite(str(path), centimetres)
-    (path.parent / 'camera.json').write_text(json.dumps({'focal': FOCAL}))
 
 
 def _structure(image: NDArray[np.uint8]) -> float:
@@ -140,6 +142,8 @@ def main() -> None:
     parser.add_argument('--depth', type=Path, metavar='DIR',
                         help='write depth maps with the same names, too')
     args = parser.parse_args()
+    if args.depth is not None and args.depth in (args.out, args.labels):
+        parser.error('--depth needs a folder of its own: its files have the names of the others')
     for folder in (args.out, args.labels, args.depth):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)

@@ -88,11 +88,18 @@ def test_what_cannot_be_used_is_named(part, rendered, tmp_path):
     with pytest.raises(PlaceSetError, match='focal must be two positive numbers'):
         ScenePoints([open_place_set(config)])
     (tmp_path / 'camera.json').write_text(json.dumps({'focal': [0.5, 0.8]}))
+    with pytest.raises(PlaceSetError, match='have no depth map, the first is'):
+        ScenePoints([open_place_set(config)])
+    for image in part.images:
+        cv2.imwrite(str(tmp_path / f'{image.path.stem}.png'), np.full((8, 8), 3, np.uint8))
     names = part.images[0].name, part.images[1].name
-    with pytest.raises(PlaceSetError, match='is not a depth map'):
+    with pytest.raises(PlaceSetError, match='is not a depth map'):  # eight bits are no centimetres
         ScenePoints([open_place_set(config)]).shared(names, (WHOLE, WHOLE), GRID)
     unnamed = tmp_path / 'views'
     unnamed.mkdir()
     shutil.copy(part.images[0].path, unnamed / '@1@2@.jpg')
     with pytest.raises(PlaceSetError, match='gives no east, north, heading and height'):
+        ScenePoints([open_place_set(PlaceSetConfig('utm', str(unnamed), depth=str(tmp_path)))])
+    (unnamed / '@1@2@.jpg').rename(unnamed / '@1@2@@@@@p@0@90@5@0@1@@@.jpg')
+    with pytest.raises(PlaceSetError, match='need a level camera'):
         ScenePoints([open_place_set(PlaceSetConfig('utm', str(unnamed), depth=str(tmp_path)))])

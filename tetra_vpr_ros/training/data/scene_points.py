@@ -6,6 +6,10 @@ Which patches of two pictures show the same point of the scene.
 Two cuts of one picture always tell. Two pictures tell where depth and poses are known, as of
 rendered worlds: a point is carried from the one to the other, and counts where the other sees
 it, too.
+
+Depth maps are 16-bit PNGs in centimetres along the optical axis, 0 where nothing is known, with
+the names of their pictures; ``camera.json`` beside them gives the focal lengths in widths and
+heights of the picture: ``{"focal": [0.5, 0.8]}``.
 """
 
 from __future__ import annotations
@@ -46,11 +50,17 @@ class ScenePoints:
         """Read lenses and poses; no depth map is opened."""
         self._cameras: dict[str, _Camera] = {}
         for part in sets:
-            if part.config.depth:
-                folder = Path(part.config.depth)
-                focal = _focal(folder / 'camera.json')
-                for image in part.images:
-                    self._cameras[image.name] = _camera(image, folder, focal)
+            if not part.config.depth:
+                continue
+            folder = Path(part.config.depth)
+            focal = _focal(folder / 'camera.json')
+            found = {image.name: _camera(image, (folder / image.path.relative_to(
+                part.config.path)).with_suffix('.png'), focal) for image in part.images}
+            missing = [camera.depth for camera in found.values() if not camera.depth.is_file()]
+            if missing:
+                raise PlaceSetError(f'{len(missing)} pictures of {part.config.path} have no '
+                                    f'depth map, the first is {missing[0]}')
+            self._cameras.update(found)
 
     def shared(self, names: tuple[str, str], cuts: tuple[np.ndarray, np.ndarray],
                grid: tuple[int, int]) -> np.ndarray | None:
@@ -101,7 +111,7 @@ def _carried(points: np.ndarray, first: _Camera, second: _Camera) -> np.ndarray:
 def _depth_at(path: Path, points: np.ndarray) -> np.ndarray:
     """Return metres along the optical axis at points of the unit square; NaN where unknown."""
     depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if depth is None or depth.ndim != 2:
+    if depth is None or depth.ndim != 2 or depth.dtype != np.uint16:
         raise PlaceSetError(f'{path} is not a depth map (16-bit PNG in centimetres)')
     height, width = depth.shape
     column = np.clip((points[:, 0] * width).astype(int), 0, width - 1)
@@ -127,12 +137,15 @@ def _focal(path: Path) -> np.ndarray:
     return focal
 
 
-def _camera(image: PoolImage, folder: Path, focal: np.ndarray) -> _Camera:
+def _camera(image: PoolImage, depth: Path, focal: np.ndarray) -> _Camera:
     parts = image.path.name.split('@')
     try:
         east, north, heading, height = (float(parts[i]) for i in (1, 2, 9, 12))
+        tilt = [float(part.strip() or 0) for part in parts[10:12]]
     except (IndexError, ValueError) as error:
         raise PlaceSetError(f'{image.path} goes with depth maps, and its name gives no east, '
                             f'north, heading and height: {error}') from error
-    return _Camera(np.array([east, north, height]), math.radians(90.0 - heading), focal,
-                   folder / f'{image.path.stem}.png')
+    if any(tilt):
+        raise PlaceSetError(f'{image.path}: depth maps need a level camera, not pitch and roll '
+                            f'{tilt}')
+    return _Camera(np.array([east, north, height]), math.radians(90.0 - heading), focal, depth)

@@ -174,6 +174,7 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     if not stage.places:
         raise ConfigError('finetune.places names no data set')
     sets = open_training_sets(stage.places, config.validation.held_out())
+    points = ScenePoints(sets) if stage.points else None
     vit = config.network.vit
     network = first_network(config, stage, sets)
     _train_token_head(stage, network)
@@ -195,7 +196,6 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     sampler = PlaceSampler(sets, stage.optimizer.batch // loop.parts, stage.views,
                            stage.one_set)
     skipped: Counter[str] = Counter()
-    points = ScenePoints(sets) if stage.points else None
 
     def make(step: int, part: int, parts: int) -> PlaceBatch:
         rng = np.random.default_rng((config.seed, step, part))

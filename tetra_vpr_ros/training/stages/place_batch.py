@@ -93,10 +93,10 @@ def load_batch(places: list[list[PoolImage]], vit: ViTConfig, stage: FinetuneCon
 
 def _find_shared(batch: PlaceBatch, cuts: list[np.ndarray], grid: tuple[int, int],
                  points: ScenePoints) -> None:
-    """Find the patches that two pictures of a place share, for the first two of each."""
+    """Find the patches that the first picture of each place shares with its others."""
     for label in batch.labels.unique():
         first, *others = torch.nonzero(batch.labels == label).flatten().tolist()
-        for second in others[:1]:
+        for second in others:
             shared = points.shared((batch.names[first], batch.names[second]),
                                    (cuts[first], cuts[second]), grid)
             if shared is not None:
