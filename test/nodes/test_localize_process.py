@@ -13,7 +13,7 @@ import numpy as np
 from processes import ENOUGH, LOSSLESS
 import pytest
 from sensor_msgs.msg import CompressedImage, PointCloud2
-from tetra_vpr_ros.mapping import PlaceMap
+from tetra_vpr_ros.mapping import build_map, BuildOptions, PlaceMap
 from tetra_vpr_ros.nodes.localizer.outputs.belief import belief_from_cloud
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -68,6 +68,25 @@ def test_a_played_bag_is_localized(bring_up, probe, map_file, bag, drive, transp
     assert state in ('localized', 'unknown place', 'no images')
     assert probe.spin(lambda: any(status.message == 'localized'
                                   for status in probe.received['/vpr/status']))
+
+
+def test_a_model_is_chosen_by_its_name(bring_up, probe, wall, wall_bag, wall_robot, tmp_path):
+    place_map = tmp_path / 'small.vpr'
+    name = 'tetra_nano_1024'
+    build_map(BuildOptions(bags=(wall_bag,), output=place_map, model=Path(name)), progress=False)
+    localizer = bring_up(map=place_map, model=name, image_topics=['/cam'])
+    wall_robot.wait(localizer)
+    wall_robot.show(range(5, 15))
+    best = [message.poses[0].position.x for message in probe.received['/vpr/candidates']]
+    assert np.allclose(best, [wall[i][1].x for i in range(5, 15)], atol=0.6)
+    assert probe.received['/vpr/match'], localizer.log
+    assert name in localizer.log
+    assert probe.set_parameter('model', '').successful
+    assert probe.change('deactivate')
+    assert probe.change('cleanup')
+    assert not probe.change('configure')  # the default cannot read this map
+    assert probe.spin(lambda: 'cannot configure' in localizer.log)
+    assert name in localizer.log.splitlines()[-1]
 
 
 def test_configure_fails_with_the_reason_and_can_be_repeated(borrow, probe, wall_map, tmp_path):
