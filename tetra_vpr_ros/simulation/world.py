@@ -23,7 +23,6 @@ _DEPTH_STEP, _DEPTH_START = 0.2236, 0.438  # metres; fitted to walls of three le
 _ZOOM_TICS = 30  # until the engine has turned from one lens to another, some degrees a tic
 _SCENERY = ('Decoration', 'Vegetation', 'Light', 'Obstacle', 'Furniture')
 
-
 FOCAL = (0.5, 0.8)
 """Focal lengths of the first lens, in widths and heights of the picture: Doom's pixels are 1.2
 times as high as wide."""

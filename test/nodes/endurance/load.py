@@ -85,11 +85,12 @@ class Cameras:
 
 def settled(probe, cameras, seconds):
     """Show moments until one is answered, and return the diagnostics after it."""
+    from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds
     deadline, shown = time.monotonic() + seconds, set()
     while time.monotonic() < deadline:  # the last picture itself may be lost: best effort
         shown.add(cameras.show())
         if probe.spin(lambda: any(
-                a.header.stamp.sec * 10**9 + a.header.stamp.nanosec in shown
+                nanoseconds(a.header.stamp) in shown
                 for a in reversed(probe.received['/vpr/candidates'])), 2.0):
             probe.received['/diagnostics'].clear()
             assert probe.spin(lambda: probe.received['/diagnostics'])

@@ -116,6 +116,11 @@ class PlaceSet:
             return np.union1d(linked, np.flatnonzero(away < apart))
         return self._near(index, apart, 360.0)
 
+    def beside(self, folder: str) -> list[Path]:
+        """Return where a folder of maps has that of each image: a PNG of its name."""
+        return [(Path(folder) / image.path.relative_to(self.config.path)).with_suffix('.png')
+                for image in self.images]
+
     def subset(self, keep: np.ndarray) -> PlaceSet:
         """Return the set of the images where ``keep`` (bool ``[n]``) is True."""
         images = [image for image, kept in zip(self.images, keep) if kept]

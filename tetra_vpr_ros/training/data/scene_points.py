@@ -52,11 +52,11 @@ class ScenePoints:
         for part in sets:
             if not part.config.depth:
                 continue
-            folder = Path(part.config.depth)
-            focal = _focal(folder / 'camera.json')
-            found = {image.name: _camera(image, (folder / image.path.relative_to(
-                part.config.path)).with_suffix('.png'), focal) for image in part.images}
-            missing = [camera.depth for camera in found.values() if not camera.depth.is_file()]
+            focal = _focal(Path(part.config.depth) / 'camera.json')
+            maps = part.beside(part.config.depth)
+            found = {image.name: _camera(image, depth, focal)
+                     for image, depth in zip(part.images, maps)}
+            missing = [path for path in maps if not path.is_file()]
             if missing:
                 raise PlaceSetError(f'{len(missing)} pictures of {part.config.path} have no '
                                     f'depth map, the first is {missing[0]}')

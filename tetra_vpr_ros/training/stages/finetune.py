@@ -11,7 +11,7 @@ cut and lit anew, so that even a set without labels has positives.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import copy
 from functools import partial
 from pathlib import Path
@@ -107,16 +107,17 @@ class PlaceLoss:
         if not config.tokens and not config.points:
             return
         codes = self.network.token_head(tokens.float())
-        forms = [(share, x) for share, x in ((1 - q, codes), (q, binarize(codes))) if share]
+
+        def faded(loss: Callable[..., torch.Tensor], *of: torch.Tensor) -> torch.Tensor:
+            return torch.stack([
+                share * loss(x, *of, grid, config.token_temperature)
+                for share, x in ((1 - q, codes), (q, binarize(codes))) if share]).sum()
+
         if config.tokens:
-            yield 'tokens', config.tokens, torch.stack([
-                share * token_score_loss(x, labels, grid, config.token_temperature)
-                for share, x in forms]).sum()
+            yield 'tokens', config.tokens, faded(token_score_loss, labels)
         if config.points:
-            pairs, shared = batch.pairs.to(labels.device), batch.shared.to(labels.device)
-            yield 'points', config.points, torch.stack([
-                share * token_point_loss(x, pairs, shared, grid, config.token_temperature)
-                for share, x in forms]).sum()
+            yield 'points', config.points, faded(
+                token_point_loss, batch.pairs.to(labels.device), batch.shared.to(labels.device))
 
 
 def open_training_sets(places: Sequence[PlaceSetConfig], held: HeldOut) -> list[PlaceSet]:

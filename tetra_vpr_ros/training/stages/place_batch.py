@@ -94,12 +94,14 @@ def load_batch(places: list[list[PoolImage]], vit: ViTConfig, stage: FinetuneCon
 def _find_shared(batch: PlaceBatch, cuts: list[np.ndarray], grid: tuple[int, int],
                  points: ScenePoints) -> None:
     """Find the patches that the first picture of each place shares with its others."""
+    pairs, cells = [], []
     for label in batch.labels.unique():
         first, *others = torch.nonzero(batch.labels == label).flatten().tolist()
         for second in others:
             shared = points.shared((batch.names[first], batch.names[second]),
                                    (cuts[first], cuts[second]), grid)
             if shared is not None:
-                batch.pairs = torch.cat([batch.pairs, torch.tensor([[first, second]])])
-                batch.shared = torch.cat([batch.shared.reshape(-1, len(shared)),
-                                          torch.from_numpy(shared)[None]])
+                pairs.append((first, second))
+                cells.append(shared)
+    if pairs:
+        batch.pairs, batch.shared = torch.tensor(pairs), torch.from_numpy(np.stack(cells))

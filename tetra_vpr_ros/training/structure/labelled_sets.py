@@ -115,8 +115,7 @@ def open_labelled_sets(sets: Sequence[LabelledSetConfig], held: HeldOut, held_ou
         part = open_place_set(entry.places)
         keep = np.array([held(image.name) == held_out for image in part.images])
         part = part.subset(keep)
-        maps = [_map_of(Path(entry.labels), image.path.relative_to(entry.places.path))
-                for image in part.images]
+        maps = part.beside(entry.labels)
         missing = [path for path in maps if not path.is_file()]
         if missing:
             raise ConfigError(f'structure.sets[{i}]: {len(missing)} pictures have no label map, '
@@ -127,10 +126,6 @@ def open_labelled_sets(sets: Sequence[LabelledSetConfig], held: HeldOut, held_ou
         raise ConfigError('structure.sets: no picture is '
                           + ('held out by validation.patterns' if held_out else 'left'))
     return found
-
-
-def _map_of(folder: Path, picture: Path) -> Path:
-    return (folder / picture).with_suffix('.png')
 
 
 def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
