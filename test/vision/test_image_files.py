@@ -3,7 +3,8 @@
 import random
 
 from hypothesis import given, strategies
-from tetra_vpr_ros.vision.image_files import image_files, natural_order
+import pytest
+from tetra_vpr_ros.vision.image_files import image_files, natural_order, ViewName
 
 
 def test_numbers_are_counted_and_not_spelled():
@@ -56,3 +57,18 @@ def test_folders_that_are_links_are_followed_and_each_is_read_once(tmp_path):
     (images / 'lost.jpg').symlink_to(tmp_path / 'nowhere.jpg')
     assert [str(path.relative_to(images)) for path in image_files(images, deep=True)] == [
         'lost.jpg', 'run1/1.jpg', 'run2/2.jpg']
+
+
+def test_a_name_says_where_a_camera_stood_and_is_read_as_it_was_written():
+    view = ViewName(10.5, -2.25, 52.20504480, 0.11957710, 'hall', '3', 90.25, None, None, 1.75,
+                    '1403636579763555584')
+    name = str(view)
+    assert name == ('@10.500@-2.250@@@52.20504480@0.11957710@hall@3@90.25@@@1.750'
+                    '@1403636579763555584@@.jpg')
+    assert ViewName.of(name) == view
+
+
+@pytest.mark.parametrize('name', ['view.jpg', '@@.jpg', '@east@north@.jpg', '@nan@inf@.jpg'])
+def test_a_name_without_numbers_has_no_position(name):
+    view = ViewName.of(name)
+    assert view.east is None and view.north is None and view.heading is None

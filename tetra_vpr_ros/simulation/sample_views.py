@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
 from tetra_vpr_ros.simulation.level import LEVELS, Pose2D, WorldError
 from tetra_vpr_ros.simulation.world import DoomWorld, FOCAL
+from tetra_vpr_ros.vision.image_files import ViewName
 from tqdm import tqdm
 
 # The demo and the tests drive these; no training picture may come from them.
@@ -40,17 +41,14 @@ def training_levels() -> list[str]:
 
 def view_name(level: str, place: int, view: int, pose: Pose2D, height: float) -> str:
     """
-    Name a picture in the ``@utm@`` format of the VPR dataset tools.
+    Name a picture as the tools of place recognition do, see `ViewName`.
 
-    :returns: ``@ east @ north @ zone @ letter @ latitude @ longitude @ pano @ tile
-        @ heading @ pitch @ roll @ height @ timestamp @ note @.jpg``, heading in
-        degrees clockwise from north, height in metres.
+    :param height: metres.
     """
-    east = pose.x + LEVEL_SPACING * (1 + LEVELS.index(level))
-    north = pose.y + LEVEL_SPACING
-    heading = (90.0 - math.degrees(pose.yaw)) % 360.0
-    return (f'@{east:.3f}@{north:.3f}@@@@@{level}-{place:03d}@{view}@{heading:.2f}@@@'
-            f'{height:.3f}@@@.jpg')
+    return str(ViewName(
+        pose.x + LEVEL_SPACING * (1 + LEVELS.index(level)), pose.y + LEVEL_SPACING,
+        panorama=f'{level}-{place:03d}', tile=str(view),
+        heading=(90.0 - math.degrees(pose.yaw)) % 360.0, height=height))
 
 
 def sample_level(level: str, count: int, out: Path, views: int = 3, seed: int = 0,

@@ -1,10 +1,12 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Image files of a folder, in the order in which a person counts."""
+"""Image files of a folder, in the order in which a person counts, and what their names say."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+import math
 import os
 from pathlib import Path
 import re
@@ -56,3 +58,69 @@ def _files(folder: Path, deep: bool, seen: set[Path]) -> Iterator[Path]:
         if path.resolve() not in seen:
             seen.add(path.resolve())
             yield from _files(path, deep, seen)
+
+
+@dataclass(frozen=True)
+class ViewName:
+    """
+    What the name of a picture says of its camera, as VPR-methods-evaluation has it.
+
+    ``@ east @ north @ zone @ letter @ latitude @ longitude @ panorama @ tile @ heading @ pitch
+    @ roll @ height @ stamp @ note @``. Numbers are None where there are none.
+
+    :ivar east: metres.
+    :ivar north: metres.
+    :ivar latitude: degrees.
+    :ivar longitude: degrees.
+    :ivar panorama: name of the place.
+    :ivar tile: of the view.
+    :ivar heading: degrees clockwise from north.
+    :ivar pitch: degrees.
+    :ivar roll: degrees.
+    :ivar height: metres.
+    :ivar stamp: as it is written.
+    """
+
+    east: float | None = None
+    north: float | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    panorama: str = ''
+    tile: str = ''
+    heading: float | None = None
+    pitch: float | None = None
+    roll: float | None = None
+    height: float | None = None
+    stamp: str = ''
+
+    @classmethod
+    def of(cls, name: str) -> ViewName:
+        """
+        Read a name; one that is none has no position.
+
+        :param name: of a file.
+        """
+        # What stands before the first @ is no field.
+        fields = (name.split('@') + [''] * 14)[1:14]
+        return cls(_number(fields[0]), _number(fields[1]), _number(fields[4]),
+                   _number(fields[5]), fields[6], fields[7], _number(fields[8]),
+                   _number(fields[9]), _number(fields[10]), _number(fields[11]), fields[12])
+
+    def __str__(self) -> str:
+        """Write the name of a JPEG file."""
+        def written(value: float | None, digits: int) -> str:
+            return '' if value is None else f'{value:.{digits}f}'
+
+        fields = (written(self.east, 3), written(self.north, 3), '', '',
+                  written(self.latitude, 8), written(self.longitude, 8), self.panorama, self.tile,
+                  *(written(angle, 2) for angle in (self.heading, self.pitch, self.roll)),
+                  written(self.height, 3), self.stamp, '')
+        return f'@{"@".join(fields)}@.jpg'
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

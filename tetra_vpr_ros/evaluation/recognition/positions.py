@@ -14,6 +14,7 @@ from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
 from tetra_vpr_ros.mapping import MapError
 from tetra_vpr_ros.mapping.sources.image_poses.path_matching import match_paths
 from tetra_vpr_ros.mapping.sources.image_poses.tables import read_text_lines
+from tetra_vpr_ros.vision.image_files import ViewName
 
 Positions = NDArray[np.float64]
 """Metres, ``[n, 2 or 3]``; NaN where it is not known."""
@@ -29,12 +30,11 @@ def positions_of_names(files: Sequence[Path]) -> Positions:
     """
     positions = []
     for path in files:
-        parts = path.name.split('@')
-        try:
-            positions.append((float(parts[1]), float(parts[2])))
-        except (IndexError, ValueError) as error:
+        name = ViewName.of(path.name)
+        if name.east is None and name.north is None:
             raise DatasetError(f'{path}: the name holds no @utm_east@utm_north@; say with '
-                               '--ground-truth how places are told') from error
+                               '--ground-truth how places are told')
+        positions.append([np.nan if value is None else value for value in (name.east, name.north)])
     return _finite(positions)
 
 

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
+from tetra_vpr_ros.vision.image_files import ViewName
 
 FORMATS = ('utm', 'csv', 'tum', 'geojson', 'png', 'npz')
 """What `export` writes."""
@@ -84,11 +85,11 @@ def _thumbnails(place_map: PlaceMap, table: PlaceTable, folder: Path) -> int:
             continue
         x, y, z = table.positions[row]
         yaw = Rotation.from_quat(table.quaternions[row]).as_euler('xyz')[2]
-        heading = (90.0 - math.degrees(yaw)) % 360.0  # clockwise from north
-        lat, lon, _ = ('' if np.isnan(v) else f'{v:.8f}' for v in table.geodetic[row])
-        name = (f'@{x:.3f}@{y:.3f}@@@{lat}@{lon}@{place}@@{heading:.1f}@@@{z:.3f}'
-                f'@{table.stamps[row]}@@.jpg')
-        (folder / name).write_bytes(jpeg)
+        latitude, longitude, _ = (None if np.isnan(v) else v for v in table.geodetic[row])
+        name = ViewName(x, y, latitude, longitude, panorama=str(place),
+                        heading=(90.0 - math.degrees(yaw)) % 360.0, height=z,
+                        stamp=str(table.stamps[row]))
+        (folder / str(name)).write_bytes(jpeg)
         written += 1
     if not written:
         raise MapError(f'{place_map.path} has no thumbnails to export')

@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 from tetra_vpr_ros.training.data.pair_set import pair_groups, pair_positions, read_pairs
 from tetra_vpr_ros.training.data.pool import find_images, PoolImage
+from tetra_vpr_ros.vision.image_files import ViewName
 
 
 class PlaceSetError(RuntimeError):
@@ -186,16 +187,12 @@ def _gsv(folder: Path, config: PlaceSetConfig) -> _Read:
 def _utm(folder: Path, config: PlaceSetConfig) -> _Read:
     images, position, heading = [], [], []
     for image in find_images(folder):
-        parts = image.path.name.split('@')
-        try:
-            place = float(parts[1]), float(parts[2])
-            turn = float(parts[9]) if len(parts) > 9 and parts[9].strip() else np.nan
-        except (IndexError, ValueError) as error:
-            raise PlaceSetError(
-                f'{image.path} is not named @utm_east@utm_north@…: {error}') from error
+        name = ViewName.of(image.path.name)
+        if name.east is None or name.north is None:
+            raise PlaceSetError(f'{image.path} is not named @utm_east@utm_north@…')
         images.append(image)
-        position.append(place)
-        heading.append(turn)
+        position.append((name.east, name.north))
+        heading.append(np.nan if name.heading is None else name.heading)
     return images, [0] * len(images), np.array(position), np.array(heading)
 
 

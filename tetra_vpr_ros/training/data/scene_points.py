@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 from tetra_vpr_ros.training.data.place_sets import PlaceSet, PlaceSetError
 from tetra_vpr_ros.training.data.pool import PoolImage
+from tetra_vpr_ros.vision.image_files import ViewName
 
 _SLACK_M, _SLACK_SHARE = 0.3, 0.1  # a step of the depth, and the slope within a patch
 
@@ -138,14 +139,12 @@ def _focal(path: Path) -> np.ndarray:
 
 
 def _camera(image: PoolImage, depth: Path, focal: np.ndarray) -> _Camera:
-    parts = image.path.name.split('@')
-    try:
-        east, north, heading, height = (float(parts[i]) for i in (1, 2, 9, 12))
-        tilt = [float(part.strip() or 0) for part in parts[10:12]]
-    except (IndexError, ValueError) as error:
+    name = ViewName.of(image.path.name)
+    if name.east is None or name.north is None or name.heading is None or name.height is None:
         raise PlaceSetError(f'{image.path} goes with depth maps, and its name gives no east, '
-                            f'north, heading and height: {error}') from error
-    if any(tilt):
-        raise PlaceSetError(f'{image.path}: depth maps need a level camera, not pitch and roll '
-                            f'{tilt}')
-    return _Camera(np.array([east, north, height]), math.radians(90.0 - heading), focal, depth)
+                            'north, heading and height')
+    if name.pitch or name.roll:
+        raise PlaceSetError(f'{image.path}: depth maps need a level camera, not pitch '
+                            f'{name.pitch} and roll {name.roll}')
+    return _Camera(np.array([name.east, name.north, name.height]),
+                   math.radians(90.0 - name.heading), focal, depth)

@@ -14,10 +14,7 @@ from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.pose import FARTHEST, level_quaternion, Pose
 from tetra_vpr_ros.mapping.sources.image_poses.posed_images import completed, PosedImages, Skipped
 from tetra_vpr_ros.mapping.sources.image_poses.stamps import number, unit_since_1970, UNITS
-
-# @ east @ north @ zone @ letter @ latitude @ longitude @ panorama @ tile @ heading @ pitch
-# @ roll @ height @ stamp @ note @
-_EAST, _NORTH, _LATITUDE, _LONGITUDE, _HEADING, _HEIGHT, _STAMP = 1, 2, 5, 6, 9, 12, 13
+from tetra_vpr_ros.vision.image_files import ViewName
 
 
 def poses_of_names(files: Sequence[Path], way: bool = False) -> PosedImages:
@@ -55,35 +52,27 @@ def poses_of_names(files: Sequence[Path], way: bool = False) -> PosedImages:
 
 def _pose(path: Path, skipped: Skipped) -> tuple[Pose | None, bool]:
     """Return the pose of a name, and whether it has a heading."""
-    parts = path.name.split('@')
-    east, north = _number(parts, _EAST), _number(parts, _NORTH)
-    height = _number(parts, _HEIGHT) or 0.0
+    name = ViewName.of(path.name)
+    east, north, height = name.east, name.north, name.height or 0.0
     if east is None or north is None:
         skipped.images[path] = 'its name holds no @utm_east@utm_north@'
         return None, False
     if max(abs(east), abs(north), abs(height)) > FARTHEST:
         skipped.images[path] = 'the position in its name is not on Earth'
         return None, False
-    latitude, longitude = _number(parts, _LATITUDE), _number(parts, _LONGITUDE)
-    known = (latitude is not None and longitude is not None
-             and abs(latitude) <= 90 and abs(longitude) <= 360 and (latitude, longitude) != (0, 0))
-    geodetic = (latitude, longitude, height) if known and latitude is not None and (
-        longitude is not None) else None
-    heading = _number(parts, _HEADING)
-    yaw = 0.0 if heading is None else math.radians(90.0 - heading % 360.0)
+    latitude, longitude = name.latitude, name.longitude
+    geodetic = None
+    if latitude is not None and longitude is not None and (
+            abs(latitude) <= 90 and abs(longitude) <= 360 and (latitude, longitude) != (0, 0)):
+        geodetic = latitude, longitude, height
+    yaw = 0.0 if name.heading is None else math.radians(90.0 - name.heading % 360.0)
     return (Pose(np.array([east, north, height]), level_quaternion(yaw), geodetic),
-            heading is not None)
-
-
-def _number(parts: Sequence[str], at: int) -> float | None:
-    value = number(parts[at]) if at < len(parts) else None
-    return None if value is None else float(value)
+            name.heading is not None)
 
 
 def _stamp(path: Path) -> int | None:
     """Return the time in a name; others write years and months, which tell no images apart."""
-    parts = path.name.split('@')
-    value = number(parts[_STAMP]) if len(parts) > _STAMP else None
+    value = number(ViewName.of(path.name).stamp)
     unit = None if value is None else unit_since_1970(value)
     return None if value is None or unit is None else int(value * UNITS[unit])
 
