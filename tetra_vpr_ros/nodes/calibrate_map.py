@@ -13,6 +13,7 @@ import tempfile
 from tetra_vpr_ros.command_line import run_command
 from tetra_vpr_ros.mapping import (
     BagError, build_map, BuildOptions, MapError, PlaceMap)
+from tetra_vpr_ros.mapping.building.build import no_gps_frame
 from tetra_vpr_ros.mapping.calibration import MapCalibration, measure_map, store_calibration
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.sources.bag_arguments import add_bag_arguments, bag_options
@@ -62,8 +63,7 @@ def read_drive(options: BuildOptions) -> PlaceTable:
             print(line)
         with PlaceMap.open_file(output) as drive:
             if drive.geodetic_origin != origin:
-                raise BagError(f'{options.bags[0]} has GPS poses, but the places of '
-                               f'{options.output} are not in a GPS frame')
+                raise no_gps_frame(options.bags[0], options.output)
             return drive.places()
 
 

@@ -171,11 +171,15 @@ def _read_bags(options: BuildOptions, place_map: PlaceMap | None, progress: bool
             continue
         found = traverse.track.origin
         if found is not None and origin is None and place_map and len(place_map):
-            raise BagError(f'{path} has GPS poses, but the places of {options.output} are not '
-                           'in a GPS frame')
+            raise no_gps_frame(path, options.output)
         origin = origin or found
         traverses.append(traverse)
     return traverses, origin
+
+
+def no_gps_frame(bag: Path, output: Path) -> BagError:
+    """Return the error of a bag whose positions have no place in the frame of a map."""
+    return BagError(f'{bag} has GPS poses, but the places of {output} are not in a GPS frame')
 
 
 def _add_each(place_map: PlaceMap, traverses: Sequence[Traverse], encoder: PlaceEncoder,

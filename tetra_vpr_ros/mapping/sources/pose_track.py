@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping.pose import FARTHEST, Pose
 
 Origin = tuple[float, float, float]
@@ -99,10 +99,6 @@ class PoseTrack:
         self.positions = positions[keep]
         self.quaternions = quaternions[keep] / norms[keep, None]
         self.geodetic = None if geodetic is None else np.asarray(geodetic, np.float64)[keep]
-        # Slerp in float64 seconds from the first stamp: exact to nanoseconds for months.
-        self._slerp = (Slerp((self.stamps - self.stamps[0]) * 1e-9,
-                             Rotation.from_quat(self.quaternions))
-                       if len(self.stamps) > 1 else None)
 
     def __len__(self) -> int:
         """Return the number of poses."""
@@ -117,24 +113,12 @@ class PoseTrack:
             guessed. Never extrapolates.
         :returns: the pose, or None where the track has none.
         """
-        after = int(np.searchsorted(self.stamps, stamp))
-        if after < len(self.stamps) and self.stamps[after] == stamp:
-            return self._pose(after)
-        if after == 0 or after == len(self.stamps):
+        now = np.array([stamp], np.int64)
+        positions, rotations, known = self.sample(now, max_gap)
+        if not known[0]:
             return None
-        before = after - 1
-        span = int(self.stamps[after] - self.stamps[before])
-        if span > max_gap or self._slerp is None:
-            return None
-        share = (stamp - int(self.stamps[before])) / span
-
-        def mix(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.asarray((1 - share) * values[before] + share * values[after])
-
-        seconds = (stamp - int(self.stamps[0])) * 1e-9
-        rotation = self._slerp(np.clip(seconds, 0, self._slerp.times[-1]))
-        geodetic = None if self.geodetic is None else mix(self.geodetic)
-        return Pose(mix(self.positions), rotation.as_quat(),
+        geodetic = None if self.geodetic is None else self._mixed(self.geodetic, now, max_gap)[0]
+        return Pose(positions[0], rotations.as_quat()[0],
                     None if geodetic is None else _triple(geodetic))
 
     def sample(self, stamps: NDArray[np.int64], max_gap: int, hold: bool = False
@@ -147,20 +131,33 @@ class PoseTrack:
         :param hold: a pose stands for the gap after it that is too long, and for the end.
         :returns: positions ``[n, 3]``, rotations, and where there are any, bool ``[n]``.
         """
-        last = len(self.stamps) - 1
-        after = np.searchsorted(self.stamps, stamps, side='right')
-        before = np.clip(after - 1, 0, last)
-        after = np.clip(after, 0, last)
-        span = self.stamps[after] - self.stamps[before]
-        passed = stamps - self.stamps[before]
-        exact = passed == 0
-        between = (passed > 0) & (span > 0) & (span <= max_gap)
-        share = np.where(between, passed / np.maximum(span, 1), 0.0)[:, None]
-        positions = (1 - share) * self.positions[before] + share * self.positions[after]
+        before, after, share = self._around(stamps, max_gap)
         first = Rotation.from_quat(self.quaternions[before])
         turn = (first.inv() * Rotation.from_quat(self.quaternions[after])).as_rotvec()
-        known = exact | between | (hold & (passed > 0))
-        return positions, first * Rotation.from_rotvec(share * turn), np.asarray(known)
+        passed = stamps - self.stamps[before]
+        known = (passed == 0) | (share > 0) | (hold & (passed > 0))
+        return (self._mixed(self.positions, stamps, max_gap),
+                first * Rotation.from_rotvec(share[:, None] * turn), np.asarray(known))
+
+    def _around(self, stamps: NDArray[np.int64], max_gap: int
+                ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """
+        Return the poses before and after each stamp, and how far it is from one to the other.
+
+        :returns: indices ``[n]`` twice and shares 0..1, 0 where nothing is interpolated.
+        """
+        last = len(self.stamps) - 1
+        following = np.searchsorted(self.stamps, stamps, side='right')
+        before, after = np.clip(following - 1, 0, last), np.clip(following, 0, last)
+        span, passed = self.stamps[after] - self.stamps[before], stamps - self.stamps[before]
+        between = (passed > 0) & (span > 0) & (span <= max_gap)
+        return before, after, np.where(between, passed / np.maximum(span, 1), 0.0)
+
+    def _mixed(self, values: NDArray[np.float64], stamps: NDArray[np.int64], max_gap: int
+               ) -> NDArray[np.float64]:
+        """Interpolate values of the poses, ``[n, 3]``, linearly."""
+        before, after, share = self._around(stamps, max_gap)
+        return np.asarray((1 - share[:, None]) * values[before] + share[:, None] * values[after])
 
     def spans(self, stamp: int) -> bool:
         """Tell whether a stamp lies between the first pose and the last."""
@@ -176,10 +173,6 @@ class PoseTrack:
         span = int(self.stamps[after] - self.stamps[after - 1])
         return (f'between two poses {span / 1e9:.3g} s apart, where at most {max_gap / 1e9:.3g} s '
                 'are interpolated (--max-pose-gap)')
-
-    def _pose(self, index: int) -> Pose:
-        return Pose(self.positions[index], self.quaternions[index],
-                    None if self.geodetic is None else _triple(self.geodetic[index]))
 
 
 def _triple(row: NDArray[np.float64]) -> tuple[float, float, float]:
