@@ -26,6 +26,12 @@ def _is_true(context, name):
     return LaunchConfiguration(name).perform(context).lower() == 'true'
 
 
+def _transforms(context):
+    """Return how the topics of tf2 are renamed: its names are absolute."""
+    return ([(f'/{topic}', topic) for topic in ('tf', 'tf_static')]
+            if _is_true(context, 'tf_in_namespace') else [])
+
+
 def _given(context, kinds):
     """Return the parameters whose arguments are given."""
     return {name: ParameterValue(LaunchConfiguration(name), value_type=kind)
@@ -52,6 +58,7 @@ def _localizer(context):
         name='vpr_localize',
         namespace=LaunchConfiguration('namespace'),
         parameters=sources,
+        remappings=_transforms(context),
         # The node brings itself up, so that no lifecycle manager is needed. It comes first:
         # whatever else sets it has the last word.
         ros_arguments=['-p', 'autostart:=true',
@@ -83,7 +90,7 @@ def _rviz(context):
         namespace=LaunchConfiguration('namespace'),
         arguments=['-d', config],
         # The file has absolute names, as RViz saves them: they follow the namespace.
-        remappings=[(f'/{topic}', topic) for topic in topics],
+        remappings=[(f'/{topic}', topic) for topic in topics] + _transforms(context),
         parameters=[given] if given else [],
         output='log',
     )]
@@ -109,6 +116,10 @@ def generate_launch_description():
             'image_transport', default_value='', choices=['', 'raw', 'compressed'],
             description="'compressed' subscribes <image_topic>/compressed; empty: the parameter"),
         DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node'),
+        DeclareLaunchArgument(
+            'tf_in_namespace', default_value='true', choices=_TRUTH,
+            description="Transforms are those of the namespace, <namespace>/tf, as Nav2 has them; "
+            "false: all robots share /tf"),
         DeclareLaunchArgument(
             'use_sim_time', default_value='', choices=['', *_TRUTH],
             description='Take the time from /clock; empty: the parameter'),

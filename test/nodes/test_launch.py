@@ -19,7 +19,7 @@ import yaml
 
 FILE = ROOT / 'launch' / 'localize.launch.py'
 ARGUMENTS = {'map', 'model', 'params_file', 'image_topic', 'image_transport', 'namespace',
-             'use_sim_time', 'autostart', 'required', 'rviz', 'log_level'}
+             'tf_in_namespace', 'use_sim_time', 'autostart', 'required', 'rviz', 'log_level'}
 
 
 def test_the_launch_file_declares_the_documented_arguments():
@@ -104,6 +104,16 @@ def test_rviz_opens_where_it_is_installed(launching):
     assert ours == {'/vpr/markers', '/vpr/belief_markers', '/vpr/match', '/vpr/candidates',
                     '/vpr/match_image/compressed'}
     assert all(remapped[topic] == topic[1:] for topic in ours)
+
+
+def test_transforms_are_those_of_the_namespace_unless_robots_share_them(launching):
+    fake_launch.installed.add('rviz2')
+    for arguments, renamed in (({}, True), ({'tf_in_namespace': 'false'}, False)):
+        nodes, _, _ = launching(namespace='robot1', rviz='true', **arguments)
+        for node in nodes:
+            found = dict(node.remappings)
+            assert (found.get('/tf') == 'tf') == renamed
+            assert (found.get('/tf_static') == 'tf_static') == renamed
 
 
 @pytest.mark.parametrize('bond', [True, False])

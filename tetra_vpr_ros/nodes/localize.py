@@ -111,6 +111,9 @@ def _live(command: list[str]) -> int:
             up = node.trigger_configure() == success and node.trigger_activate() == success
             if not up and node.get_parameter('autostart_failure').value == 'exit':
                 return _FAILED
+        else:
+            node.get_logger().info("autostart is false: waiting to be configured, by a lifecycle "
+                                   "manager or 'ros2 lifecycle set'")
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         while rclpy.ok():

@@ -80,7 +80,7 @@ def test_relocalize_answers_when_localized_or_too_late(borrow, probe, robot, map
     assert probe.change('activate')
     late = told(probe, relocalize(probe))
     assert not late.success
-    assert 'not localized within 1 s: no image has come' in late.message
+    assert 'not localized within 1 s: no usable image has come' in late.message
     assert probe.set_parameter('relocalize_timeout', 600.0).successful
     robot.wait(localizer)
     robot.show(range(60, 70))
@@ -227,6 +227,9 @@ def test_headings_of_cameras_come_from_tf2(fake_tf2, probe, map_file, drive):
     robot.publish(60)  # no answer yet
     assert probe.spin(lambda: "no transform from 'base_link' to 'front_optical'"
                       in localizer.log), localizer.log
+    assert probe.spin(lambda: any(
+        'no transform' in value.value for message in probe.received['/vpr/status']
+        for value in message.values)), probe.received['/vpr/status'][-1]
     assert not probe.received['/vpr/candidates']
     known.write_text(json.dumps({'front_optical': optical}))
     robot.show(range(65, 90))

@@ -52,8 +52,42 @@ def test_it_is_sent_again_as_time_passes_and_only_then(sending):
     assert len(stamps()) == 1  # time stands still
     at(101)
     assert stamps()[1:] == [101.4 * SECOND]
-    at(50)  # a simulation began anew
-    assert stamps()[2:] == [50.4 * SECOND]
+
+
+def test_a_clock_that_begins_anew_ends_it_until_the_next_match(sending):
+    made, at, stamps = sending
+    at(100)
+    made.correct(HERE, ODOM, 'odom', 100 * SECOND)
+    at(50)  # a simulation, or a bag in a loop
+    at(51)
+    made.correct(HERE, ODOM, 'odom', 100 * SECOND)  # its image was in work before
+    at(52)
+    assert stamps() == [100.5 * SECOND]
+    made.correct(HERE, ODOM, 'odom', 52 * SECOND)
+    at(53)
+    assert stamps()[1:] == [52.5 * SECOND, 53.5 * SECOND]
+
+
+def test_another_clock_ends_it_until_the_next_match(sending):
+    made, at, stamps = sending
+    at(1.7e9)
+    made.correct(HERE, ODOM, 'odom', 60 * SECOND)  # simulated images, and the system's clock
+    sent = len(stamps())
+    made._node.get_clock()._set_ros_time_is_active(False)
+    made._send()
+    made._node.get_clock()._set_ros_time_is_active(True)
+    at(61)
+    assert len(stamps()) == sent == 1
+    made.correct(HERE, ODOM, 'odom', 61 * SECOND)
+    assert stamps()[1:] == [61.5 * SECOND]
+
+
+def test_nothing_is_sent_before_the_clock_begins(sending):
+    made, at, stamps = sending
+    at(0)  # no /clock yet
+    made.correct(HERE, ODOM, 'odom', 1_700_000_000 * SECOND)
+    at(1_700_000_000)
+    assert stamps() == []
 
 
 def test_a_bag_without_simulated_time_keeps_its_own_time(sending):

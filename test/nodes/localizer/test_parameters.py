@@ -11,7 +11,11 @@ import yaml
 
 def test_the_parameters_file_mirrors_the_node():
     text = (ROOT / 'config' / 'localize.yaml').read_text()
+    set_by_launch = {'autostart', 'bond'}
     stored = yaml.safe_load(text)['/**']['ros__parameters']
+    assert not set_by_launch & set(stored)  # a copy of the file would override the launch files
+    complete = re.sub(r'^    # (\w+): (\S+)$', r'    \1: \2', text, flags=re.MULTILINE)
+    stored = yaml.safe_load(complete)['/**']['ros__parameters']
     assert stored == {spec.name: spec.default for spec in PARAMETERS}
     assert list(stored) == [spec.name for spec in PARAMETERS]
 
@@ -56,3 +60,15 @@ def test_a_file_that_speaks_to_others_is_found(tmp_path, section, heard):
     assert unheard_files(['--params-file', str(nested)], '/robot1/vpr_localize') == {}
     assert unheard_files(['--params-file', str(nested)], '/x') == {
         str(nested): ['/robot1/vpr_localize', '/other']}
+
+
+def test_files_are_read_as_launch_writes_them(tmp_path):
+    """Lists become tuples there, which rcl reads; what it could read is never an error."""
+    written = tmp_path / 'launch_params'
+    written.write_text(yaml.dump({'/**': {'ros__parameters': {'image_topics': ('/cam',)}}}))
+    assert '!!python/tuple' in written.read_text()
+    assert unheard_files(['--params-file', str(written)], '/vpr_localize') == {}
+    odd = tmp_path / 'odd.yaml'
+    odd.write_bytes(b'\xff\xfe: [')
+    assert unheard_files(['--params-file', str(odd)], '/vpr_localize') == {}
+    assert unheard_files(['--params-file', str(tmp_path / 'gone')], '/vpr_localize') == {}

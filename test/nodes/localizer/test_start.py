@@ -14,6 +14,7 @@ from rclpy.lifecycle import TransitionCallbackReturn as Outcome
 from rclpy.parameter import Parameter
 from sample_data import ROOT
 from tetra_vpr_ros.nodes.localizer.parameters import ParameterError
+import yaml
 
 pytestmark = pytest.mark.ros
 
@@ -125,6 +126,27 @@ def test_what_the_process_cannot_begin_with_is_a_line_and_a_status(tmp_path, wal
         assert found == status, output
         assert says in output
         assert 'Traceback' not in output
+
+
+def test_a_process_listens_where_a_file_of_launch_says(probe, wall_map, tmp_path):
+    file = tmp_path / 'launch_params'
+    file.write_text(yaml.dump({'/**': {'ros__parameters': {
+        'map': str(wall_map), 'image_topics': ('/cam',), 'autostart': True}}}))
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'tetra_vpr_ros.nodes.localize', '--ros-args', '--params-file',
+         str(file)], cwd=ROOT)
+    try:
+        assert probe.spin(lambda: process.poll() is not None or probe.state() == 'active')
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        assert process.wait(ENOUGH) == 0
+
+
+def test_a_node_that_waits_says_so(start, probe):
+    localizer = start()
+    assert probe.state() == 'unconfigured'
+    assert 'autostart is false: waiting to be configured' in localizer.log
 
 
 def test_an_autostart_that_fails_can_wait_for_somebody(start, probe, wall_map, tmp_path):

@@ -186,6 +186,37 @@ def test_nothing_is_left_behind_however_often(inside, wall_map, monkeypatch, tmp
         assert held(node) == unconfigured
 
 
+def test_other_cameras_are_given_their_own_headings(inside, capfd, wall_map, monkeypatch):
+    monkeypatch.setitem(__import__('sys').modules, 'tf2_ros', fake_tf2)
+    node = inside(map=wall_map, image_topics=['/front'])
+
+    def localizer_for(*topics):
+        if node._activity is not None:
+            assert node.trigger_deactivate() == Outcome.SUCCESS
+        set_to(node, image_topics=list(topics))
+        assert node.trigger_activate() == Outcome.SUCCESS
+        return node._loaded.shared.localizer
+
+    assert node.trigger_configure() == Outcome.SUCCESS
+    alone = localizer_for('/front')
+    assert localizer_for('/front') is alone
+    both = localizer_for('/front', '/rear')  # one heading for all: there are two now
+    assert both is not alone
+    set_to(node, camera_yaws=[0.0, 180.0])
+    assert node.trigger_deactivate() == Outcome.SUCCESS
+    set_to(node, image_topics=['/front'])
+    capfd.readouterr()
+    assert node.trigger_activate() == Outcome.FAILURE
+    one_error(capfd, 'cannot activate: ', 'camera_yaws has 2 headings for the 1 image_topics')
+    assert node.trigger_cleanup() == Outcome.SUCCESS
+    set_to(node, base_frame='base_link')
+    assert node.trigger_configure() == Outcome.SUCCESS
+    assert localizer_for('/front') is None
+    node._loaded.shared.localizer = alone  # as if tf2 had answered
+    assert localizer_for('/front') is alone
+    assert localizer_for('/rear') is None  # which looks elsewhere
+
+
 def test_a_qos_override_holds_for_its_topic_only(inside, wall_map):
     node = inside('-p', 'qos_overrides./cam.subscription.reliability:=reliable', map=wall_map,
                   image_topics=['/cam'])

@@ -32,6 +32,7 @@ class Loaded:
     :ivar shared: the localizer; without one until all cameras are known, where tf2 is to be
         asked for them.
     :ivar places: of the map.
+    :ivar image_topics: of the cameras that the localizer was made for.
     :ivar mapping_camera: of the map; None where it is not known.
     :ivar map_watch: tells when its file is no longer the one that was loaded.
     """
@@ -42,6 +43,7 @@ class Loaded:
     shared: SharedLocalizer
     places: MappedPlaces
     map_watch: MapWatch
+    image_topics: tuple[str, ...]
     mapping_camera: Camera | None = None
 
     @property
@@ -87,7 +89,21 @@ def load(node: LifecycleNode) -> Loaded:
         place_map.close()
         raise
     return Loaded(encoder, place_map, outputs, shared, localizer.places, map_watch,
-                  mapping_camera)
+                  tuple(value('image_topics')), mapping_camera)
+
+
+def fit_to_cameras(node: LifecycleNode, loaded: Loaded) -> None:
+    """
+    Make the localizer anew where the cameras are others than those that it was made for.
+
+    :raises ParameterError: the number of their headings does not fit.
+    """
+    topics = tuple(parameter_getter(node)('image_topics'))
+    if topics != loaded.image_topics:
+        yaws = fixed_yaws(node)
+        loaded.shared.localizer = (
+            make_localizer(loaded.place_map, localizer_options(node, yaws)) if yaws else None)
+        loaded.image_topics = topics
 
 
 def _model(name: str) -> Path:

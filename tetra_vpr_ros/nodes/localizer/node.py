@@ -13,7 +13,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from tetra_vpr_ros.nodes.localizer.activity import Activity
-from tetra_vpr_ros.nodes.localizer.loading import load, Loaded, parameter_getter
+from tetra_vpr_ros.nodes.localizer.loading import fit_to_cameras, load, Loaded, parameter_getter
 from tetra_vpr_ros.nodes.localizer.outputs.publishers import NO_IMAGES, SEARCHING
 from tetra_vpr_ros.nodes.localizer.parameters import ParameterError
 from tetra_vpr_ros.nodes.localizer.parameters import PARAMETERS
@@ -106,6 +106,7 @@ class LocalizeNode(LifecycleNode):
         """Subscribe to the cameras and begin to publish."""
         assert self._loaded is not None
         loaded = self._loaded
+        fit_to_cameras(self, loaded)
         loaded.shared.begin_anew()
         super().on_activate(state)
         self._activity = Activity(self, loaded, self._relocalize)

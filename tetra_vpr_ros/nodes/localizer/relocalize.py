@@ -29,7 +29,7 @@ class _Answer:
         self._deadline = time.monotonic() + seconds
         self._told = threading.Event()
         self.success = False
-        self.message = 'no image has come'
+        self.message = 'no usable image has come'
 
     def tell(self, success: bool, message: str) -> None:
         """Answer."""

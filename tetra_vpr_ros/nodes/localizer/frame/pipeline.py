@@ -135,6 +135,7 @@ class Pipeline:
             for frame in frames:
                 unknown = headings.learn(frame.camera, frame.message.header.frame_id)
                 if unknown:
+                    self._health.refused(f'{frame.topic}: {unknown}')
                     self._node.get_logger().warning(f'{frame.topic}: {unknown}',
                                                     throttle_duration_sec=5.0)
             yaws = headings.known(math.radians(self._value('mapping_camera_yaw')))

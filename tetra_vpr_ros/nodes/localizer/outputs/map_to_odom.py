@@ -9,7 +9,8 @@ import threading
 from typing import Any
 
 from geometry_msgs.msg import TransformStamped
-from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]  # its home moved
+from rclpy.clock import Clock, ClockType, JumpThreshold  # type: ignore[attr-defined]  # moved
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 from tetra_vpr_ros.mapping.motion import compose, motion_between, STILL
@@ -17,6 +18,8 @@ from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.nodes.localizer.optional import package_for
 
 _PERIOD = 0.05  # seconds
+_AHEAD_NS = 10**9     # by which an image may be dated ahead of the clock
+_LAST_NS = 2**31 * 10**9  # no message holds a later time
 
 
 class MapToOdom:
@@ -40,11 +43,16 @@ class MapToOdom:
         self._message: TransformStamped | None = None
         self._ahead_ns = 0  # of the images' stamps against the node's clock
         self._last_ns = -1
+        self._jumps = 0  # of the clock
         self._broadcaster = package_for(
             'publish_tf', 'tf2_ros', 'tf2-ros-py').TransformBroadcaster(node)
         # Steady: a system clock that is set back, as without a battery, must not stop it.
         self._timer: Any = node.create_timer(_PERIOD, self._send,
                                              clock=Clock(clock_type=ClockType.STEADY_TIME))
+        # Another clock, or one that begins anew, is not that of the last image.
+        self._watch: Any = node.get_clock().create_jump_callback(
+            JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-_AHEAD_NS)),
+            post_callback=self._forget)
 
     def correct(self, in_map: Pose, in_odom: Pose, odom_frame: str, stamp_ns: int) -> None:
         """
@@ -61,29 +69,42 @@ class MapToOdom:
         t, r = message.transform.translation, message.transform.rotation
         t.x, t.y, t.z = (float(v) for v in offset.position)
         r.x, r.y, r.z, r.w = (float(v) for v in offset.quaternion)
+        jumps, now_ns = self._jumps, self._now_ns()
+        # The clock has not begun, or began anew since the image was taken.
+        if not now_ns or stamp_ns - now_ns > _AHEAD_NS:
+            return
         with self._lock:
+            if self._jumps != jumps:
+                return
             self._message = message
             # As AMCL dates it by the laser's stamps: also right where a bag is played without
             # simulated time.
-            self._ahead_ns = stamp_ns - self._now_ns()
+            self._ahead_ns = stamp_ns - now_ns
         self._send()
 
     def destroy(self) -> None:
         """End it, and take the publisher from the graph."""
+        self._watch.unregister()
         self._node.destroy_timer(self._timer)
         self._node.destroy_publisher(self._broadcaster.pub_tf)
+
+    def _forget(self, _jump: object) -> None:
+        """Send nothing until the next match tells how its stamps lie to the clock."""
+        self._jumps += 1  # without the lock: whoever sets the clock must not wait
+        self._message = None
 
     def _now_ns(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)
 
     def _send(self) -> None:
         with self._lock:
-            if self._message is None:
+            message = self._message
+            if message is None:
                 return
             stamp_ns = self._now_ns() + self._ahead_ns + round(self._tolerance() * 1e9)
             # Simulated time may stand still, and tf2 complains of what it has already.
-            if stamp_ns == self._last_ns:
+            if stamp_ns == self._last_ns or not 0 <= stamp_ns < _LAST_NS:
                 return
             self._last_ns = stamp_ns
-            self._message.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
-            self._broadcaster.sendTransform(self._message)
+            message.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
+            self._broadcaster.sendTransform(message)

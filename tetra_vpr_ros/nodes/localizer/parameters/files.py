@@ -24,7 +24,13 @@ def unheard_files(command: Sequence[str], node: str) -> dict[str, list[str]]:
     found = {}
     for option, path in zip(command, command[1:]):
         if option == '--params-file':
-            names = list(_sections(yaml.safe_load(Path(path).read_text())))
+            try:
+                # Values do not matter, and launch writes tuples, whose tag safe_load refuses. The
+                # base loader makes nothing but texts, lists and mappings.
+                tree = yaml.load(Path(path).read_text(), Loader=yaml.BaseLoader)  # noqa: S506
+            except (OSError, ValueError, yaml.YAMLError):
+                continue  # rcl could read it
+            names = list(_sections(tree))
             if not any(_speaks_to(name, node) for name in names):
                 found[path] = names
     return found
