@@ -118,8 +118,8 @@ def generate_launch_description():
         DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node'),
         DeclareLaunchArgument(
             'tf_in_namespace', default_value='true', choices=_TRUTH,
-            description="Transforms are those of the namespace, <namespace>/tf, as Nav2 has them; "
-            "false: all robots share /tf"),
+            description='Transforms are those of the namespace, <namespace>/tf, as Nav2 has them; '
+            'false: all robots share /tf'),
         DeclareLaunchArgument(
             'use_sim_time', default_value='', choices=['', *_TRUTH],
             description='Take the time from /clock; empty: the parameter'),

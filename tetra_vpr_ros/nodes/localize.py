@@ -112,7 +112,7 @@ def _live(command: list[str]) -> int:
             if not up and node.get_parameter('autostart_failure').value == 'exit':
                 return _FAILED
         else:
-            node.get_logger().info("autostart is false: waiting to be configured, by a lifecycle "
+            node.get_logger().info('autostart is false: waiting to be configured, by a lifecycle '
                                    "manager or 'ros2 lifecycle set'")
         executor = SingleThreadedExecutor()
         executor.add_node(node)
