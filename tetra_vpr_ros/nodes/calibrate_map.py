@@ -52,6 +52,7 @@ def read_drive(options: BuildOptions) -> PlaceTable:
 
     :param options: what to read; its output is the map, in whose frame GPS fixes are.
     :raises BagError: a bag or topic cannot be used, or has GPS poses where the map has none.
+    :raises KeyboardInterrupt: while the bags were read.
     :raises MapError: the map cannot be read, or the bags hold no frame with a pose.
     """
     with PlaceMap.open_file(options.output) as place_map:
@@ -61,6 +62,8 @@ def read_drive(options: BuildOptions) -> PlaceTable:
         report = build_map(replace(options, output=output, thumbnails=False, origin=origin))
         for line in report.details():
             print(line)
+        if report.interrupted:  # half a drive measures nothing
+            raise KeyboardInterrupt
         with PlaceMap.open_file(output) as drive:
             if drive.geodetic_origin != origin:
                 raise no_gps_frame(options.bags[0], options.output)

@@ -312,3 +312,31 @@ def test_a_small_map_says_by_what_its_matches_are_judged(street, tmp_path, recip
         said[model] = report.summary(path)
     assert 'judged by the second look' in said[None]
     assert 'a single frame is accepted up to' in said[tiny]
+
+
+def test_a_build_is_not_resumed_with_other_paths_or_poses(street_bag, tmp_path, recipe,
+                                                          monkeypatch):
+    """From another path all places would come twice; other poses do not fit those stored."""
+    path, moved = tmp_path / 'm.vpr', tmp_path / 'moved'
+    shutil.copytree(street_bag, moved)
+    add, added = writer.PlaceWriter.add, []
+
+    def interrupted(self, picked):
+        added.append(picked)
+        if len(added) == 20:
+            raise KeyboardInterrupt
+        add(self, picked)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer.PlaceWriter, 'add', interrupted)
+        assert build_map(recipe(bags=(street_bag,), output=path), progress=False).interrupted
+    before = contents(path)
+    assert len(before[1][1]) > 0
+    with pytest.raises(MapError, match=f'unfinished traverse {street_bag}.*same paths'):
+        build_map(recipe(bags=(moved,), output=path, resume=True), progress=False)
+    with pytest.raises(MapError, match="was begun with .* not .*'poses': '/odom'"):
+        build_map(recipe(bags=(street_bag,), output=path, resume=True, pose_topic='/odom'),
+                  progress=False)
+    assert contents(path) == before
+    assert not build_map(recipe(bags=(street_bag,), output=path, resume=True),
+                         progress=False).interrupted

@@ -211,3 +211,25 @@ def test_terminated_while_calibrating_the_places_are_there_and_resume_calibrates
     assert '--resume' in output
     assert sound(path) == sound(street_map)
     finished(path, arguments, log, street_map)
+
+
+def test_what_a_killed_build_left_beside_a_map_is_not_played_into_another(halves, tmp_path, build,
+                                                                          log):
+    path, wanted = tmp_path / 'm.vpr', tmp_path / 'wanted.vpr'
+    assert run(build_map.main, build('--bag', halves[1], '--map', wanted), log)[0] == 0
+
+    def killed():
+        removed(path)
+        code, output = run(build_map.main, build('--bag', halves[0], '--map', path), log, 60)
+        assert code == -signal.SIGKILL, output
+        assert path.with_name('m.vpr-wal').stat().st_size, 'its places are in the log'
+
+    killed()
+    path.unlink()  # but not the log: nobody knows of it
+    assert run(build_map.main, build('--bag', halves[1], '--map', path), log)[0] == 0
+    assert contents(path) == contents(wanted)
+    killed()
+    assert run(vpr_map.main, ['prune', path, '--spacing', '1.0'], log)[0] == 0
+    assert sound(path) > 0
+    log_left = path.with_name('m.vpr-wal')
+    assert not log_left.exists() or not log_left.stat().st_size

@@ -4,10 +4,16 @@
 
 import json
 
+import numpy as np
 import pytest
+from recorded import fixes
 from street import camera, S, STEP, transforms, write_recording, write_street
 from tetra_vpr_ros.evaluation import evaluate
-from tetra_vpr_ros.mapping import build_map, BuildOptions
+from tetra_vpr_ros.mapping import build_map, BuildOptions, MapError, PlaceMap
+from tetra_vpr_ros.mapping.motion import compose
+from tetra_vpr_ros.mapping.pose import Pose
+from tetra_vpr_ros.mapping.sources.gps import pose_of_frame, track_from_fixes
+from tetra_vpr_ros.mapping.tools.merge import merge
 from tetra_vpr_ros.nodes import calibrate_map
 
 T = 1_700_000_000 * S
@@ -111,3 +117,41 @@ def test_gps_drives_are_in_the_frame_of_the_map(plain, street, tiny, tmp_path, c
         assert command(['--map', str(plain), '--bag', str(tmp_path / 'second'), '--model',
                         str(tiny)]) == 1
         assert 'are not in a GPS frame' in capsys.readouterr().err
+
+
+def test_frames_of_gps_lie_to_each_other_as_their_fixes_do():
+    near, far = (47.0, 8.0, 400.0), (47.1, 8.2, 900.0)
+    fix = np.array([[47.05, 8.1, 500.0]])
+    in_near, in_far = (track_from_fixes([T], fix, origin).positions[0] for origin in (near, far))
+    moved = compose(pose_of_frame(far, near), Pose(in_far, np.array([0.0, 0.0, 0.0, 1.0])))
+    assert np.allclose(moved.position, in_near, atol=1e-6)
+    assert np.linalg.norm(in_near - in_far) > 10_000
+
+
+def test_maps_of_gps_are_merged_where_their_places_are(street, tiny, plain, tmp_path):
+    """Each has its first fix for an origin."""
+    drive = poses(STEP)
+    for name, first in (('west', 0), ('east', 30)):
+        images = [image for _, _, image in street[first:first + 30]]
+        write_recording(tmp_path / name, [
+            *camera(drive[first][0], images), *fixes(drive[first:first + 31])])
+        build_map(BuildOptions(tmp_path / f'{name}.vpr', (tmp_path / name,), model=tiny,
+                               keyframe_distance=0.1), progress=False)
+    both = tmp_path / 'both.vpr'
+    merge(tmp_path / 'west.vpr', tmp_path / 'east.vpr', both, progress=False)
+    with PlaceMap.open_file(both) as opened:
+        table = opened.places()
+        assert len(table) > 55
+        assert np.allclose(table.positions[:, 0], 2.0 * (table.stamps - T) / S, atol=1e-2)
+    with pytest.raises(MapError, match=f'{plain} is not: say with --transform'):
+        merge(both, plain, tmp_path / 'none.vpr', progress=False)
+    assert not (tmp_path / 'none.vpr').exists()
+
+
+def test_poses_that_are_not_of_gps_are_told_of_in_a_map_of_gps(street, tiny, tmp_path):
+    images = [image for _, _, image in street[:30]]
+    write_recording(tmp_path / 'gps', [*camera(T, images), *fixes(poses(STEP))])
+    write_recording(tmp_path / 'odometry', [*camera(T, images), *odometry(STEP)])
+    report = build_map(BuildOptions(tmp_path / 'm.vpr', (tmp_path / 'gps', tmp_path / 'odometry'),
+                                    model=tiny), progress=False)
+    assert [note for note in report.notes if 'odometry: its poses are not of GPS' in note]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several processes, or a Ray cluster, build the map that one process builds."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -133,3 +134,17 @@ def test_without_ray_it_says_what_to_install(bags, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'ray', None)
     with pytest.raises(MapError, match=r'pip install .*\[ray\]'):
         build_map(BuildOptions(tmp_path / 'm.vpr', bags, ray='local'), progress=False)
+
+
+def test_parts_of_a_build_that_was_given_up_are_not_taken(bags, serial, tiny, tmp_path):
+    """Their poses may be those of another topic."""
+    path = tmp_path / 'm.vpr'
+    with PlaceMap.open_file(serial[0]) as opened:
+        stale = opened.sessions()[0].source
+    folder = tmp_path / 'm.vpr.parts'
+    folder.mkdir()
+    part = folder / f'{hashlib.sha256(stale.encode()).hexdigest()[:16]}.vpr'
+    build_map(BuildOptions(part, bags[1:2], model=tiny), progress=False)  # of another bag
+    build_map(BuildOptions(path, bags, model=tiny, workers=2), progress=False)
+    assert contents(path) == contents(serial[0])
+    assert not folder.exists()

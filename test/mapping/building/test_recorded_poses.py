@@ -145,3 +145,11 @@ def test_poses_of_a_camera_s_own_axes_are_told(built, images, period):
     _, report = built([*camera(T, images), *odometry(drive(period), turn=ahead)])
     assert 'the poses move along their z' in report.notes[0]
     assert '--tf-frames' in report.notes[0]
+
+
+def test_fixes_whose_status_is_not_known_are_fixes(built, images):
+    """Drivers that leave the status unset send -2 since Jazzy."""
+    unknown = [(stamp, write, {**values, 'status': -2}) for stamp, write, values in fixes(drive())]
+    table, report = built([*camera(T, images), *unknown])
+    right(table, within=1e-2)
+    assert not report.notes

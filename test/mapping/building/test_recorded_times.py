@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import pytest
 from recorded import drive, fixes, MS, N, odometry, T
-from street import camera, S, write_recording
+from street import camera, S, STEP, write_recording
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError, PlaceMap
 from tetra_vpr_ros.mapping.tools.reencode import reencode
 from tetra_vpr_ros.nodes.build_map import main
@@ -100,3 +100,16 @@ def test_a_build_that_fails_before_its_first_place_leaves_nothing(built, images,
     with pytest.raises(MapError, match='field of view'):
         built([*camera(T, images), *odometry(drive())], horizontal_fov=0.5)
     assert [path.name for path in tmp_path.iterdir()] == ['run']
+
+
+@pytest.mark.parametrize('clock', [0, -37 * S])
+def test_the_clock_of_a_path_is_held_against_the_camera_s(built, images, clock):
+    """A path holds all poses so far, and comes again and again."""
+    events = [*camera(T, images), *((T + t, 'path', {'received': T + t, 'poses': [
+        (stamp + clock, x) for stamp, x in drive() if stamp <= T + t]})
+        for t in range(0, N * STEP, S))]
+    if clock:
+        with pytest.raises(BagError, match='is dated by another clock than the poses'):
+            built(events, pose_topic='/trajectory')
+    else:
+        assert len(built(events, pose_topic='/trajectory')[0]) > 20

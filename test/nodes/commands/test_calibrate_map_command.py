@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from tetra_vpr_ros.mapping import PlaceMap
+from tetra_vpr_ros.mapping.building.writer import PlaceWriter
 from tetra_vpr_ros.mapping.calibration import load_calibration
 from tetra_vpr_ros.nodes.calibrate_map import main
 from tetra_vpr_ros.simulation.bag import write_bag
@@ -58,3 +59,19 @@ def test_what_cannot_be_calibrated_is_named(tmp_path, capsys, map_file):
     assert 'none.vpr' in capsys.readouterr().err
     assert main(['--map', str(map_file), '--bag', str(tmp_path / 'none')]) == 1
     assert 'calibrate_map: ' in capsys.readouterr().err
+
+
+def test_half_a_drive_calibrates_nothing(old_map, bag, capsys, monkeypatch):
+    add, added = PlaceWriter.add, []
+
+    def interrupted(self, picked):
+        added.append(picked)
+        if len(added) == 30:
+            raise KeyboardInterrupt
+        add(self, picked)
+
+    monkeypatch.setattr(PlaceWriter, 'add', interrupted)
+    before = old_map.read_bytes()
+    assert main(['--map', str(old_map), '--bag', str(bag)]) == 130
+    assert 'interrupted' in capsys.readouterr().err
+    assert old_map.read_bytes() == before

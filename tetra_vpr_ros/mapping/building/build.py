@@ -110,6 +110,8 @@ def _opened(options: BuildOptions, encoder: PlaceEncoder,
         if place_map is not None:
             _check_continuation(place_map, encoder, options)
         traverses, origin = read(place_map)
+        if place_map is not None:
+            _check_unfinished(place_map, traverses, options)
         if place_map is None:
             default_frame = options.tf_frames[0] if options.tf_frames else 'map'
             place_map = PlaceMap.create(options.output, encoder.info,
@@ -147,10 +149,24 @@ def _check_continuation(place_map: PlaceMap, encoder: PlaceEncoder, options: Bui
     if options.frame_id and options.frame_id != place_map.frame_id:
         raise MapError(f'{options.output} has poses in frame {place_map.frame_id!r}, '
                        f'not {options.frame_id!r}')
-    unfinished = [s.source for s in place_map.sessions() if not s.complete]
+    unfinished = _unfinished(place_map)
     if unfinished and not options.resume:
         raise MapError(f'{options.output} has an unfinished traverse {unfinished[0]}: '
                        'finish it with --resume before you append')
+
+
+def _unfinished(place_map: PlaceMap) -> list[str]:
+    return [session.source for session in place_map.sessions() if not session.complete]
+
+
+def _check_unfinished(place_map: PlaceMap, traverses: Sequence[Traverse], options: BuildOptions
+                      ) -> None:
+    """Refuse to resume without what was begun: from another path all of it would come twice."""
+    given = {traverse.source for traverse in traverses}
+    missing = [source for source in _unfinished(place_map) if source not in given]
+    if missing:
+        raise MapError(f'{options.output} has an unfinished traverse {missing[0]}, which is not '
+                       'among what was given: resume with the same paths')
 
 
 def _origin(place_map: PlaceMap | None) -> Origin | None:
@@ -174,6 +190,13 @@ def _read_bags(options: BuildOptions, place_map: PlaceMap | None, progress: bool
             raise no_gps_frame(path, options.output)
         origin = origin or found
         traverses.append(traverse)
+    if origin is not None:
+        for traverse in traverses:
+            if traverse.track.origin is None:
+                traverse.notes.append(
+                    f'{traverse.path}: its poses are not of GPS, and the map is in a frame of GPS '
+                    f'with its origin at {origin[0]:.6f}, {origin[1]:.6f}: they fit only where '
+                    'they are in that frame')
     return traverses, origin
 
 
@@ -203,6 +226,8 @@ def _add_bags(place_map: PlaceMap, traverses: Sequence[BagTraverse], encoder: Pl
                 f'{traverse.path}: its stamps jump back {traverse.clock.jumps} times; the parts '
                 'are mapped one after the other')
     _tell_odometry(place_map, traverses, report)
+    if not options.resume:
+        Parts(place_map, options).clear()  # of a build that was given up
     begun = {s.source for s in place_map.sessions()}
     # What an interrupted build of one process has begun is finished the same way.
     alone = [t for t in traverses if t.source in begun]

@@ -40,6 +40,8 @@ def create_database(path: Path, metadata: Mapping[str, Any]) -> sqlite3.Connecti
             db.executemany('INSERT INTO meta VALUES (?, ?)',
                            [(key, json.dumps(value)) for key, value in metadata.items()])
             db.execute('COMMIT')
+        for log in logs_of(path):  # of a map that is gone: SQLite would play them into this one
+            log.unlink(missing_ok=True)
         os.replace(beginning, path)
         return _connect(path, writable=True)
     except (sqlite3.Error, OSError) as error:
@@ -57,7 +59,7 @@ def open_database(path: Path, writable: bool) -> sqlite3.Connection:
     if not path.is_file():
         raise MapError(f'no map file {path}: make one with build_map')
     try:
-        _roll_back(path)
+        settle(path)
         _check_header(path)
         # Writing begins where it is known that this is a map.
         with closing(_connect(path, writable=False)) as db:
@@ -110,9 +112,21 @@ def check_creatable(path: Path) -> None:
         raise MapError(f'{path} cannot be created: there is no folder {path.parent}')
 
 
-def _roll_back(path: Path) -> None:
-    """Undo the change that a killed process was about to make: a reader may not."""
-    if Path(f'{path}-journal').exists():
+def logs_of(path: Path) -> list[Path]:
+    """Return the files that SQLite may have beside a database."""
+    return [Path(f'{path}-{kind}') for kind in ('journal', 'wal', 'shm')]
+
+
+def settle(path: Path) -> None:
+    """
+    Undo the change that a killed process was about to make, or complete what it had made.
+
+    What it left lies in files beside the database, which a reader may not touch and which would
+    be played into whatever takes the database's place.
+
+    :param path: of a database, or of nothing.
+    """
+    if path.is_file() and any(log.exists() for log in logs_of(path)):
         with suppress(sqlite3.Error, UnicodeError), closing(sqlite3.connect(
                 f'{path.resolve().as_uri()}?mode=rw', uri=True)) as db:
             db.execute('SELECT count(*) FROM sqlite_master').fetchone()

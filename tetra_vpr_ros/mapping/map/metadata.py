@@ -44,7 +44,8 @@ def _match_model(value: Any) -> bool:
 
 
 def _recipe(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_number, value.values()))
+    return isinstance(value, dict) and all(
+        _text(entry) if name == 'poses' else _number(entry) for name, entry in value.items())
 
 
 def _origin(value: Any) -> bool:

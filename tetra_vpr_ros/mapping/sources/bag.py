@@ -142,13 +142,17 @@ class BagSource(BagTopics):
     def _read_path(self, topic: str, records: PoseRecords) -> None:
         """Read the poses of a path; of each stamp the newest, as loops are closed."""
         def take(_: Connection, received: int, message: Any) -> tuple[int, list[tuple[int, Row]]]:
+            self.pose_frame = self.pose_frame or str(message.header.frame_id)
             return received, path_rows(message)
 
-        newest = {}
+        came: dict[int, int] = {}  # when a pose was first known: only then its stamp was news
+        newest: dict[int, Row] = {}
         for received, rows in self._poses([topic], take, _PATH_EVERY):
-            newest.update({stamp: (received, row) for stamp, row in rows})
-        for stamp, (received, row) in sorted(newest.items()):
-            records.add(stamp, received, row)
+            for stamp, row in rows:
+                came.setdefault(stamp, received)
+                newest[stamp] = row
+        for stamp, row in sorted(newest.items()):
+            records.add(stamp, came[stamp], row)
 
     def transform_track(self, parent: str, child: str, max_gap: int | None = None,
                         image_topic: str = '', tf_topic: str | None = None) -> PoseTrack:

@@ -10,7 +10,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
-from tetra_vpr_ros.mapping.pose import FARTHEST, level_quaternion
+from scipy.spatial.transform import Rotation
+from tetra_vpr_ros.mapping.pose import FARTHEST, level_quaternion, Pose
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
 
 _MOST = (90.0, 360.0, FARTHEST)  # degrees, degrees, metres
@@ -43,11 +44,9 @@ def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
     if origin is None:
         latitude, longitude, altitude = (float(value) for value in geodetic[0])
         origin = latitude, longitude, altitude
-    latitude, longitude, altitude = origin
     to_enu = Transformer.from_pipeline(
         '+proj=pipeline +step +proj=unitconvert +xy_in=deg +xy_out=rad '
-        '+step +proj=cart +ellps=WGS84 +step +proj=topocentric +ellps=WGS84 '
-        f'+lon_0={longitude!r} +lat_0={latitude!r} +h_0={altitude!r}')
+        f'+step +proj=cart +ellps=WGS84 +step {_topocentric(origin)}')
     positions = np.stack(
         to_enu.transform(geodetic[:, 1], geodetic[:, 0], geodetic[:, 2]), axis=1)
     order = np.argsort(np.asarray(stamps), kind='stable')
@@ -63,6 +62,27 @@ def track_from_fixes(stamps: Sequence[int], geodetic: NDArray[np.float64],
                 moved = True
         yaw[i] = heading
     return PoseTrack(stamps, positions, level_quaternion(yaw), geodetic, origin)
+
+
+def pose_of_frame(origin: Origin, frame: Origin) -> Pose:
+    """
+    Return how the local frame of one origin lies in that of another.
+
+    :param origin: of the frame that is asked about.
+    :param frame: of the frame in which it is told.
+    """
+    between = Transformer.from_pipeline(
+        f'+proj=pipeline +step +inv {_topocentric(origin)} +step {_topocentric(frame)}')
+    corners = np.stack(between.transform(*np.vstack([np.zeros(3), np.eye(3)]).T), axis=1)
+    axes = Rotation.from_matrix((corners[1:] - corners[0]).T)
+    return Pose(corners[0], axes.as_quat())
+
+
+def _topocentric(origin: Origin) -> str:
+    """Return the step of a PROJ pipeline from geocentric to local coordinates."""
+    latitude, longitude, altitude = origin
+    return (f'+proj=topocentric +ellps=WGS84 +lon_0={longitude!r} +lat_0={latitude!r} '
+            f'+h_0={altitude!r}')
 
 
 def _complete_altitudes(stamps: NDArray[np.int64], geodetic: NDArray[np.float64],

@@ -11,6 +11,7 @@ from tetra_vpr_ros.mapping.building.copying import copy_places
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.pose import Pose
+from tetra_vpr_ros.mapping.sources.gps import pose_of_frame
 from tetra_vpr_ros.mapping.tools.rewriting import rewritten
 
 
@@ -22,7 +23,8 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
     :param first: map whose frame is kept.
     :param second: map that is added.
     :param output: of the new map; must not be one of the two.
-    :param transform: pose of the second map's frame in the first's.
+    :param transform: pose of the second map's frame in the first's. None takes what the origins
+        of two frames of GPS tell, else that both frames are the same.
     :param progress: show bars.
     :returns: places of the new map.
     :raises MapError: the maps do not fit each other, or cannot be read or written.
@@ -38,6 +40,8 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
         if transform is None and one.frame_id != two.frame_id:
             raise MapError(f'{first} is in frame {one.frame_id!r}, {second} in '
                            f'{two.frame_id!r}: say with --transform how they lie')
+        if transform is None:
+            transform = _by_gps(one, two)
         with rewritten(output, one) as new:
             count = 0
             for place_map, moved in ((one, None), (two, transform)):
@@ -45,3 +49,15 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
                 count += copy_places(place_map, table, new, np.ones(len(table), bool), moved,
                                      progress)
             return count
+
+
+def _by_gps(one: PlaceMap, two: PlaceMap) -> Pose | None:
+    """Return how the second map's frame lies in the first's; None where they are the same."""
+    origins = one.geodetic_origin, two.geodetic_origin
+    if origins[0] == origins[1]:
+        return None
+    if origins[0] is None or origins[1] is None:
+        gps, other = (one, two) if origins[1] is None else (two, one)
+        raise MapError(f'{gps.path} is in a frame of GPS, {other.path} is not: say with '
+                       '--transform how they lie')
+    return pose_of_frame(origins[1], origins[0])

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from tetra_vpr_ros.mapping.calibration import calibrate_map
+from tetra_vpr_ros.mapping.map.map_file import logs_of, settle
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.vision.model_file import ModelInfo
 
@@ -25,8 +26,8 @@ def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
     :param model: of the new map; None for that of the other.
     """
     temporary = output.with_name(output.name + '.tmp')
-    for suffix in ('', '-wal', '-shm'):
-        Path(f'{temporary}{suffix}').unlink(missing_ok=True)
+    for file in (temporary, *logs_of(temporary)):
+        file.unlink(missing_ok=True)
     meta = like.meta()
     if model is None:
         model = ModelInfo(Path(meta['model_name']), meta['model_fingerprint'],
@@ -39,6 +40,7 @@ def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
             new.set_meta(**kept)
             yield new
             calibrate_map(new)
+        settle(output)  # else what a killed build left beside it would be played into the new one
         os.replace(temporary, output)
     finally:
         temporary.unlink(missing_ok=True)

@@ -16,6 +16,9 @@ POSE_TYPES = ('nav_msgs/msg/Odometry', 'geometry_msgs/msg/PoseStamped',
               'geometry_msgs/msg/TransformStamped', FIX_TYPE)
 """Types whose messages are a pose each; a topic of them may be found by its type."""
 
+# Not STATUS_UNKNOWN, -2: what a driver leaves unset is that since Jazzy.
+_NO_FIX = -1
+
 Row = tuple[float, ...]
 
 
@@ -35,7 +38,7 @@ def stamp_of(message: Any, received: int) -> int:
 def fix_row(message: Any) -> tuple[Row, bool]:
     """Return latitude, longitude and altitude, and whether the receiver says it has no fix."""
     return ((float(message.latitude), float(message.longitude), float(message.altitude)),
-            message.status.status < 0)
+            message.status.status == _NO_FIX)
 
 
 def pose_row(message: Any) -> tuple[Row, bool]:
