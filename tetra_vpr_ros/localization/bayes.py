@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization.belief.belief import MotionModel, PlaceBelief
 from tetra_vpr_ros.localization.belief.believed import Believed
-from tetra_vpr_ros.localization.belief.evidence import Evidence, novelty_of
+from tetra_vpr_ros.localization.belief.evidence import Evidence, novelty_of, ViewAnchor
 from tetra_vpr_ros.localization.belief.gate import PlausibilityGate
 from tetra_vpr_ros.localization.belief.place_graph import PlaceGraph
 from tetra_vpr_ros.localization.belief.visible_places import VisiblePlaces
@@ -41,6 +41,8 @@ _PRIOR = 0.95                      # how far a pose to start from is trusted
 _FAR_PRIOR = 9.0                   # squared deviations from which it is off the map
 _BLOCK = 256                       # values of which one is the largest
 _LEAF = 64                         # states in a leaf: smaller ones take more memory
+_SAME_VIEW = 0.3                   # change of a view below which the robot has not gone far
+_LEAP = 4.0                        # places that it has not gone then
 _RIVAL = 0.5                       # share of the best's belief that makes another one a rival
 
 
@@ -102,6 +104,7 @@ class BayesLocalizer:
     def reset(self) -> None:
         """Forget what was seen."""
         self._last_views: dict[int, NDArray[np.uint8]] = {}
+        self._anchors: dict[int, ViewAnchor] = {}  # by camera
         self._seen: list[tuple[int, Seen]] = []  # by camera, of this moment
         self._turns: dict[tuple[int, int], float] = {}  # by camera and row of the place seen
         self._last_stamp: int | None = None
@@ -155,13 +158,16 @@ class BayesLocalizer:
             return Estimate(-1, None, np.eye(6), self.places.bits, 0.0, 'the map is empty', ())
         distances = [hamming_distances(view.descriptor[None], self.table.descriptors)[0]
                      for view in views]
-        first = self._last_stamp is None
-        novelties = [self._novelty(view) for view in views]
-        self._predict(stamp_ns, odometry, max(novelties))
+        first = not self._anchors
+        news = [self._news(view) for view in views]
+        if not self._predict(stamp_ns, odometry, max(self._change(view) for view in views),
+                             max(news)):
+            self._anchors.clear()  # nothing is known any more: all that is seen is news
+            first, news = True, [self._news(view) for view in views]
         heard: NDArray[np.float32] | None = None
         self._turns.clear()
         self._seen.clear()
-        for view, bits, novelty in zip(views, distances, novelties):
+        for view, bits, novelty in zip(views, distances, news):
             said = self._listen(view, bits, novelty, first)
             if said is None:
                 continue
@@ -192,13 +198,20 @@ class BayesLocalizer:
         seen = self._token_evidence.see(view.tokens, bits, np.unique(places[places >= 0]))
         if seen is not None:
             self._seen.append((view.camera, seen))
-            for row, columns in zip(seen.rows, seen.looks.columns):
+            # Who stands in the way has no heading.
+            for row, columns in zip(seen.rows, seen.looks.columns) if seen.of_the_map > 0 else ():
                 turn = self._token_evidence.look.turn(float(columns), view.camera)
                 if turn is not None:
                     self._turns[view.camera, int(row)] = turn
         return seen
 
-    def _novelty(self, view: View) -> float:
+    def _news(self, view: View) -> float:
+        """Return how much of a view is news, see `ViewAnchor`."""
+        anchor = self._anchors.setdefault(view.camera, ViewAnchor(self._step_bits))
+        return anchor.news(view.descriptor)
+
+    def _change(self, view: View) -> float:
+        """Return by how much a view changed since the last of its camera, 0..1."""
         last = self._last_views.get(view.camera)
         self._last_views[view.camera] = view.descriptor
         if last is None:
@@ -206,21 +219,40 @@ class BayesLocalizer:
         bits = int(hamming_distances(view.descriptor[None], last[None])[0, 0])
         return novelty_of(bits, self._step_bits)
 
-    def _predict(self, stamp_ns: int, odometry: Pose | None, novelty: float) -> None:
+    def _predict(self, stamp_ns: int, odometry: Pose | None, change: float, news: float) -> bool:
+        """
+        Move the belief on to a moment.
+
+        :param change: of the views since the last moment, 0..1.
+        :param news: how much of them is news, 0..1.
+        :returns: False where nothing is known any more then.
+        """
         last_stamp, last_odometry = self._last_stamp, self._last_odometry
         self._last_odometry = odometry
         self._last_stamp = stamp_ns if last_stamp is None else max(stamp_ns, last_stamp)
         if last_stamp is None:
-            return
-        if odometry is None:
+            return True
+        known = True
+        motion = self._motion(last_odometry, odometry, change)
+        if motion is None:
             self._pending = STILL
-            self.belief.walk(max(0.0, (stamp_ns - last_stamp) * 1e-9), novelty)
-        elif last_odometry is not None:
-            self._pending = compose(self._pending, motion_between(last_odometry, odometry))
+            known = self.belief.walk(max(0.0, (stamp_ns - last_stamp) * 1e-9), change, news**2)
+        else:
+            self._pending = compose(self._pending, motion)
             way = self.belief.graph.way(self._pending)
             if way >= _MOVED:
-                self.belief.drive(self._pending, way)
+                known = self.belief.drive(self._pending, way)
                 self._pending = STILL
+        return known
+
+    def _motion(self, before: Pose | None, now: Pose | None, change: float) -> Pose | None:
+        """Return the motion between two moments; None where odometry does not tell it."""
+        if before is None or now is None:
+            return None
+        motion = motion_between(before, now)
+        if change < _SAME_VIEW and self.belief.graph.way(motion) > _LEAP:
+            return None  # odometry began anew: so far away a robot sees something else
+        return motion
 
     def _read(self, views: Sequence[View], distances: Sequence[NDArray[np.int32]],
               heard: NDArray[np.float32] | None, stamp_ns: int, odometry: Pose | None
@@ -243,10 +275,11 @@ class BayesLocalizer:
                                      weights, self.places.uncertainty(deviation), scale)
         moved, heading = compose(mean, self._pending), self._heading(near, weights)
         if heading is not None:
-            moved = replace(moved, quaternion=heading)
+            quaternion, spread = heading
+            moved = replace(moved, quaternion=quaternion)
             # What the places' own headings leave open was seen in this frame.
             covariance[5, :] = covariance[:, 5] = 0.0
-            covariance[5, 5] = HEADING_DEVIATION**2
+            covariance[5, 5] = HEADING_DEVIATION**2 + spread
         rows = near % len(self.table)
         pose = Pose(moved.position, moved.quaternion, self.places.geodetic_mean(rows, weights))
         if heard is None:
@@ -277,8 +310,12 @@ class BayesLocalizer:
         return self.places.deviation(max(scores, default=None))
 
     def _heading(self, near: NDArray[np.int64], weights: NDArray[np.float64]
-                 ) -> NDArray[np.float64] | None:
-        """Return the orientation that the frame was seen to have against places, x y z w."""
+                 ) -> tuple[NDArray[np.float64], float] | None:
+        """
+        Return the orientation that the frame was seen to have against places.
+
+        :returns: x y z w, and the variance of what they tell, square radians.
+        """
         seen, headings = [], []
         for camera, yaw in enumerate(self._yaws):
             for row, weight in zip(self._seen_from(camera, near).tolist(), weights):
@@ -289,7 +326,10 @@ class BayesLocalizer:
                     seen.append(weight)
         if not seen:
             return None
-        return mean_pose(np.zeros((len(seen), 3)), np.array(headings), np.array(seen)).quaternion
+        told, shares = np.array(headings), np.array(seen)
+        mean = mean_pose(np.zeros((len(seen), 3)), told, shares).quaternion
+        apart = (Rotation.from_quat(told) * Rotation.from_quat(mean).inv()).as_rotvec()[:, 2]
+        return mean, float(shares @ apart**2 / shares.sum())
 
     def _agreeing(self, best: int, mass: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
         """Return the states with belief that lie near the best and look the same way."""
@@ -322,8 +362,11 @@ class BayesLocalizer:
         here = np.array([state])
         rows = [int(self._seen_from(view.camera, here)[0]) for view in views]
         seen = [int(bits[at]) for at, bits in zip(rows, distances) if at >= 0]
+        scores = [score for of, looked in self._seen if (
+            score := looked.score_among(self._seen_from(of, here))) is not None]
         return Candidate(int(self.table.ids[row]), min(seen, default=self.places.bits),
-                         self.places.pose(row, self._yaws[camera]), float(mass[state]))
+                         self.places.pose(row, self._yaws[camera]), float(mass[state]),
+                         score=max(scores, default=math.nan))
 
 
 def _largest(values: NDArray[np.floating[Any]], count: int) -> NDArray[np.int64]:

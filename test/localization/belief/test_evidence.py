@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sample_data import noisy, random_descriptors, walk_descriptors
-from tetra_vpr_ros.localization.belief.evidence import Evidence, novelty_of
+from tetra_vpr_ros.localization.belief.evidence import Evidence, novelty_of, ViewAnchor
 from tetra_vpr_ros.mapping.calibration import calibrate
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from worlds import BITS, line, make_map
@@ -68,3 +68,20 @@ def test_novelty_is_measured_in_steps_of_the_map(table):
     assert step == pytest.approx(0.05 * BITS, rel=0.1)
     assert novelty_of(0, step_bits) == 0.0
     assert novelty_of(BITS, step_bits) == 1.0
+
+
+def test_what_is_news_adds_up_to_the_way_at_any_rate(rng):
+    step = 0.1 * BITS
+    walked = walk_descriptors(rng, 2001, BITS, 0.001)  # a hundred views from place to place
+    whole = [sum(anchor.news(view) ** 2 for view in walked[1::every])
+             for every in (1, 10, 100) if (anchor := ViewAnchor(step)).news(walked[0])]
+    # Bits that change twice change back, so that a walk comes less far than it is long.
+    assert max(whole) < 1.5 * min(whole)
+
+
+def test_the_noise_of_a_camera_that_stands_still_is_news_once(rng):
+    view, anchor = random_descriptors(rng, 1, BITS)[0], ViewAnchor(0.1 * BITS)
+    assert anchor.news(view) == 1.0
+    later = [anchor.news(noisy(rng, view, 0.01)) ** 2 for _ in range(1000)]
+    assert sum(later) < 0.1
+    assert anchor.news(noisy(rng, view, 0.2)) == 1.0  # it drives on

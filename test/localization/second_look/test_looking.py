@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sample_data import MATCHES, random_descriptors
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
-from tetra_vpr_ros.localization.second_look import SecondLook
+from tetra_vpr_ros.localization.second_look import HEADING_DEVIATION, SecondLook
 from tetra_vpr_ros.localization.second_look.token_evidence import HIDDEN, TokenEvidence
 from tetra_vpr_ros.mapping import NewPlace, PlaceMap
 from tetra_vpr_ros.vision import ModelInfo
@@ -97,6 +97,26 @@ def test_the_probabilities_of_places_and_of_being_off_the_map_are_bayes_rule(
     assert not evidence.weighted(best, below, 0.0, first=False).any()
 
 
+def test_in_a_part_of_the_map_without_tokens_the_descriptors_tell(place_map, tokens):
+    """Tokens of the others would say that the robot is anywhere but there."""
+    evidence = TokenEvidence(SecondLook.of(place_map, 20), np.arange(1, COUNT + 1), 256)
+    distances = np.full(COUNT, 120, np.int32)
+    distances[COUNT - 1] = 40
+    assert evidence.see(tokens[3], distances) is None
+    distances[3] = 39
+    assert evidence.see(tokens[3], distances) is not None
+
+
+def test_who_stands_in_the_way_has_no_heading(place_map, descriptors, tokens, rng):
+    localizer = make_localizer(place_map, LocalizerOptions('bayes'))
+    localizer.second_look.see_through(0, math.radians(90))
+    seen = localizer.locate([View(descriptors[12], tokens=seen_again(tokens[12], rng))], SECOND)
+    assert seen.covariance[5, 5] < 2 * HEADING_DEVIATION**2
+    other = rng.integers(0, 256, tokens[12].shape, dtype=np.uint8)
+    hidden = localizer.locate([View(random_descriptors(rng, 1)[0], tokens=other)], 2 * SECOND)
+    assert hidden.covariance[5, 5] > 2 * HEADING_DEVIATION**2
+
+
 @pytest.mark.parametrize('name', ['bayes', 'single'])
 def test_a_map_of_half_a_metre_is_believed_from_the_first_frame(
         place_map, descriptors, tokens, rng, name):
@@ -108,6 +128,7 @@ def test_a_map_of_half_a_metre_is_believed_from_the_first_frame(
     assert estimate.rejection == ''
     assert estimate.place_id == 13
     assert estimate.confidence > 0.97
+    assert 0.8 < estimate.score < 1.0
     assert estimate.candidates[0].place_id == 13
     without = make_localizer(place_map, LocalizerOptions(name, second_look=0))
     assert without.locate([view], SECOND).rejection == 'the map is not calibrated'

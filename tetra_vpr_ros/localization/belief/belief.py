@@ -32,6 +32,7 @@ _ROAMING_JUMP = 0.01    # … that is anywhere else on the map
 _VIEW_NOISE = 0.4       # deviation of the novelty that a speed lets expect
 _VIEW_LIMIT = 2.0       # nats that novelty may say against a speed at most
 _ACTIVE = 2.0           # mass, in units of an even spread, above which belief is moved
+_HALF = 0.5             # … but also what is more than this is moved, in a map of a few places
 _START_OFF_MAP = 0.1    # a robot is switched on where its map is, as a rule
 _AT_A_TIME = 1 << 16    # states that learn at a time: a large map needs the memory
 _LONG = 50.0            # places that may pass in one step; then nothing is known any more
@@ -116,17 +117,20 @@ class PlaceBelief:
         self._mass[:] = weights / weights.sum() * (1.0 - off_map)
         self._off = np.full(SPEEDS, off_map / SPEEDS)
 
-    def walk(self, seconds: float, novelty: float) -> None:
+    def walk(self, seconds: float, novelty: float, passed: float | None = None) -> bool:
         """
         Pass time without odometry: a random walk bounded in speed.
 
         :param seconds: since the last step, >= 0.
-        :param novelty: of the view since then, 0..1, see `Evidence.novelty`.
+        :param novelty: of the view since then, 0..1, see `novelty_of`.
+        :param passed: places that passed, for the chance to have left the map, 0..1; None takes
+            the square of the novelty.
+        :returns: False where so much may have passed that nothing is known any more.
         """
         ways = self._velocities * self.model.max_speed * seconds / self.graph.spacing
         if ways[-1] > _LONG:
             self._even(float(self._mass.sum(dtype=np.float64)))
-            return
+            return False
         self._partial += ways
         steps = np.round(self._partial).astype(np.int64)
         self._partial -= steps
@@ -136,7 +140,7 @@ class PlaceBelief:
         # The view changes with the square root of the way, as a random walk of bits does.
         expected = np.minimum(1.0, np.sqrt(np.abs(ways)))
         said = np.maximum(-_VIEW_LIMIT, -0.5 * ((novelty - expected) / _VIEW_NOISE) ** 2)
-        passed = novelty**2
+        passed = novelty**2 if passed is None else passed
         if passed:
             self._mass[speeds.rows] = speeds.mass.sum(axis=0)
             active = self._active(speeds.most(reach))
@@ -154,20 +158,22 @@ class PlaceBelief:
         self._mass *= np.float32(others.sum())
         self._mass[speeds.rows] = speeds.mass.sum(axis=0)
         self._normalise()
+        return True
 
-    def drive(self, motion: Pose, passed: float) -> None:
+    def drive(self, motion: Pose, passed: float) -> bool:
         """
         Move by a motion that odometry has measured.
 
         :param motion: in the robot's own frame.
         :param passed: places that passed, for the chance to have left the map.
+        :returns: False where so much has passed that nothing is known any more.
         """
         self._forget_speeds()  # odometry knows it
         way = self.graph.way(motion)
         steps = max(1, int(np.ceil(way)))
         if steps > _LONG:
             self._even(float(self._mass.sum(dtype=np.float64)))
-            return
+            return False
         step = share_of(motion, 1.0 / steps)
         length = float(np.linalg.norm(step.position))
         turn = float(np.linalg.norm(Rotation.from_quat(step.quaternion).as_rotvec()))
@@ -181,6 +187,7 @@ class PlaceBelief:
             np.add.at(self._mass, leads.target, moving)
         self._leave_and_enter(min(1.0, passed))
         self._normalise()
+        return True
 
     def observe(self, log_ratios: NDArray[np.float32]) -> None:
         """
@@ -197,7 +204,7 @@ class PlaceBelief:
 
     def _active(self, most: int) -> NDArray[np.int64]:
         """Return the states whose belief is moved, ascending: of a large map not too many."""
-        active = np.flatnonzero(self._mass > _ACTIVE / self.graph.size)
+        active = np.flatnonzero(self._mass > min(_ACTIVE / self.graph.size, _HALF))
         if len(active) > most and self.graph.size > HELD:
             least = np.argpartition(self._mass[active], -most)[-most:]
             active = np.sort(active[least])

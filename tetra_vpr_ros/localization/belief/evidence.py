@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from tetra_vpr_ros.mapping.calibration import Calibration, count_bits, moments, SCORE_EDGES
+from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 
 DISCOUNT = 0.5
 """Share of a log-likelihood ratio that counts: frames depend on those before them."""
@@ -66,6 +67,40 @@ class Evidence:
         # Said of each distance in bits, and looked up for each place.
         said: NDArray[np.float32] = self.scores[bins] + near
         return said[distances]
+
+
+class ViewAnchor:
+    """
+    How much of a camera's frames is news, by what changed since an earlier view, the anchor.
+
+    Bits change like a random walk, so that the square of the distance to the anchor is the way.
+    Its growth is news; when the view has changed as from one place to the next, it becomes the
+    anchor. The noise of a camera that stands still is news only once, and not with each frame.
+
+    :param step_bits: from one place of the map to the next.
+    """
+
+    def __init__(self, step_bits: float) -> None:
+        """Wait for the first view."""
+        self._step_bits = max(step_bits, 1.0)
+        self._anchor: NDArray[np.uint8] | None = None
+        self._way = 0.0
+
+    def news(self, descriptor: NDArray[np.uint8]) -> float:
+        """
+        Return how much of a view is news, 0..1; its square is the way since what was news.
+
+        :param descriptor: uint8 ``[bits / 8]``.
+        """
+        if self._anchor is None:
+            self._anchor = descriptor
+            return 1.0
+        bits = int(hamming_distances(descriptor[None], self._anchor[None])[0, 0])
+        way = (bits / self._step_bits) ** 2
+        news, self._way = max(0.0, way - self._way), max(way, self._way)
+        if way >= 1.0:
+            self._anchor, self._way = descriptor, 0.0
+        return float(np.sqrt(min(1.0, news)))
 
 
 def novelty_of(bits: int, step_bits: float) -> float:

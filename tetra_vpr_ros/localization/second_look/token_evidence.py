@@ -82,15 +82,15 @@ class TokenEvidence:
         :param tokens: of the frame, uint8 ``[rows*columns, token_bits / 8]``, or None.
         :param distances: to all places, bits, ``[n]``.
         :param believed: rows of places that are looked at in any case, ascending.
-        :returns: None where the frame or all places are without tokens.
+        :returns: None where the frame or the nearest place is without tokens.
         """
         if tokens is None:
             return None
         nearest = nearest_rows(distances, self.look.count)
         rows = np.sort(nearest) if believed is None else np.union1d(nearest, believed)
         looks = self.look(tokens, self._ids[rows])
-        if not len(looks.ids):
-            return None
+        if self._ids[nearest[0]] not in looks.ids:
+            return None  # of a part of the map that has none: all is told by the descriptors
         rows = np.searchsorted(self._ids, looks.ids)
         shares = distances[rows] / self._bits
         mean, deviation = moments(count_bits(distances))

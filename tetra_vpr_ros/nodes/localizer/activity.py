@@ -75,7 +75,8 @@ class Activity:
             made.callback(broadcaster.destroy)
         if self._value('base_frame'):
             headings = CameraHeadings(self._node, self._value('base_frame'),
-                                      len(self._value('image_topics')))
+                                      len(self._value('image_topics')),
+                                      self._value('camera_mount') == 'down')
             made.callback(headings.destroy)
         return Transforms(broadcaster, headings)
 

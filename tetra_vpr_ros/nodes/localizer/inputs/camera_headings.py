@@ -20,16 +20,20 @@ class CameraHeadings:
     :param node: that listens to ``/tf_static`` and ``/tf``.
     :param base_frame: of the robot.
     :param cameras: how many there are.
+    :param down: they look at the ground: their heading is where the top of the picture points.
     :raises MissingPackageError: tf2_ros is not installed.
     """
 
-    def __init__(self, node: Node, base_frame: str, cameras: int) -> None:
+    def __init__(self, node: Node, base_frame: str, cameras: int, down: bool = False) -> None:
         """Begin to listen."""
         tf2_ros = package_for('base_frame', 'tf2_ros', 'tf2-ros-py')
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
         self._errors = tf2_ros.TransformException
         self._base_frame = base_frame
+        # Of an optical frame, x right, y down in the picture, z forward (REP-103). The forward
+        # axis of a camera that looks down has no heading but by a tilt.
+        self._ahead = [0.0, -1.0, 0.0] if down else [0.0, 0.0, 1.0]
         self._yaws: list[float | None] = [None] * cameras
 
     def destroy(self) -> None:
@@ -51,7 +55,7 @@ class CameraHeadings:
         except self._errors as error:
             return f'no transform from {self._base_frame!r} to {frame_id!r}: {error}'
         r = found.transform.rotation
-        forward = Rotation.from_quat([r.x, r.y, r.z, r.w]).apply([0.0, 0.0, 1.0])
+        forward = Rotation.from_quat([r.x, r.y, r.z, r.w]).apply(self._ahead)
         self._yaws[camera] = math.atan2(forward[1], forward[0])
         return ''
 
