@@ -192,11 +192,19 @@ def draw(report: dict[str, Any], matches: list[Any], plan: FloorPlan,
     draw_matches(out / 'matches.png', rows)
 
 
+def _is_ours(folder: Path) -> bool:
+    """Tell whether a folder is empty or holds what an earlier demo made."""
+    return folder.is_dir() and (not any(folder.iterdir()) or any(
+        (folder / name).exists() for name in ('mapping_bag', 'map.vpr')))
+
+
 def main() -> None:
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--level', default='map11', help='Freedoom level (default: %(default)s)')
-    parser.add_argument('--out', type=Path, default=Path('demo_output'))
+    parser.add_argument('--out', type=Path, default=Path('demo_output'),
+                        help='folder of what it makes; that of an earlier demo is replaced '
+                        '(default: %(default)s)')
     parser.add_argument('--seed', type=int, default=1, help='of the second lap')
     parser.add_argument('--frames', type=int, default=0, help='of the second lap; 0 for all')
     parser.add_argument('--domain', type=int, default=random.randint(1, 100),
@@ -205,6 +213,9 @@ def main() -> None:
                         help='the robot waits for the answer to each frame: slower or faster '
                         'than real time, but every frame counts')
     args = parser.parse_args()
+    if args.out.exists() and not _is_ours(args.out):
+        parser.error(f'--out {args.out} holds something else than a demo, which would be removed: '
+                     'name another folder')
     began = time.monotonic()
     os.environ.update(environment(args.domain))
     encoder = PlaceEncoder()

@@ -44,3 +44,15 @@ def test_the_demo_localizes_and_reports(tmp_path):
     for line in ('map_places', 'recall_1m', 'latency_ms', 'tetra_vpr_ros.nodes.watch --map',
                  'tetra_vpr_ros.nodes.watch --bag', 'map_report/index.html'):
         assert line in done.stdout
+
+
+@pytest.mark.ros
+@pytest.mark.skipif(not (find_spec('rclpy') and find_spec('vizdoom') and find_spec('matplotlib')),
+                    reason='the demo needs rclpy, vizdoom and matplotlib')
+def test_the_demo_removes_nothing_but_an_earlier_demo(tmp_path):
+    (tmp_path / 'thesis.tex').write_text('years of work')
+    done = subprocess.run([sys.executable, '-m', 'demo.run', '--out', str(tmp_path)], cwd=ROOT,
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2
+    assert 'holds something else than a demo' in done.stderr
+    assert (tmp_path / 'thesis.tex').exists()

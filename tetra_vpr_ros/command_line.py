@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 import signal
 import sys
 
@@ -25,6 +26,18 @@ def field_of_view(text: str) -> float:
     if not 1.0 < degrees < 180.0:
         raise argparse.ArgumentTypeError(f'it must lie between 1 and 180 degrees, not {text}')
     return degrees
+
+
+def make_folders(*files: Path | None) -> None:
+    """
+    Make the folders of files that will be written: hours later would be too late to fail.
+
+    :param files: None for one that is not wanted.
+    :raises OSError: a folder cannot be made.
+    """
+    for file in files:
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _interrupt(_signum: int, _frame: object) -> None:

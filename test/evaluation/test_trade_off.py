@@ -33,3 +33,15 @@ def test_sets_of_other_models_are_refused(tmp_path):
     files[1].write_text(json.dumps(results((0.8, 0.9), method='other')))
     with pytest.raises(ValueError, match=r'night\.json holds'):
         collect(files)
+
+
+def test_the_file_of_an_own_model_must_be_named(tmp_path, capsys):
+    file = tmp_path / 'day.json'
+    file.write_text(json.dumps(results((0.8, 0.9), method='warehouse')))
+    out = tmp_path / 'models.png'
+    with pytest.raises(SystemExit):
+        main([str(file), '--out', str(out)])
+    assert 'warehouse: name the file of the method with --model' in capsys.readouterr().err
+    model = tiny_model(tmp_path / 'warehouse.onnx')
+    assert main([str(file), '--out', str(out), '--model', str(model)]) == 0
+    assert out.exists()

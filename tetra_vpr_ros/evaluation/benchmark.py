@@ -17,7 +17,7 @@ from pathlib import Path
 import sys
 import tempfile
 
-from tetra_vpr_ros.command_line import run_command
+from tetra_vpr_ros.command_line import make_folders, run_command
 from tetra_vpr_ros.evaluation.cost.building import measure_building
 from tetra_vpr_ros.evaluation.cost.frame import measure_frame
 from tetra_vpr_ros.evaluation.cost.machine import hardware
@@ -89,9 +89,9 @@ def grow(picture: Path, bits: int, most: int, numbers: Path | None) -> int:
 def tell(report: dict[str, object], numbers: Path | None) -> int:
     """Print what one core took, and keep it where that is wanted; return the exit status."""
     text = json.dumps({'hardware': hardware(1), **report}, indent=1)
+    print(text)
     if numbers:
         numbers.write_text(text)
-    print(text)
     return 0
 
 
@@ -169,6 +169,7 @@ def main() -> int:
 def _measure(options: argparse.Namespace) -> int:
     """Measure what the command line asks for; return the exit status."""
     model = find_model(options.model)
+    make_folders(options.json, options.markdown, options.update, options.scaling, options.growth)
     if options.scaling:
         return scale(options.threads, options.iterations, options.scaling, options.json)
     if options.large_map:

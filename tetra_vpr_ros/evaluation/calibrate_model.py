@@ -44,9 +44,12 @@ def calibrate_model(model: Path, places: Sequence[tuple[Path, str]], foreign: Se
     for folder, spec in places:
         files = images_of(folder)
         found, asked = files[::2], files[1::2]
+        # What numbers the pictures, or has a line for each, means all of them.
+        truth = (read_truth(spec, found, asked) if spec.startswith('frames')
+                 else read_truth(spec, files, files)[1::2, ::2])
         sets.append(LabelledPlaces(folder.name, encode_files(encoder, found, progress=True),
                                    encode_files(encoder, asked, progress=True),
-                                   read_truth(spec, found, asked)))
+                                   truth))
     strange = [encode_files(encoder, images_of(folder)[::every], progress=True)
                for folder in foreign]
     fitted = fit_match_model(sets, strange, encoder.info.token_grid)

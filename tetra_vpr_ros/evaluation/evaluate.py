@@ -19,6 +19,7 @@ import sys
 
 import numpy as np
 from numpy.typing import NDArray
+from tetra_vpr_ros.command_line import make_folders
 from tetra_vpr_ros.evaluation.recognition.answering import answer, answer_strangers
 from tetra_vpr_ros.evaluation.recognition.answering_drive import (
     answer_bag, DriveAnswers, look_on_map)
@@ -244,10 +245,16 @@ def main(args: Sequence[str] | None = None) -> int:
     if options.camera_mount == 'down' and (any(drive) or options.method or options.report):
         parser.error('--camera-mount down turns the queries of a folder for a model: leave out '
                      '--map and --bag, --method and --report')
+    names = [model.stem for model in options.model]
+    if len(set(names)) < len(names):
+        parser.error('--model: rows are named after the files, and two have the same name: copy '
+                     'one to another name')
     try:
         if options.report:
             options.report.mkdir(parents=True, exist_ok=True)
+        make_folders(options.json, options.csv)
         results = _on_folders(options) if all(folders) else _on_a_drive(options)
+        print(table(results))
         if options.json:
             options.json.write_text(json.dumps([r.as_json() for r in results], indent=1) + '\n')
         if options.csv:
@@ -255,7 +262,6 @@ def main(args: Sequence[str] | None = None) -> int:
     except (DatasetError, ModelError, MapError, BagError, ViewingError, OSError) as error:
         print(f'evaluate: {error}', file=sys.stderr)
         return 1
-    print(table(results))
     return 0
 
 

@@ -101,10 +101,17 @@ def main(args: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog='trade_off', description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('files', type=Path, nargs='+', help="of 'evaluate --json'")
+    parser.add_argument('--model', type=Path, action='append', default=[], metavar='FILE.onnx',
+                        help='file of a method that does not come with the package, repeatable')
     parser.add_argument('--out', type=Path, required=True, metavar='OUT.png')
     options = parser.parse_args(None if args is None else list(args))
     found = collect(options.files)
-    sizes = {entry.method: find_model(entry.method).stat().st_size / 1e6 for entry in found}
+    own = {path.stem: path for path in options.model}
+    try:
+        sizes = {entry.method: own.get(entry.method, find_model(entry.method)).stat().st_size / 1e6
+                 for entry in found}
+    except OSError as error:
+        parser.error(f'{error.filename}: name the file of the method with --model')
     draw(found, sizes, options.out)
     print('| model | MB | bytes a place | recall@1 | ms |\n|---|---|---|---|---|')
     for entry in found:

@@ -16,7 +16,7 @@ from tetra_vpr_ros.training.data.place_sets import PlaceSetError
 from tetra_vpr_ros.training.data.pool import find_images, find_pool, read_rgb
 from tetra_vpr_ros.training.data.views import student_view
 from tetra_vpr_ros.training.loop.checkpoint import (
-    CheckpointError, load_network, save_atomically)
+    CheckpointError, load_network, newest_checkpoint, save_atomically)
 from tetra_vpr_ros.training.loop.validation import Validation
 from tetra_vpr_ros.training.network.place_network import binarize, network_entry, PlaceNetwork
 from tetra_vpr_ros.training.network.static_activations import static_network
@@ -91,21 +91,15 @@ def chosen_checkpoint(config: TrainConfig, options: argparse.Namespace) -> Path:
     """
     Return the checkpoint that is asked for, or the best of the last stage.
 
-    One with fitted tokens is of the stage that it was fitted after, and so counts while it
-    is newer than that.
-
     :raises ConfigError: the run holds none.
     """
     if options.checkpoint is not None:
         return Path(options.checkpoint)
-    names = ('finetune_best.pt', 'finetune.pt', 'distill_best.pt', 'distill.pt')
-    for name in names:
-        path = Path(config.run) / name
-        if path.exists():
-            fitted = path.with_name('tokens.pt')
-            newer = fitted.exists() and fitted.stat().st_mtime >= path.stat().st_mtime
-            return fitted if newer else path
-    raise ConfigError(f"run: {config.run} holds no checkpoint: run 'train distill' first")
+    found = newest_checkpoint(Path(config.run), (
+        'finetune_best.pt', 'finetune.pt', 'distill_best.pt', 'distill.pt'))
+    if found is None:
+        raise ConfigError(f"run: {config.run} holds no checkpoint: run 'train distill' first")
+    return found
 
 
 def export(config: TrainConfig, options: argparse.Namespace) -> int:
@@ -156,7 +150,7 @@ def training_images(config: TrainConfig, count: int) -> torch.Tensor:
     :raises ConfigError: there are none.
     """
     held = config.validation.held_out()
-    pool = [image for image in find_pool(config.distill.images) if not held(image.name)]
+    pool = [image for image in find_pool(config.distill.images) if not held.holds(image)]
     images = calibration_images(pool, count, config.network.vit.input_size, config.seed)
     if not len(images):
         raise ConfigError('export.activations: static needs images to calibrate on: name some '

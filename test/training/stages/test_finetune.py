@@ -3,9 +3,11 @@
 """Stage 2, small but whole, on rendered pictures."""
 
 import csv
+import shutil
 
 import pytest
 from tetra_vpr_ros.training.config_keys import ConfigError
+from tetra_vpr_ros.training.data.pool import find_images
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
 from tetra_vpr_ros.training.stages.distill import distill
 from tetra_vpr_ros.training.stages.finetune import finetune as run_finetune
@@ -80,6 +82,31 @@ def test_what_is_held_out_is_not_trained_on(second, load):
     for part in open_training_sets(config.finetune.places, config.validation.held_out()):
         numbers = {int(image.path.stem[-2:]) for image in part.images}
         assert numbers == {*range(24), 99}  # the last one does not decode, which shows later
+
+
+def test_what_is_held_out_is_known_through_any_folder(pictures, second, load):
+    """A picture's name depends on the folder through which it is reached."""
+    held = load(second).validation.held_out()
+    above = find_images(pictures.parent)
+    assert {image.path for image in above if held.holds(image)} == {
+        image.path for image in find_images(pictures) if held(image.name)}
+
+
+def test_pictures_of_one_name_are_refused(pictures, second, load, tmp_path):
+    twin = tmp_path / 'elsewhere' / pictures.name
+    shutil.copytree(pictures, twin)
+    places = second['finetune']['places']
+    second['finetune']['places'] = [*places, {**places[0], 'path': str(twin)}]
+    with pytest.raises(ValueError, match='have one name, .*: rename one of the folders'):
+        finetune(load(second))
+
+
+def test_a_run_goes_on_with_what_it_was_begun_with(second, load, capsys):
+    finetune(load(second))
+    with pytest.raises(ConfigError, match=r'begun with finetune\.keep: 0\.0, not 0\.5'):
+        finetune(load(second, finetune__keep=0.5))
+    finetune(load(second, finetune__optimizer__save_every=5))
+    assert 'already: nothing is trained' in capsys.readouterr().out
 
 
 def test_without_a_start_it_needs_stage_one(recipe, load):

@@ -9,7 +9,7 @@ import pytest
 from tetra_vpr_ros.training.data.pool import find_images, read_rgb
 from tetra_vpr_ros.training.network.vit import ViTConfig
 from tetra_vpr_ros.training.teachers.cache import build_cache, TeacherCache
-from tetra_vpr_ros.training.teachers.open_teacher import open_teacher, TeacherConfig
+from tetra_vpr_ros.training.teachers.open_teacher import described, open_teacher, TeacherConfig
 from training_data import SPEC
 
 
@@ -55,3 +55,16 @@ def test_an_interrupted_cache_continues_to_the_same_result(pictures, vit_teacher
         assert np.abs(wanted[:32]).max() > 0.04, name  # a gap would be full of zeros
     with pytest.raises(ValueError, match='other images'):
         build_cache(tmp_path / 'cut', images[:5], teacher, spec)
+
+
+def test_a_cache_is_not_taken_for_another_teachers(pictures, teacher, tmp_path, resnet_file,
+                                                   vit_teacher):
+    own = described(TeacherConfig('resnet50', str(resnet_file)))
+    images = find_images(pictures)[:4]
+    build_cache(tmp_path, images, teacher, SPEC, own)
+    build_cache(tmp_path, images, teacher, SPEC, own)
+    vit = ViTConfig(**vit_teacher.pop('vit'))
+    for other in (TeacherConfig(**vit_teacher, vit=vit),
+                  TeacherConfig('resnet50', str(resnet_file), weight=2.0)):
+        with pytest.raises(ValueError, match=f'{tmp_path} caches what another teacher says'):
+            build_cache(tmp_path, images, teacher, SPEC, described(other))

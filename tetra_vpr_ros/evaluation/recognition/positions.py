@@ -45,7 +45,7 @@ def positions_of_file(path: Path, database: Sequence[Path], queries: Sequence[Pa
 
     :param path: of the file.
     :param database: image files of the places.
-    :param queries: image files of the queries.
+    :param queries: image files of the queries; where they are the database, a pose each will do.
     :returns: of places and of queries.
     :raises DatasetError: it is none of these, or does not fit the images.
     """
@@ -63,10 +63,12 @@ def positions_of_file(path: Path, database: Sequence[Path], queries: Sequence[Pa
     if widths not in ({8}, {12}):
         raise DatasetError(f'{path} is neither CSV (name,x,y), TUM (8 numbers a line) nor KITTI '
                            '(12)')
+    found = _finite(np.array(rows)[:, [1, 2, 3] if widths == {8} else [3, 7, 11]])
+    if len(rows) == len(database) and list(database) == list(queries):
+        return found, found
     if len(rows) != len(database) + len(queries):
         raise DatasetError(f'{path} has {len(rows)} poses for {len(database) + len(queries)} '
                            'images of database and queries')
-    found = _finite(np.array(rows)[:, [1, 2, 3] if widths == {8} else [3, 7, 11]])
     return found[:len(database)], found[len(database):]
 
 

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import hashlib
 from pathlib import Path
 import re
 
 from tetra_vpr_ros.training.data.place_sets import PlaceSetConfig
+from tetra_vpr_ros.training.data.pool import find_images, PoolImage
 from tetra_vpr_ros.training.data.positions import read_positions, without_suffix
 
 
@@ -22,14 +23,21 @@ class HeldOut:
     :ivar share: of all other images. The choice hashes the name, so that it
         never depends on which other folders were given.
     :ivar names: of images in held-out regions, without suffix.
+    :ivar files: of the validation's own images, resolved: a name depends on the folder through
+        which an image is reached.
     """
 
     patterns: tuple[str, ...] = ()
     share: float = 0.0
     names: frozenset[str] = frozenset()
+    files: frozenset[Path] = frozenset()
+
+    def holds(self, image: PoolImage) -> bool:
+        """Tell whether the image is held out, by its name or as a file."""
+        return self(image.name) or (bool(self.files) and image.path.resolve() in self.files)
 
     def __call__(self, name: str) -> bool:
-        """Tell whether the image is held out."""
+        """Tell whether an image of this name is held out."""
         if without_suffix(name) in self.names or any(
                 re.search(pattern, name) for pattern in self.patterns):
             return True
@@ -90,4 +98,8 @@ class ValidationConfig:
     def held_out(self) -> HeldOut:
         """Return the rule that tells the split from the rest."""
         names = frozenset(name for region in self.regions for name in region.names())
-        return HeldOut(tuple(self.patterns), self.share, names)
+        by_name = HeldOut(tuple(self.patterns), self.share, names)
+        folders = {Path(entry.path) for entry in (*self.regions, *self.places)}
+        return replace(by_name, files=frozenset(
+            image.path.resolve() for folder in folders if folder.is_dir()
+            for image in find_images(folder) if by_name(image.name)))

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 import logging
 from pathlib import Path
@@ -42,9 +42,29 @@ def find_images(folder: Path, every: int = 1) -> list[PoolImage]:
 
 
 def find_pool(folders: Mapping[str, int]) -> list[PoolImage]:
-    """List the images of several folders, every n-th of each; see `find_images`."""
-    return [image for folder, every in folders.items()
-            for image in find_images(Path(folder), every)]
+    """
+    List the images of several folders, every n-th of each; see `find_images`.
+
+    :raises ValueError: two images have one name.
+    """
+    found = [image for folder, every in folders.items()
+             for image in find_images(Path(folder), every)]
+    refuse_namesakes(found)
+    return found
+
+
+def refuse_namesakes(images: Iterable[PoolImage]) -> None:
+    """
+    Refuse different images of one name, by which caches and regions know them.
+
+    :raises ValueError: there are such; they are named.
+    """
+    paths: dict[str, Path] = {}
+    for image in images:
+        other = paths.setdefault(image.name, image.path)
+        if other != image.path and other.resolve() != image.path.resolve():
+            raise ValueError(f'{other} and {image.path} have one name, {image.name}: rename one '
+                             'of the folders')
 
 
 def read_rgb(path: Path) -> np.ndarray | None:

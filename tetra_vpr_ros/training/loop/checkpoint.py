@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import os
 from pathlib import Path
 
@@ -40,6 +41,25 @@ def _from_checkpoint(path: Path) -> PlaceNetwork:
     network = PlaceNetwork(from_mapping(NetworkConfig, state['config']))
     network.load_state_dict(state['network'])
     return network.eval()
+
+
+def newest_checkpoint(run: Path, names: Sequence[str]) -> Path | None:
+    """
+    Return the first of some checkpoints that a run has.
+
+    One with fitted tokens is of the stage that it was fitted after, and so counts while it
+    is newer than that.
+
+    :param run: folder.
+    :param names: of files, the best first.
+    """
+    for name in names:
+        path = run / name
+        if path.exists():
+            fitted = run / 'tokens.pt'
+            newer = fitted.exists() and fitted.stat().st_mtime >= path.stat().st_mtime
+            return fitted if newer else path
+    return None
 
 
 def save_atomically(state: dict[str, object], path: Path) -> None:

@@ -112,6 +112,9 @@ class Loop(Generic[B]):
         config, first = self.config, self.workers.rank == 0
         self.run.mkdir(parents=True, exist_ok=True)
         if self.step >= self.steps:
+            if first:
+                print(f'{self.checkpoint} is at step {self.step} of {self.steps} already: nothing '
+                      'is trained')
             return
         log = Log(self.run, self.stage, self.step) if first else None
         progress = tqdm(total=self.steps, initial=self.step, desc=self.stage, unit='step',

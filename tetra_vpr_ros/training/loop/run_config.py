@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from tetra_vpr_ros.training.data.held_out import ValidationConfig
 from tetra_vpr_ros.training.network.place_network import NetworkConfig
@@ -25,3 +25,8 @@ class RunConfig:
     seed: int = 0
     network: NetworkConfig = field(default_factory=NetworkConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
+
+    def recipe(self) -> dict[str, object]:
+        """Return what a stage of it must be continued with, but for its folder."""
+        return {'seed': self.seed, 'network': asdict(self.network),
+                'validation': asdict(self.validation)}

@@ -157,6 +157,10 @@ def _queries(part: PlaceSet, size: tuple[int, int], seed: int = 0, lights: int =
             if int(other) in column:
                 truth[row, column[int(other)]] = True
     answerable = truth.any(1)
+    if not answerable.any():
+        raise ConfigError('validation.places: of the pictures that are held out of '
+                          f'{part.config.path} none shows the place of another: hold out more of '
+                          'them, or widen its radius')
     queries = [index for index, kept in zip(queries, answerable) if kept]
 
     def resized(image: np.ndarray) -> np.ndarray:

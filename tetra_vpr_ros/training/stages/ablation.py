@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.loop.checkpoint import load_network
+from tetra_vpr_ros.training.loop.recipe import hold_to_recipe
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.loop.validation import Validation
 from tetra_vpr_ros.training.stages.finetune import finetune, first_network
@@ -66,12 +67,17 @@ def ablate(config: RunConfig, stage: FinetuneConfig, structure: StructureConfig,
     validation = Validation.of(config.validation, config.network.vit.input_size)
     if validation is None:
         raise ConfigError('validation.places is empty: recall is measured there')
+    runs = Path(config.run) / 'ablate'
+    optimizer = stage.optimizer  # arms of two recipes, or of two lengths, make no table
+    hold_to_recipe(runs, 'ablation', {
+        **config.recipe(), **asdict(stage), 'structure': asdict(structure),
+        'length': [optimizer.steps, optimizer.epochs]}, any(runs.glob('*/hits.npy')))
     knowledge = prepare(config, structure, first_network(config, stage))
     hits: dict[str, np.ndarray] = {}
     for arm in ARMS:
         rows = []
         for seed in range(seeds):
-            run = Path(config.run) / 'ablate' / f'{arm}_{seed}'
+            run = runs / f'{arm}_{seed}'
             stored = run / 'hits.npy'
             if not stored.exists():
                 control = 'true' if arm == 'none' else arm

@@ -8,11 +8,13 @@ The student sees a picture in changed light, the teacher saw it clean.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.loop.loop import Loop
+from tetra_vpr_ros.training.loop.recipe import hold_to_recipe
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.loop.validation import Validation
 from tetra_vpr_ros.training.loop.workers import Workers
@@ -43,8 +45,9 @@ def distill(config: RunConfig, stage: DistillConfig) -> PlaceNetwork:
     workers = Workers.join()
     if stage.losses.descriptor and not stage.cache:
         raise ConfigError('distill.losses.descriptor needs distill.cache')
-    source = TeacherSource(stage, workers)
     size = config.network.vit.input_size
+    validation = Validation.of(config.validation, size)
+    source = TeacherSource(stage, workers)
     if stage.losses.attention:
         if not source.has_attention:
             raise ConfigError(
@@ -55,7 +58,7 @@ def distill(config: RunConfig, stage: DistillConfig) -> PlaceNetwork:
                 f'distill.losses.attention needs equal grids, the teacher has {source.grid}, '
                 f'the student {config.network.vit.grid}: mend distill.teacher.image_size')
     held = config.validation.held_out()
-    held_out = np.array([held(name) for name in source.names])
+    held_out = np.array([held.holds(image) for image in source.images])
     rows = np.flatnonzero(source.valid & ~held_out)
     if len(rows) < stage.optimizer.batch:
         raise ConfigError(f'distill.images: {len(rows)} images are left to train on, fewer '
@@ -75,6 +78,7 @@ def distill(config: RunConfig, stage: DistillConfig) -> PlaceNetwork:
     torch.manual_seed(config.seed)
     heads = DistillHeads(config.network.vit.width, source.channels, source.class_channels)
     resuming = (Path(config.run) / 'distill.pt').exists()
+    hold_to_recipe(Path(config.run), 'distill', {**config.recipe(), **asdict(stage)}, resuming)
     if resuming:
         network = PlaceNetwork(config.network)
     else:
@@ -99,7 +103,6 @@ def distill(config: RunConfig, stage: DistillConfig) -> PlaceNetwork:
         mine = slice(part, None, parts)
         return source.batch(picks[mine], keys[mine], size, stage.clean_share)
 
-    validation = Validation.of(config.validation, size)
     loop.train(make, loss, (lambda: validation(network)) if validation else None)
     if not source.valid.all():
         print(f'{int((~source.valid).sum())} of {len(source.names)} images did not decode '

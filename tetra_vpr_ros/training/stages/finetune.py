@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 import copy
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -22,9 +23,12 @@ from tetra_vpr_ros.training.data.calibration import calibration_images
 from tetra_vpr_ros.training.data.held_out import HeldOut
 from tetra_vpr_ros.training.data.place_sampler import PlaceSampler
 from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet, PlaceSetConfig
+from tetra_vpr_ros.training.data.pool import refuse_namesakes
 from tetra_vpr_ros.training.data.scene_points import ScenePoints
+from tetra_vpr_ros.training.loop.checkpoint import newest_checkpoint
 from tetra_vpr_ros.training.loop.loop import Loop, Losses
 from tetra_vpr_ros.training.loop.place_loss import MultiSimilarity
+from tetra_vpr_ros.training.loop.recipe import hold_to_recipe
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.loop.schedules import progressive_factor
 from tetra_vpr_ros.training.loop.token_loss import token_point_loss, token_score_loss
@@ -125,7 +129,7 @@ def open_training_sets(places: Sequence[PlaceSetConfig], held: HeldOut) -> list[
     sets = []
     for entry in places:
         part = open_place_set(entry)
-        sets.append(part.subset(np.array([not held(image.name) for image in part.images])))
+        sets.append(part.subset(np.array([not held.holds(image) for image in part.images])))
     return sets
 
 
@@ -141,9 +145,8 @@ def first_network(config: RunConfig, stage: FinetuneConfig, sets: list[PlaceSet]
     """
     start, run = stage.start, Path(config.run)
     if not start.model and not start.trunk:
-        own = run / 'distill_best.pt'
-        own = own if own.exists() else run / 'distill.pt'
-        if not own.exists():
+        own = newest_checkpoint(run, ('distill_best.pt', 'distill.pt'))
+        if own is None:
             raise ConfigError(f'finetune.start names no model, and {run} holds no stage 1: '
                               "run 'train distill' first")
         start = StartConfig(model=str(own))
@@ -174,7 +177,11 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     run = Path(config.run)
     if not stage.places:
         raise ConfigError('finetune.places names no data set')
+    taught = asdict(structure) if structure.weight else None
+    hold_to_recipe(run, 'finetune', {**config.recipe(), **asdict(stage), 'structure': taught},
+                   (run / 'finetune.pt').exists())
     sets = open_training_sets(stage.places, config.validation.held_out())
+    refuse_namesakes(image for part in sets for image in part.images)
     points = ScenePoints(sets) if stage.points else None
     vit = config.network.vit
     network = first_network(config, stage, sets)

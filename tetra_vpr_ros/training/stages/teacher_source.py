@@ -15,7 +15,7 @@ from tetra_vpr_ros.training.loop.workers import Workers
 from tetra_vpr_ros.training.stages.distill_config import DistillConfig
 from tetra_vpr_ros.training.teachers.cache import (
     ask_teacher, build_cache, CacheSpec, image_view, TeacherCache)
-from tetra_vpr_ros.training.teachers.open_teacher import open_teacher
+from tetra_vpr_ros.training.teachers.open_teacher import described, open_teacher
 from tetra_vpr_ros.training.teachers.teacher import Teacher
 import torch
 
@@ -43,7 +43,8 @@ class TeacherSource:
     """
     The pool with the teacher's outputs, from a cache or asked as they are needed.
 
-    :ivar names: of all images.
+    :ivar images: all of them.
+    :ivar names: theirs.
     :ivar valid: bool; False where a file did not decode.
     :ivar grid: rows and columns of the teacher's tokens.
     :ivar cache: the cache, or None.
@@ -56,12 +57,13 @@ class TeacherSource:
         self.spec = CacheSpec(teacher_config.image_size, teacher_config.views,
                               teacher_config.dims)
         self.cache: TeacherCache | None = None
-        self._images: list[PoolImage] = images
+        self.images: list[PoolImage] = images
         self._teacher: Teacher | None = None
         if config.cache:
             folder = Path(config.cache)
             if workers.rank == 0:
-                build_cache(folder, images, open_teacher(teacher_config), self.spec)
+                build_cache(folder, images, open_teacher(teacher_config), self.spec,
+                            described(teacher_config))
             workers.wait()
             self.cache = TeacherCache(folder)
             self.names, self.valid = self.cache.names, self.cache.valid
@@ -135,7 +137,7 @@ class TeacherSource:
     def _picture(self, row: int, view: int) -> np.ndarray | None:
         if self.cache is not None:
             return np.asarray(self.cache.views[row, view]) if self.valid[row] else None
-        image = read_rgb(self._images[row].path)
+        image = read_rgb(self.images[row].path)
         if image is None:
             self.valid[row] = False
             return None

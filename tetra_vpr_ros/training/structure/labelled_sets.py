@@ -113,7 +113,7 @@ def open_labelled_sets(sets: Sequence[LabelledSetConfig], held: HeldOut, held_ou
     found = []
     for i, entry in enumerate(sets):
         part = open_place_set(entry.places)
-        keep = np.array([held(image.name) == held_out for image in part.images])
+        keep = np.array([held.holds(image) == held_out for image in part.images])
         part = part.subset(keep)
         maps = part.beside(entry.labels)
         missing = [path for path in maps if not path.is_file()]

@@ -21,6 +21,7 @@ from tetra_vpr_ros.training.data.pool import read_rgb
 from tetra_vpr_ros.training.data.views import geometric_view, photometric_view
 from tetra_vpr_ros.training.loop.loop import Loop, Losses
 from tetra_vpr_ros.training.loop.place_loss import MultiSimilarity
+from tetra_vpr_ros.training.loop.recipe import hold_to_recipe
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.network.device import device
 from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
@@ -195,7 +196,11 @@ def prepare(config: RunConfig, stage: StructureConfig, network: PlaceNetwork
     """
     run = Path(config.run)
     table, stored = run / 'structure_weights.csv', run / 'structure_embeddings.pt'
-    if table.exists() and stored.exists():
+    there = table.exists() and stored.exists()
+    hold_to_recipe(run, 'structure', {
+        **config.recipe(), 'sets': [asdict(entry) for entry in stage.sets],
+        'branch': asdict(stage.branch), 'right': stage.right}, there)
+    if there:
         return SampleWeights.read(table), torch.load(stored, weights_only=True)
     sets = open_labelled_sets(stage.sets, config.validation.held_out(), held_out=False)
     branch = train_branch(config, stage, sets)

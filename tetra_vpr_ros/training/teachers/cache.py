@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -150,7 +151,8 @@ class _Reducer:
 
 
 def build_cache(folder: Path, images: Sequence[PoolImage], teacher: Teacher,
-                spec: CacheSpec, chunk: int = 8, commit: int = 256) -> TeacherCache:
+                spec: CacheSpec, described: object = None, chunk: int = 8, commit: int = 256
+                ) -> TeacherCache:
     """
     Fill, or continue to fill, a cache.
 
@@ -158,21 +160,18 @@ def build_cache(folder: Path, images: Sequence[PoolImage], teacher: Teacher,
     :param images: the pool, in an order that does not change.
     :param teacher: network in inference mode.
     :param spec: what is cached.
+    :param described: what tells the teacher from others, as JSON.
     :param chunk: images that the teacher sees at a time.
     :param commit: images after which what is done is safe: writing back a large file that is
         mapped into memory takes longer the larger it is.
-    :raises ValueError: the folder holds a cache of other images or another spec.
+    :raises ValueError: the folder holds a cache of other images, another teacher or another
+        spec.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state_file = folder / 'cache.json'
-    names = [image.name for image in images]
-    state = {'done': 0, 'undecodable': [], 'names': names, 'spec': vars(spec)}
-    if state_file.exists():
-        state = json.loads(state_file.read_text())
-        if state['names'] != names or state['spec'] != vars(spec):
-            raise ValueError(f'{folder} caches other images or views: remove it or name another')
-        if state['done'] == len(images):
-            return TeacherCache(folder)
+    state = _state(state_file, images, spec, described)
+    if state['done'] == len(images):
+        return TeacherCache(folder)
     reduce = _Reducer(folder, teacher, images, spec)
     probe = ask_teacher(teacher, np.zeros((1, spec.size, spec.size, 3), np.uint8))
     state['grid'] = list(probe.grid)
@@ -223,3 +222,21 @@ def _commit(state_file: Path, state: dict, arrays: Sequence[np.memmap | None]) -
     temporary = state_file.with_suffix('.tmp')
     temporary.write_text(json.dumps(state))
     os.replace(temporary, state_file)
+
+
+def _state(file: Path, images: Sequence[PoolImage], spec: CacheSpec, described: object
+           ) -> dict[str, Any]:
+    """Return how far a cache has come; see `build_cache`."""
+    wanted = json.loads(json.dumps({
+        'done': 0, 'undecodable': [], 'names': [image.name for image in images],
+        'spec': vars(spec), 'teacher': described}))
+    if not file.exists():
+        return dict(wanted)
+    state: dict[str, Any] = json.loads(file.read_text())
+    if (state['names'], state['spec']) != (wanted['names'], wanted['spec']):
+        raise ValueError(f'{file.parent} caches other images or views: remove it or name another')
+    known = state.get('teacher')  # older ones do not know whose they are
+    if None not in (known, wanted['teacher']) and known != wanted['teacher']:
+        raise ValueError(f'{file.parent} caches what another teacher says, {known}: '
+                         'remove it or name another')
+    return state

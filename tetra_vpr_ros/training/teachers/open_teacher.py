@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -48,6 +48,16 @@ class TeacherConfig:
     temperature: float = 4.0
     weight: float = 1.0
     beside: list[TeacherConfig] = field(default_factory=list)
+
+
+def described(config: TeacherConfig) -> dict[str, object]:
+    """Return what tells the outputs of one teacher from those of another, as JSON."""
+    file = Path(config.path)
+    return {'kind': config.kind, 'file': file.name,
+            'bytes': file.stat().st_size if file.is_file() else None,
+            'attention': [config.attention_layers, config.temperature], 'weight': config.weight,
+            'vit': None if config.vit is None else asdict(config.vit),
+            'beside': [described(other) for other in config.beside]}
 
 
 def open_teacher(config: TeacherConfig) -> Teacher:
