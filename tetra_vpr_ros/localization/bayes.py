@@ -159,11 +159,11 @@ class BayesLocalizer:
         distances = [hamming_distances(view.descriptor[None], self.table.descriptors)[0]
                      for view in views]
         first = not self._anchors
-        news = [self._news(view) for view in views]
-        if not self._predict(stamp_ns, odometry, max(self._change(view) for view in views),
-                             max(news)):
+        changes = [self._change(view) for view in views]
+        news = [self._news(view, change) for view, change in zip(views, changes)]
+        if not self._predict(stamp_ns, odometry, max(changes), max(news)):
             self._anchors.clear()  # nothing is known any more: all that is seen is news
-            first, news = True, [self._news(view) for view in views]
+            first, news = True, [self._news(view, 1.0) for view in views]
         heard: NDArray[np.float32] | None = None
         self._turns.clear()
         self._seen.clear()
@@ -205,10 +205,10 @@ class BayesLocalizer:
                     self._turns[view.camera, int(row)] = turn
         return seen
 
-    def _news(self, view: View) -> float:
+    def _news(self, view: View, change: float) -> float:
         """Return how much of a view is news, see `ViewAnchor`."""
         anchor = self._anchors.setdefault(view.camera, ViewAnchor(self._step_bits))
-        return anchor.news(view.descriptor)
+        return anchor.news(view.descriptor, change)
 
     def _change(self, view: View) -> float:
         """Return by how much a view changed since the last of its camera, 0..1."""
