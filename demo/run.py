@@ -194,8 +194,8 @@ def draw(report: dict[str, Any], matches: list[Any], plan: FloorPlan,
 
 def _is_ours(folder: Path) -> bool:
     """Tell whether a folder is empty or holds what an earlier demo made."""
-    return folder.is_dir() and (not any(folder.iterdir()) or any(
-        (folder / name).exists() for name in ('mapping_bag', 'map.vpr')))
+    return folder.is_dir() and (
+        not any(folder.iterdir()) or (folder / 'mapping_bag').is_dir())
 
 
 def main() -> None:

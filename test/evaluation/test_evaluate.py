@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 from tetra_vpr_ros.evaluation.evaluate import evaluate_folders, main
-from tetra_vpr_ros.evaluation.recognition.ground_truth import read_truth
 from tetra_vpr_ros.mapping.tools.reencode import reencode
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
@@ -174,16 +173,6 @@ def test_two_models_of_one_name_are_refused(folders, tiny, tmp_path, capsys):
         main(['--database', str(folders[0]), '--queries', str(folders[1]), '--model', tiny,
               '--model', str(tmp_path / 'tiny.onnx')])
     assert 'two have the same name' in capsys.readouterr().err
-
-
-def test_poses_of_one_drive_are_a_line_each(tmp_path):
-    """Pictures of which every second is a query: the lines are of all of them."""
-    files = [tmp_path / f'{i}.jpg' for i in range(10)]
-    poses = tmp_path / 'poses.tum'
-    poses.write_text(''.join(f'{i} {i} 0 0 0 0 0 1\n' for i in range(10)))
-    truth = read_truth(f'poses:{poses}:1.5', files, files)
-    assert np.array_equal(truth, np.abs(np.subtract.outer(range(10), range(10))) <= 1)
-    assert truth[1::2, ::2].sum() == 9
 
 
 def test_half_of_the_arguments_are_not_enough(capsys):

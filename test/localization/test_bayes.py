@@ -133,6 +133,15 @@ def test_a_robot_that_stands_still_is_found_again_after(localizer, way, rng, cas
     assert all(abs(e.pose.position[0] - 59) < 2.5 for e in accepted)
 
 
+def test_the_same_picture_in_rare_frames_says_no_more_than_once(localizer, way):
+    """After each gap nothing is known: not of the place, and not of being off the map either."""
+    for view in (way[77], ~way[77]):
+        localizer.reset()
+        first, *later = [localizer.locate([View(view)], i * 60 * SECOND) for i in range(12)]
+        assert all(abs(e.confidence - first.confidence) < 0.02 for e in later)
+        assert all(e.unknown == first.unknown for e in later)
+
+
 def test_odometry_that_comes_for_some_frames_only_leads_nowhere_else(localizer, way, rng):
     """Between a frame with it and one without the robot moved, too."""
     odometry = [at(2.0 * i) if i % 2 else None for i in range(40)]

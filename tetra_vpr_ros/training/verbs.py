@@ -95,8 +95,7 @@ def chosen_checkpoint(config: TrainConfig, options: argparse.Namespace) -> Path:
     """
     if options.checkpoint is not None:
         return Path(options.checkpoint)
-    found = newest_checkpoint(Path(config.run), (
-        'finetune_best.pt', 'finetune.pt', 'distill_best.pt', 'distill.pt'))
+    found = newest_checkpoint(Path(config.run), 'finetune', 'distill')
     if found is None:
         raise ConfigError(f"run: {config.run} holds no checkpoint: run 'train distill' first")
     return found

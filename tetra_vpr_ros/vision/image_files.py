@@ -66,7 +66,8 @@ class ViewName:
     What the name of a picture says of its camera, as VPR-methods-evaluation has it.
 
     ``@ east @ north @ zone @ letter @ latitude @ longitude @ panorama @ tile @ heading @ pitch
-    @ roll @ height @ stamp @ note @``. Numbers are None where there are none.
+    @ roll @ height @ stamp @ note @``. Numbers are None where there are none, and NaN where they
+    are not finite: whoever wrote them did not know.
 
     :ivar east: metres.
     :ivar north: metres.
@@ -123,4 +124,4 @@ def _number(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if math.isfinite(value) else math.nan

@@ -167,6 +167,19 @@ def test_killed_pruning_leaves_the_map_as_it_was_or_pruned(street_map, tmp_path,
     assert len(set(seen)) == 2
 
 
+def test_who_has_the_old_map_open_does_not_spoil_the_pruned_one(street_map, tmp_path, log):
+    path = tmp_path / 'own.vpr'
+    shutil.copy(street_map, path)
+    with PlaceMap.open_file(path, writable=True) as writer, PlaceMap.open_file(path) as robot:
+        writer.set_meta(note='in the log')  # a build has just ended, a robot goes on
+        before = len(robot)
+        writer.close()
+        assert run(vpr_map.main, ['prune', path, '--spacing', '1.0'], log)[0] == 0
+        assert len(robot) == before
+        pruned = sound(path)
+    assert 0 < sound(path) == pruned < before
+
+
 def test_killed_calibrating_leaves_the_old_calibration_or_the_new(street_map, tmp_path, log):
     path = tmp_path / 'own.vpr'
     begun = shutil.copy(street_map, tmp_path / 'begun.vpr')

@@ -27,7 +27,7 @@ def sending(inside, monkeypatch, tmp_path):
     node, clock = inside(), ROSClock()
     clock._set_ros_time_is_active(True)
     monkeypatch.setattr(node, 'get_clock', lambda: clock)
-    made = MapToOdom(node, 'map', lambda: 0.5)
+    made = MapToOdom(node, 'map', lambda: 0.5, lambda: 1.0)
 
     def at(seconds):
         clock.set_ros_time_override(Time(seconds=seconds, clock_type=ClockType.ROS_TIME))
@@ -96,3 +96,28 @@ def test_a_bag_without_simulated_time_keeps_its_own_time(sending):
     made.correct(HERE, ODOM, 'odom', 20 * SECOND)
     at(1002)
     assert stamps() == [20.5 * SECOND, 22.5 * SECOND]
+
+
+def test_images_may_be_dated_ahead_by_as_much_as_is_allowed(sending):
+    made, at, stamps = sending
+    at(100)
+    made.correct(HERE, ODOM, 'odom', 102 * SECOND)
+    assert stamps() == []
+    made._future = lambda: 5.0  # future_tolerance
+    made.correct(HERE, ODOM, 'odom', 102 * SECOND)
+    assert stamps() == [102.5 * SECOND]
+
+
+def test_a_clock_that_jumps_while_a_match_is_taken_is_not_overlooked(sending):
+    made, at, stamps = sending
+    at(100)
+    clock = made._node.get_clock()
+
+    def allowed():  # asked between the look at the clock and the keeping of the match
+        clock.set_ros_time_override(Time(seconds=50, clock_type=ClockType.ROS_TIME))
+        return 1.0
+
+    made._future = allowed
+    made.correct(HERE, ODOM, 'odom', 100 * SECOND)
+    at(51)
+    assert stamps() == []

@@ -31,10 +31,10 @@ def positions_of_names(files: Sequence[Path]) -> Positions:
     positions = []
     for path in files:
         name = ViewName.of(path.name)
-        if name.east is None and name.north is None:
+        if name.east is None or name.north is None:
             raise DatasetError(f'{path}: the name holds no @utm_east@utm_north@; say with '
                                '--ground-truth how places are told')
-        positions.append([np.nan if value is None else value for value in (name.east, name.north)])
+        positions.append((name.east, name.north))
     return _finite(positions)
 
 

@@ -80,10 +80,7 @@ class PlaceBelief:
     def reset(self) -> None:
         """Forget everything."""
         self._off = np.full(SPEEDS, _START_OFF_MAP / SPEEDS)
-        self._even(1.0 - _START_OFF_MAP)
-
-    def _even(self, mass: float) -> None:
-        self._mass[:] = mass / self.graph.size
+        self._mass[:] = (1.0 - _START_OFF_MAP) / self.graph.size
         self._forget_speeds()
 
     def _forget_speeds(self) -> None:
@@ -129,7 +126,7 @@ class PlaceBelief:
         """
         ways = self._velocities * self.model.max_speed * seconds / self.graph.spacing
         if ways[-1] > _LONG:
-            self._even(float(self._mass.sum(dtype=np.float64)))
+            self.reset()
             return False
         self._partial += ways
         steps = np.round(self._partial).astype(np.int64)
@@ -172,7 +169,7 @@ class PlaceBelief:
         way = self.graph.way(motion)
         steps = max(1, int(np.ceil(way)))
         if steps > _LONG:
-            self._even(float(self._mass.sum(dtype=np.float64)))
+            self.reset()
             return False
         step = share_of(motion, 1.0 / steps)
         length = float(np.linalg.norm(step.position))

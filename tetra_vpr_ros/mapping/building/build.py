@@ -116,7 +116,7 @@ def _opened(options: BuildOptions, encoder: PlaceEncoder,
             default_frame = options.tf_frames[0] if options.tf_frames else 'map'
             place_map = PlaceMap.create(options.output, encoder.info,
                                         options.frame_id or default_frame)
-        place_map.set_meta(build=options.recipe())
+        place_map.set_meta(build=options.recipe(), poses=options.poses)
         if origin is not None:
             place_map.set_meta(geodetic_origin=origin)
         yield place_map, traverses
@@ -146,6 +146,11 @@ def _check_continuation(place_map: PlaceMap, encoder: PlaceEncoder, options: Bui
     if options.resume and stored != recipe:
         raise MapError(f'{options.output} was begun with {stored}, not {recipe}: '
                        'resume with the same values')
+    poses = place_map.meta().get('poses', options.poses)  # older maps do not tell
+    if options.resume and poses != options.poses:
+        begun, asked = (source or 'the only topic' for source in (poses, options.poses))
+        raise MapError(f'{options.output} was begun with poses of {begun}, not of {asked}: resume '
+                       'with the same')
     if options.frame_id and options.frame_id != place_map.frame_id:
         raise MapError(f'{options.output} has poses in frame {place_map.frame_id!r}, '
                        f'not {options.frame_id!r}')

@@ -75,13 +75,15 @@ class BuildOptions:
         """Return nanoseconds between two poses that may be interpolated."""
         return None if self.max_pose_gap is None else int(self.max_pose_gap * 1e9)
 
-    def recipe(self) -> dict[str, float | str]:
+    @property
+    def poses(self) -> str:
+        """Return what the poses are asked from; empty where the bag is to tell."""
+        return ' '.join(self.tf_frames or ()) or self.pose_topic or ''
+
+    def recipe(self) -> dict[str, float]:
         """Return what must stay the same where a build is continued."""
-        recipe: dict[str, float | str] = {'keyframe_distance': self.keyframe_distance,
-                                          'keyframe_angle': self.keyframe_angle}
-        poses = ' '.join(self.tf_frames or ()) or self.pose_topic
-        if poses:
-            recipe['poses'] = poses
+        recipe = {'keyframe_distance': self.keyframe_distance,
+                  'keyframe_angle': self.keyframe_angle}
         if self.max_pose_gap is not None:
             recipe['max_pose_gap'] = self.max_pose_gap
         if self.image_time != HEADER:

@@ -44,8 +44,7 @@ def _match_model(value: Any) -> bool:
 
 
 def _recipe(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        _text(entry) if name == 'poses' else _number(entry) for name, entry in value.items())
+    return isinstance(value, dict) and all(map(_number, value.values()))
 
 
 def _origin(value: Any) -> bool:
@@ -66,7 +65,7 @@ def _camera(value: Any) -> bool:
 _REQUIRED: dict[str, Callable[[Any], bool]] = {
     'model_fingerprint': _text, 'model_name': _text, 'frame_id': _text, 'created': _text,
     'bits': _bits}
-_KNOWN = {**_REQUIRED, 'build': _recipe, 'geodetic_origin': _origin,
+_KNOWN = {**_REQUIRED, 'build': _recipe, 'poses': _text, 'geodetic_origin': _origin,
           'calibration': _calibration, 'position_errors': _calibration, 'token_grid': _grid,
           'token_bits': _bits, 'match_model': _match_model, 'camera': _camera}
 

@@ -40,7 +40,9 @@ def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
             new.set_meta(**kept)
             yield new
             calibrate_map(new)
-        settle(output)  # else what a killed build left beside it would be played into the new one
+        settle(output)
+        for log in logs_of(output):  # whoever has the old map open keeps it; none is played into
+            log.unlink(missing_ok=True)  # the new one
         os.replace(temporary, output)
     finally:
         temporary.unlink(missing_ok=True)

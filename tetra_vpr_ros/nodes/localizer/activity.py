@@ -71,7 +71,8 @@ class Activity:
         headings = broadcaster = None
         if self._value('publish_tf') == 'map_to_odom':
             broadcaster = MapToOdom(self._node, self._loaded.outputs.frame_id,
-                                    lambda: float(self._value('transform_tolerance')))
+                                    lambda: float(self._value('transform_tolerance')),
+                                    lambda: float(self._value('future_tolerance')))
             made.callback(broadcaster.destroy)
         if self._value('base_frame'):
             headings = CameraHeadings(self._node, self._value('base_frame'),

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 from pathlib import Path
 from typing import Any
 
 import faiss
 from rclpy.lifecycle import LifecycleNode
-from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, MotionModel
+from tetra_vpr_ros.localization import (
+    Localizer, LocalizerOptions, make_localizer, MotionModel)
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces
 from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.mapping.map.map_error import MapError
@@ -33,6 +34,7 @@ class Loaded:
         asked for them.
     :ivar places: of the map.
     :ivar image_topics: of the cameras that the localizer was made for.
+    :ivar options: that it was made with; only the headings of its cameras may change.
     :ivar mapping_camera: of the map; None where it is not known.
     :ivar map_watch: tells when its file is no longer the one that was loaded.
     """
@@ -44,7 +46,12 @@ class Loaded:
     places: MappedPlaces
     map_watch: MapWatch
     image_topics: tuple[str, ...]
+    options: LocalizerOptions
     mapping_camera: Camera | None = None
+
+    def localizer(self, yaws: tuple[float, ...]) -> Localizer:
+        """Make the localizer for cameras with these headings, radians."""
+        return make_localizer(self.place_map, replace(self.options, camera_yaws=yaws))
 
     @property
     def lacks_tokens(self) -> bool:
@@ -80,7 +87,8 @@ def load(node: LifecycleNode) -> Loaded:
         if not len(place_map):
             raise MapError(f'{place_map.path} holds no place: build it again')
         # Made in any case: what is wrong with the map is told now, not at the first image.
-        localizer = make_localizer(place_map, localizer_options(node, yaws or (0.0,)))
+        options = localizer_options(node, yaws or (0.0,))
+        localizer = make_localizer(place_map, options)
         shared = SharedLocalizer(localizer if yaws else None, node)
         mapping_camera = place_map.camera
         outputs = Outputs(node, value('frame_id') or place_map.frame_id,
@@ -89,7 +97,7 @@ def load(node: LifecycleNode) -> Loaded:
         place_map.close()
         raise
     return Loaded(encoder, place_map, outputs, shared, localizer.places, map_watch,
-                  tuple(value('image_topics')), mapping_camera)
+                  tuple(value('image_topics')), options, mapping_camera)
 
 
 def fit_to_cameras(node: LifecycleNode, loaded: Loaded) -> None:
@@ -101,8 +109,7 @@ def fit_to_cameras(node: LifecycleNode, loaded: Loaded) -> None:
     topics = tuple(parameter_getter(node)('image_topics'))
     if topics != loaded.image_topics:
         yaws = fixed_yaws(node)
-        loaded.shared.localizer = (
-            make_localizer(loaded.place_map, localizer_options(node, yaws)) if yaws else None)
+        loaded.shared.localizer = loaded.localizer(yaws) if yaws else None
         loaded.image_topics = topics
 
 

@@ -140,11 +140,12 @@ def _focal(path: Path) -> np.ndarray:
 
 def _camera(image: PoolImage, depth: Path, focal: np.ndarray) -> _Camera:
     name = ViewName.of(image.path.name)
-    if name.east is None or name.north is None or name.heading is None or name.height is None:
+    pose = name.east, name.north, name.height, name.heading
+    if None in pose or not np.isfinite(np.array(pose, float)).all():
         raise PlaceSetError(f'{image.path} goes with depth maps, and its name gives no east, '
                             'north, heading and height')
     if name.pitch or name.roll:
         raise PlaceSetError(f'{image.path}: depth maps need a level camera, not pitch '
                             f'{name.pitch} and roll {name.roll}')
-    return _Camera(np.array([name.east, name.north, name.height]),
-                   math.radians(90.0 - name.heading), focal, depth)
+    *position, heading = np.array(pose, float)
+    return _Camera(np.array(position), math.radians(90.0 - heading), focal, depth)

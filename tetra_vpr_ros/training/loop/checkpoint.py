@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 import os
 from pathlib import Path
 
@@ -43,23 +42,35 @@ def _from_checkpoint(path: Path) -> PlaceNetwork:
     return network.eval()
 
 
-def newest_checkpoint(run: Path, names: Sequence[str]) -> Path | None:
-    """
-    Return the first of some checkpoints that a run has.
+STAGES = {'distill': ('distill_best.pt', 'distill.pt'),
+          'finetune': ('finetune_best.pt', 'finetune.pt')}
+"""Files of each stage, the best first."""
 
-    One with fitted tokens is of the stage that it was fitted after, and so counts while it
-    is newer than that.
+
+def newest_checkpoint(run: Path, *stages: str) -> Path | None:
+    """
+    Return the checkpoint of the first of some stages that a run has.
+
+    One with fitted tokens is of the last stage that it was fitted after, and so counts while
+    it is newer than that.
 
     :param run: folder.
-    :param names: of files, the best first.
+    :param stages: of `STAGES`, the last one first.
     """
-    for name in names:
-        path = run / name
-        if path.exists():
-            fitted = run / 'tokens.pt'
-            newer = fitted.exists() and fitted.stat().st_mtime >= path.stat().st_mtime
+    fitted = run / 'tokens.pt'
+    for stage in stages:
+        path = next((run / name for name in STAGES[stage] if (run / name).exists()), None)
+        if path is not None:
+            later = list(STAGES)[list(STAGES).index(stage) + 1:]
+            newer = fitted.exists() and _age(fitted) >= _age(path) and all(
+                _age(fitted) < _age(run / name) for other in later for name in STAGES[other]
+                if (run / name).exists())
             return fitted if newer else path
     return None
+
+
+def _age(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def save_atomically(state: dict[str, object], path: Path) -> None:

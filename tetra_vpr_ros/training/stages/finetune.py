@@ -145,7 +145,7 @@ def first_network(config: RunConfig, stage: FinetuneConfig, sets: list[PlaceSet]
     """
     start, run = stage.start, Path(config.run)
     if not start.model and not start.trunk:
-        own = newest_checkpoint(run, ('distill_best.pt', 'distill.pt'))
+        own = newest_checkpoint(run, 'distill')
         if own is None:
             raise ConfigError(f'finetune.start names no model, and {run} holds no stage 1: '
                               "run 'train distill' first")

@@ -53,7 +53,7 @@ def poses_of_names(files: Sequence[Path], way: bool = False) -> PosedImages:
 def _pose(path: Path, skipped: Skipped) -> tuple[Pose | None, bool]:
     """Return the pose of a name, and whether it has a heading."""
     name = ViewName.of(path.name)
-    east, north, height = name.east, name.north, name.height or 0.0
+    east, north, height = _known(name.east), _known(name.north), _known(name.height) or 0.0
     if east is None or north is None:
         skipped.images[path] = 'its name holds no @utm_east@utm_north@'
         return None, False
@@ -65,9 +65,14 @@ def _pose(path: Path, skipped: Skipped) -> tuple[Pose | None, bool]:
     if latitude is not None and longitude is not None and (
             abs(latitude) <= 90 and abs(longitude) <= 360 and (latitude, longitude) != (0, 0)):
         geodetic = latitude, longitude, height
-    yaw = 0.0 if name.heading is None else math.radians(90.0 - name.heading % 360.0)
+    heading = _known(name.heading)
+    yaw = 0.0 if heading is None else math.radians(90.0 - heading % 360.0)
     return (Pose(np.array([east, north, height]), level_quaternion(yaw), geodetic),
-            name.heading is not None)
+            heading is not None)
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
 
 
 def _stamp(path: Path) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
-from tetra_vpr_ros.localization import Estimate, Localizer, make_localizer, View
+from tetra_vpr_ros.localization import Estimate, Localizer, View
 from tetra_vpr_ros.localization.upright import DownwardLocalizer
 from tetra_vpr_ros.localization.verification import VerifyingLocalizer
 from tetra_vpr_ros.mapping.pose import Pose
@@ -21,7 +21,7 @@ from tetra_vpr_ros.nodes.localizer.frame.camera_frame import CameraFrame, taken_
 from tetra_vpr_ros.nodes.localizer.frame.lenses import Lenses
 from tetra_vpr_ros.nodes.localizer.inputs.camera_headings import CameraHeadings
 from tetra_vpr_ros.nodes.localizer.inputs.measurements import Measurements
-from tetra_vpr_ros.nodes.localizer.loading import Loaded, localizer_options, parameter_getter
+from tetra_vpr_ros.nodes.localizer.loading import Loaded, parameter_getter
 from tetra_vpr_ros.nodes.localizer.outputs.health import Health
 from tetra_vpr_ros.nodes.localizer.outputs.map_to_odom import MapToOdom
 from tetra_vpr_ros.nodes.localizer.outputs.publishers import LOCALIZED, SEARCHING, UNKNOWN_PLACE
@@ -142,8 +142,7 @@ class Pipeline:
             if yaws is not None:
                 degrees = ', '.join(f'{math.degrees(yaw):.1f}' for yaw in yaws)
                 self._node.get_logger().info(f'headings of the cameras: {degrees} degrees')
-                shared.localizer = make_localizer(
-                    self._loaded.place_map, localizer_options(self._node, yaws))
+                shared.localizer = self._loaded.localizer(yaws)
         return shared.localizer
 
     def _encode(self, frames: Sequence[CameraFrame], images: Sequence[NDArray[np.uint8]],

@@ -18,7 +18,7 @@ from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.nodes.localizer.optional import package_for
 
 _PERIOD = 0.05  # seconds
-_AHEAD_NS = 10**9     # by which an image may be dated ahead of the clock
+_BACK = Duration(seconds=-1)  # by which a clock that began anew goes back
 _LAST_NS = 2**31 * 10**9  # no message holds a later time
 
 
@@ -33,15 +33,19 @@ class MapToOdom:
     :param node: that broadcasts.
     :param map_frame: frame of the poses.
     :param tolerance: seconds by which the transform is dated ahead, asked each time.
+    :param future: seconds by which an image may be dated ahead of the clock, asked each time.
     :raises MissingPackageError: tf2_ros is not installed.
     """
 
-    def __init__(self, node: Node, map_frame: str, tolerance: Callable[[], float]) -> None:
+    def __init__(self, node: Node, map_frame: str, tolerance: Callable[[], float],
+                 future: Callable[[], float]) -> None:
         """Make the broadcaster."""
-        self._node, self._map_frame, self._tolerance = node, map_frame, tolerance
+        self._node, self._map_frame = node, map_frame
+        self._tolerance, self._future = tolerance, future
         self._lock = threading.Lock()
-        self._message: TransformStamped | None = None
-        self._ahead_ns = 0  # of the images' stamps against the node's clock
+        # The transform, by how much images are dated ahead of the node's clock, and how often
+        # that had jumped by then.
+        self._correction: tuple[TransformStamped, int, int] | None = None
         self._last_ns = -1
         self._jumps = 0  # of the clock
         self._broadcaster = package_for(
@@ -51,7 +55,7 @@ class MapToOdom:
                                              clock=Clock(clock_type=ClockType.STEADY_TIME))
         # Another clock, or one that begins anew, is not that of the last image.
         self._watch: Any = node.get_clock().create_jump_callback(
-            JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-_AHEAD_NS)),
+            JumpThreshold(min_forward=None, min_backward=_BACK),
             post_callback=self._forget)
 
     def correct(self, in_map: Pose, in_odom: Pose, odom_frame: str, stamp_ns: int) -> None:
@@ -70,16 +74,17 @@ class MapToOdom:
         t.x, t.y, t.z = (float(v) for v in offset.position)
         r.x, r.y, r.z, r.w = (float(v) for v in offset.quaternion)
         jumps, now_ns = self._jumps, self._now_ns()
-        # The clock has not begun, or began anew since the image was taken.
-        if not now_ns or stamp_ns - now_ns > _AHEAD_NS:
+        ahead_ns = stamp_ns - now_ns
+        if not now_ns or ahead_ns > self._future() * 1e9:
+            # The clock has not begun, or began anew since the image was taken.
+            self._node.get_logger().warning(
+                f'a match does not correct the transform to {odom_frame!r}: its image is dated '
+                f'{ahead_ns * 1e-9:.1f} s ahead of the clock', throttle_duration_sec=5.0)
             return
         with self._lock:
-            if self._jumps != jumps:
-                return
-            self._message = message
             # As AMCL dates it by the laser's stamps: also right where a bag is played without
             # simulated time.
-            self._ahead_ns = stamp_ns - now_ns
+            self._correction = message, ahead_ns, jumps
         self._send()
 
     def destroy(self) -> None:
@@ -91,17 +96,16 @@ class MapToOdom:
     def _forget(self, _jump: object) -> None:
         """Send nothing until the next match tells how its stamps lie to the clock."""
         self._jumps += 1  # without the lock: whoever sets the clock must not wait
-        self._message = None
 
     def _now_ns(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)
 
     def _send(self) -> None:
         with self._lock:
-            message = self._message
-            if message is None:
+            if self._correction is None or self._correction[2] != self._jumps:
                 return
-            stamp_ns = self._now_ns() + self._ahead_ns + round(self._tolerance() * 1e9)
+            message, ahead_ns, _ = self._correction
+            stamp_ns = self._now_ns() + ahead_ns + round(self._tolerance() * 1e9)
             # Simulated time may stand still, and tf2 complains of what it has already.
             if stamp_ns == self._last_ns or not 0 <= stamp_ns < _LAST_NS:
                 return
