@@ -40,9 +40,7 @@ def create_database(path: Path, metadata: Mapping[str, Any]) -> sqlite3.Connecti
             db.executemany('INSERT INTO meta VALUES (?, ?)',
                            [(key, json.dumps(value)) for key, value in metadata.items()])
             db.execute('COMMIT')
-        for log in logs_of(path):  # of a map that is gone: SQLite would play them into this one
-            log.unlink(missing_ok=True)
-        os.replace(beginning, path)
+        put_in_place(beginning, path)
         return _connect(path, writable=True)
     except (sqlite3.Error, OSError) as error:
         with suppress(OSError):
@@ -115,6 +113,22 @@ def check_creatable(path: Path) -> None:
 def logs_of(path: Path) -> list[Path]:
     """Return the files that SQLite may have beside a database."""
     return [Path(f'{path}-{kind}') for kind in ('journal', 'wal', 'shm')]
+
+
+def put_in_place(database: Path, path: Path) -> None:
+    """
+    Move a whole database to its place, in which another may lie.
+
+    SQLite would play the logs beside that place into it, of a map that is gone or that a killed
+    build left; whoever has the old map open keeps what is in them.
+
+    :param database: that nobody has open.
+    :param path: its place.
+    """
+    settle(path)
+    for log in logs_of(path):
+        log.unlink(missing_ok=True)
+    os.replace(database, path)
 
 
 def settle(path: Path) -> None:

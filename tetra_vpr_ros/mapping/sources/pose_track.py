@@ -117,7 +117,8 @@ class PoseTrack:
         positions, rotations, known = self.sample(now, max_gap)
         if not known[0]:
             return None
-        geodetic = None if self.geodetic is None else self._mixed(self.geodetic, now, max_gap)[0]
+        geodetic = (None if self.geodetic is None
+                    else _mixed(self.geodetic, *self._around(now, max_gap))[0])
         return Pose(positions[0], rotations.as_quat()[0],
                     None if geodetic is None else _triple(geodetic))
 
@@ -136,7 +137,7 @@ class PoseTrack:
         turn = (first.inv() * Rotation.from_quat(self.quaternions[after])).as_rotvec()
         passed = stamps - self.stamps[before]
         known = (passed == 0) | (share > 0) | (hold & (passed > 0))
-        return (self._mixed(self.positions, stamps, max_gap),
+        return (_mixed(self.positions, before, after, share),
                 first * Rotation.from_rotvec(share[:, None] * turn), np.asarray(known))
 
     def _around(self, stamps: NDArray[np.int64], max_gap: int
@@ -153,12 +154,6 @@ class PoseTrack:
         between = (passed > 0) & (span > 0) & (span <= max_gap)
         return before, after, np.where(between, passed / np.maximum(span, 1), 0.0)
 
-    def _mixed(self, values: NDArray[np.float64], stamps: NDArray[np.int64], max_gap: int
-               ) -> NDArray[np.float64]:
-        """Interpolate values of the poses, ``[n, 3]``, linearly."""
-        before, after, share = self._around(stamps, max_gap)
-        return np.asarray((1 - share[:, None]) * values[before] + share[:, None] * values[after])
-
     def spans(self, stamp: int) -> bool:
         """Tell whether a stamp lies between the first pose and the last."""
         return bool(self.stamps[0] <= stamp <= self.stamps[-1])
@@ -173,6 +168,12 @@ class PoseTrack:
         span = int(self.stamps[after] - self.stamps[after - 1])
         return (f'between two poses {span / 1e9:.3g} s apart, where at most {max_gap / 1e9:.3g} s '
                 'are interpolated (--max-pose-gap)')
+
+
+def _mixed(values: NDArray[np.float64], before: NDArray[np.int64], after: NDArray[np.int64],
+           share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Interpolate values of the poses, ``[n, 3]``, linearly; see `PoseTrack._around`."""
+    return np.asarray((1 - share[:, None]) * values[before] + share[:, None] * values[after])
 
 
 def _triple(row: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-import os
 from pathlib import Path
 
 from tetra_vpr_ros.mapping.calibration import calibrate_map
-from tetra_vpr_ros.mapping.map.map_file import logs_of, settle
+from tetra_vpr_ros.mapping.map.map_file import logs_of, put_in_place
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.vision.model_file import ModelInfo
 
@@ -40,9 +39,6 @@ def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
             new.set_meta(**kept)
             yield new
             calibrate_map(new)
-        settle(output)
-        for log in logs_of(output):  # whoever has the old map open keeps it; none is played into
-            log.unlink(missing_ok=True)  # the new one
-        os.replace(temporary, output)
+        put_in_place(temporary, output)
     finally:
         temporary.unlink(missing_ok=True)
