@@ -52,7 +52,7 @@ def run(model: Path, threads: int, iterations: int, names: Sequence[str],
         report.rows = measure_models(candidates, threads, iterations)
     report.search = measure_search(info.bits, iterations, sizes)
     report.frame, report.preprocessing = measure_frame(model, threads, iterations)
-    report.building = measure_building(model, threads, 16 * iterations)
+    report.building = measure_building(model, threads, iterations, iterations / 2)
     report.profile = measure_profile(model, threads, iterations)
     products = ternary_products(model)
     encoder_seconds = report.rows[0].p50_ms / 1e3

@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--frame-id', help="frame of the poses (default: the parent of --tf-frames, else 'map')")
     add('--resume', action='store_true', help='continue an interrupted build')
     add('--append', action='store_true', help='add traverses to an existing map')
-    add('--threads', type=int, default=0, help='threads of the encoder (default: all cores)')
+    add('--threads', type=int, default=0, help='threads that encode a picture each (default: all cores)')
     add('--workers', type=int, default=0, metavar='N',
         help='processes that map a bag each (default: as many as there are bags and cores)')
     add('--ray', metavar='ADDRESS', help="map the bags on a Ray cluster; 'local' starts Ray here")

@@ -16,7 +16,7 @@ def report_of(cpu, encoder_ms=20.0):
         'packed-uint8', rows, preprocessing={'p50_ms': 1.0},
         frame={'p50_ms': 1.5 * encoder_ms, 'p95_ms': 2 * encoder_ms},
         roofline={'gemm_gops': 200.0, 'encoder_gops': 150.0},
-        building={'images_per_s': 45.0, 'encoder_images_per_s': 50.0},
+        building={'images_per_s': 45.0, 'encoder_images_per_s': 50.0, 'places': 900},
         profile=[OperatorCost('Gelu', 8, 2.0), OperatorCost('Add', 3, 0.5)])
 
 

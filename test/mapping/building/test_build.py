@@ -182,16 +182,22 @@ def test_ctrl_c_keeps_what_was_built_and_resume_gives_the_same_map(
 
 
 class SlowEncoder:
-    """Encodes a batch only once the first picture behind it is being decoded."""
+    """Encodes a picture only once the next is decoded, and one of two only after the next."""
 
-    def __init__(self, encoder):
-        self._encoder = encoder
-        self.decoded = [threading.Event() for _ in range(24)]
-        self.batches = []
+    def __init__(self, encoder, images):
+        self._encoder, self._places = encoder, {id(image): i for i, image in enumerate(images)}
+        self.decoded = [threading.Event() for _ in range(len(images) + 1)]
+        self.encoded = [threading.Event() for _ in images]
+        self.order = []
 
     def encode_with_tokens(self, images, wanted):
-        self.batches.append(len(images))
-        assert self.decoded[sum(self.batches)].wait(120.0), 'it waits for what waits for it'
+        (image,) = images
+        place = self._places[id(image)]
+        last = place == len(self.encoded) - 1
+        assert self.decoded[place + 1].wait(120.0), 'it waits for what waits for it'
+        assert place % 2 or last or self.encoded[place + 1].wait(120.0), 'it is alone'
+        self.order.append(place)
+        self.encoded[place].set()
         return self._encoder.encode_with_tokens(images, wanted)
 
 
@@ -210,21 +216,23 @@ class Pictures:
                 self._encoder.decoded[i].set()
                 return image
             yield Frame(T + i, Pose(np.array([i, 0.0, 0.0]), level_quaternion(0.0)), decode)
-        for last in self._encoder.decoded[len(self._images):]:
-            last.set()
+        self._encoder.decoded[-1].set()
 
 
-def test_pictures_are_decoded_beside_the_encoding_and_stored_in_order(street, tmp_path, tiny,
-                                                                      recipe):
-    encoder = SlowEncoder(PlaceEncoder(tiny))
-    pictures = Pictures(encoder, [image for _, _, image in street[:17]])
+def test_pictures_are_encoded_side_by_side_as_others_are_decoded_and_stored_in_order(
+        street, tmp_path, tiny, recipe):
+    images = [image.copy() for _, _, image in street[:17]]
+    encoder = SlowEncoder(PlaceEncoder(tiny), images)
+    pictures = Pictures(encoder, images)
     with PlaceMap.create(tmp_path / 'm.vpr', PlaceEncoder(tiny).info) as made:
         report = BuildReport()
-        writer.add_traverse(made, pictures, encoder, recipe(output=made.path), report, False)
+        writer.add_traverse(made, pictures, encoder, recipe(output=made.path, threads=2), report,
+                            False)
         table = made.places()
-        assert encoder.batches == [8, 8, 1]
+        assert sorted(encoder.order) == list(range(17)) != encoder.order
         assert report.places == 17
         assert table.positions[:, 0].tolist() == list(range(17))
+        assert (table.descriptors == PlaceEncoder(tiny).encode_batch(images)).all()
 
 
 def test_resume_without_a_map_begins_one(street_bag, street_map, tmp_path, recipe):

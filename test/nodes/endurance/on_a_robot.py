@@ -42,7 +42,8 @@ def measure(probe, localizer, jpeg, seconds, rate):
         probe.spin(seconds=max(0.0, began + seconds - time.monotonic()))
         passed = time.monotonic() - began
         found[what] = {'share of a core': (processor_seconds(pid) - before) / passed,
-                       'resident MB': resident_mb(pid)}
+                       'resident MB': resident_mb(pid),
+                       'of it shared with other processes MB': resident_mb(pid, 'RssShmem')}
     return found
 
 

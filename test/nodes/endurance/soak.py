@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT), str(ROOT / 'test'), str(ROOT / 'test' / 'nodes')]
 
 
-def resident_mb(pid):
+def resident_mb(pid, kind='VmRSS'):
     for line in Path(f'/proc/{pid}/status').read_text().splitlines():
-        if line.startswith('VmRSS:'):
+        if line.startswith(f'{kind}:'):
             return int(line.split()[1]) / 1024
     raise RuntimeError(f'process {pid} is gone')
 

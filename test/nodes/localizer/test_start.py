@@ -3,6 +3,7 @@
 """How the process begins: its values are checked, and it ends with a line and a status."""
 
 import itertools
+import os
 import signal
 import subprocess
 import sys
@@ -179,3 +180,25 @@ def test_a_signal_while_it_starts_ends_it_without_a_traceback(wall_map, tmp_path
             process.send_signal(signal.SIGINT)
         assert process.wait(ENOUGH) == 0, log.read_text()
         assert 'Traceback' not in log.read_text()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason='numpy has one thread anyway')
+@pytest.mark.parametrize('asked, threads', [(None, 1), ('2', 2)])
+def test_between_two_frames_no_thread_of_numpy_spins(asked, threads):
+    command = ['-c', 'import os\n'
+               'from tetra_vpr_ros.nodes import localize\n'
+               'try:\n'
+               '    localize.main(["--help"])\n'
+               'except SystemExit:\n'
+               '    pass\n'
+               'before = len(os.listdir("/proc/self/task"))\n'
+               'import numpy\n'
+               'numpy.ones((500, 500)) @ numpy.ones((500, 500))\n'
+               'print("more threads:", len(os.listdir("/proc/self/task")) - before)\n']
+    environment = {key: value for key, value in os.environ.items()
+                   if not key.endswith('_NUM_THREADS')}
+    if asked:
+        environment['OPENBLAS_NUM_THREADS'] = asked
+    done = subprocess.run([sys.executable, *command], env=environment, cwd=ROOT, check=True,
+                          capture_output=True, text=True, timeout=ENOUGH)
+    assert f'more threads: {threads - 1}' in done.stdout

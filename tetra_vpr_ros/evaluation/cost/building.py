@@ -41,30 +41,34 @@ def encoder_rate(encoder: PlaceEncoder, batches: int) -> float:
     return _BATCH / float(np.median(seconds))
 
 
-def measure_building(model: Path, threads: int, pictures: int = 400) -> dict[str, float]:
+def measure_building(model: Path, threads: int, batches: int = 40, seconds: float = 20.0
+                     ) -> dict[str, float]:
     """
     Time a whole command that builds a map of JPEG files: start, encoding, storing, calibration.
 
     :param model: of the map.
     :param threads: of the encoder alone; the command takes all cores.
-    :param pictures: that become places.
-    :returns: ``images_per_s`` of the command, ``encoder_images_per_s`` before and after it.
+    :param batches: that the encoder alone makes of, before and after the command.
+    :param seconds: that the encoder alone would take for the pictures of the map.
+    :returns: ``images_per_s`` of the command, ``encoder_images_per_s`` of the encoder alone, and
+        how many ``places`` the map has.
     :raises RuntimeError: the command failed.
     """
     encoder = PlaceEncoder(model, threads=threads)
-    batches = max(2, pictures // (4 * _BATCH))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / 'pictures'
         folder.mkdir()
-        write_pictures(folder, pictures)
         before = encoder_rate(encoder, batches)
+        pictures = max(_BATCH, round(seconds * before))
+        write_pictures(folder, pictures)
         began = time.perf_counter()
         done = subprocess.run(
             [sys.executable, '-m', 'tetra_vpr_ros.nodes.vpr_map', 'import', str(folder), '--map',
              str(Path(name) / 'built.vpr'), '--poses', f'tum:{folder / "poses.tum"}:number',
              '--model', str(model)], capture_output=True, text=True, check=False)
-        seconds = time.perf_counter() - began
+        taken = time.perf_counter() - began
         after = encoder_rate(encoder, batches)
     if done.returncode:
         raise RuntimeError(f'vpr_map import failed: {done.stderr[-300:]}')
-    return {'images_per_s': pictures / seconds, 'encoder_images_per_s': (before + after) / 2}
+    return {'images_per_s': pictures / taken, 'encoder_images_per_s': (before + after) / 2,
+            'places': pictures}

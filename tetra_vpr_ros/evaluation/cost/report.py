@@ -82,8 +82,9 @@ def markdown(report: Report) -> str:
     lines += ['', 'Whole frame (JPEG 640x480 to accepted estimate, second look included, '
               f"10 000 places): p50 {frame['p50_ms']:.1f} ms, p95 {frame['p95_ms']:.1f} ms; of it "
               f"decoding and resizing {report.preprocessing['p50_ms']:.1f} ms.", '',
-              f"A map of JPEG files, the whole command: {building['images_per_s']:.1f} images a "
-              f"second, the encoder alone {building['encoder_images_per_s']:.1f}.", '',
+              f"A map of {building['places']:.0f} JPEG files, the whole command: "
+              f"{building['images_per_s']:.1f} images a second, the encoder alone "
+              f"{building['encoder_images_per_s']:.1f} in batches of 8.", '',
               f"int8 products alone: {roof['gemm_gops']:.0f} GOP/s; in the encoder "
               f"{roof['encoder_gops']:.0f} ({100 * share:.0f} %).", '',
               profile_table(report.profile)]

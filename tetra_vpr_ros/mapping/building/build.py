@@ -80,7 +80,7 @@ def _build(options: BuildOptions,
            add: Callable[[PlaceMap, Sequence[AnyTraverse], PlaceEncoder, BuildOptions,
                           BuildReport, bool], None], progress: bool) -> BuildReport:
     """Read the traverses, add them to the map, and calibrate it unless that was interrupted."""
-    encoder = PlaceEncoder(options.model, threads=options.threads or os.cpu_count() or 1)
+    encoder = PlaceEncoder(options.model)
     report = BuildReport()
     with _opened(options, encoder, read) as (place_map, traverses):
         keep_camera(place_map, traverses, options.horizontal_fov, report)

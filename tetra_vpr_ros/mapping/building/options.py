@@ -36,7 +36,7 @@ class BuildOptions:
     :ivar frame_id: of the poses; None takes the parent of ``tf_frames``, else ``map``.
     :ivar resume: continue an interrupted build.
     :ivar append: add traverses to an existing map.
-    :ivar threads: of the encoder; 0 for all cores.
+    :ivar threads: that encode a picture each; 0 for as many as there are cores.
     :ivar workers: processes that map a bag each; 0 for as many as there are cores.
     :ivar ray: address of a Ray cluster that maps the bags; ``local`` starts one here.
     :ivar origin: of the frame of GPS positions; None takes that of the map, else the first.

@@ -31,12 +31,12 @@ from tqdm import tqdm
 _worker: dict[str, tuple[PlaceEncoder, Event]] = {}
 
 
-def _start_worker(model: Path, threads: int, stopped: Event, lock: RLock) -> None:
+def _start_worker(model: Path, stopped: Event, lock: RLock) -> None:
     # Ctrl-C goes to the whole group: the parent says when to stop, and parts stay whole.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     tqdm.set_lock(lock)
-    _worker['is'] = PlaceEncoder(model, threads=threads), stopped
+    _worker['is'] = PlaceEncoder(model), stopped
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -76,7 +76,7 @@ def add_with_processes(place_map: PlaceMap, traverses: Sequence[BagTraverse],
     threads = max(1, (options.threads or os.cpu_count() or 1) // workers)
     paths = [parts.path(traverse) for traverse in traverses]
     with ProcessPoolExecutor(workers, context, _start_worker, (
-            encoder.info.path, threads, stopped, lock)) as pool:
+            encoder.info.path, stopped, lock)) as pool:
         futures: list[Future[BuildReport]] = [
             pool.submit(_work, traverse, path, place_map.frame_id,
                         replace(options, threads=threads), progress, i)

@@ -23,7 +23,7 @@ from tqdm import tqdm
 def _task(traverse: BagTraverse, frame_id: str, options: BuildOptions
           ) -> tuple[BuildReport, bytes]:
     """Run on a machine of the cluster; the part travels back as bytes."""
-    encoder = PlaceEncoder(options.model, threads=1)
+    encoder = PlaceEncoder(options.model)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'part.vpr'
         report = build_part(traverse, path, encoder, frame_id, options)
@@ -60,7 +60,8 @@ def add_with_ray(place_map: PlaceMap, traverses: Sequence[BagTraverse], encoder:
     try:
         task = ray.remote(num_cpus=1)(_task)
         tasks: dict[Any, tuple[BagTraverse, Path]] = {
-            task.remote(traverse, place_map.frame_id, replace(options, model=encoder.info.path)):
+            task.remote(traverse, place_map.frame_id,
+                        replace(options, model=encoder.info.path, threads=1)):
             (traverse, path) for traverse, path in zip(traverses, paths)
             if not parts.complete(path)}
         waiting = list(tasks)

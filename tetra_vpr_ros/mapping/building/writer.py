@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+import os
 
 import cv2
 import numpy as np
@@ -19,7 +21,7 @@ from tetra_vpr_ros.mapping.map.places import NewPlace
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.traverse import Frame, Traverse
 from tetra_vpr_ros.vision.decoding import Image, ImageError
-from tetra_vpr_ros.vision.encoder import Encodings, PlaceEncoder
+from tetra_vpr_ros.vision.encoder import PlaceEncoder
 from tetra_vpr_ros.vision.local_features import extract_features
 from tqdm import tqdm
 
@@ -130,73 +132,67 @@ def _where(frame: Frame) -> str:
 
 class PlaceWriter:
     """
-    Encodes a batch while the next is read and decoded, and stores batches in their order.
+    Encodes pictures while the next are read and decoded, and stores them in their order.
+
+    Each thread encodes a picture of its own: threads that share one wait for each other after
+    each layer, and what a batch computes does not fit into a core's cache.
 
     A resumed build passes over what is stored and goes on behind it: nothing may be stored
-    behind a batch that was not.
+    behind a place that was not.
 
     :param place_map: open for writing.
     :param session: of the places.
-    :param encoder: of the map's model.
+    :param encoder: of the map's model, with one thread for a picture.
     :param options: of the build.
     :ivar written: places that were stored.
     """
 
     def __init__(self, place_map: PlaceMap, session: int, encoder: PlaceEncoder,
                  options: BuildOptions) -> None:
-        """Begin without a batch."""
+        """Begin without a place."""
         self._place_map, self._session = place_map, session
         self._encoder, self._options = encoder, options
-        self._pool = ThreadPoolExecutor(1, 'encoder')
-        self._waiting: list[Picked] = []
-        self._encoding: tuple[list[Picked], Future[Encodings]] | None = None
+        threads = options.threads or os.cpu_count() or 1
+        self._ahead = 2 * threads  # so many more are decoded than are stored in a batch
+        self._pool = ThreadPoolExecutor(threads, 'encoder')
+        self._made: deque[Future[NewPlace]] = deque()
         self._storing = False
         self.written = 0
 
     def add(self, picked: Picked) -> None:
         """Take what becomes a place."""
-        self._waiting.append(picked)
-        if len(self._waiting) == _BATCH:
-            self._next_batch()
+        # Ctrl-C may come anywhere here: what was not begun is then read again by --resume.
+        self._made.append(self._pool.submit(self._make, picked))
+        if len(self._made) == _BATCH + self._ahead:
+            self._store_batch()
 
     def close(self) -> None:
         """Store what was added, unless storing was interrupted before."""
         try:
-            if not self._storing:
-                self._next_batch()
-                self._store_encoded()
+            while self._made and not self._storing:
+                self._store_batch()
         finally:
-            self._pool.shutdown()
+            self._pool.shutdown(cancel_futures=True)
 
-    def _next_batch(self) -> None:
-        # Ctrl-C may come anywhere here: what was not begun is then read again by --resume.
-        batch, self._waiting = self._waiting, []
-        future = self._pool.submit(self._encode, batch) if batch else None
-        self._store_encoded()
-        if future is not None:
-            self._encoding = batch, future
+    def _make(self, picked: Picked) -> NewPlace:
+        (stamp, pose, image), options = picked, self._options
+        (descriptor, tokens), = self._encoder.encode_with_tokens([image], options.tokens)
+        return NewPlace(stamp, pose, descriptor,
+                        thumbnail_of(image) if options.thumbnails else None,
+                        extract_features(image) if options.features else None, tokens)
 
-    def _encode(self, batch: Sequence[Picked]) -> Encodings:
-        return self._encoder.encode_with_tokens([image for _, _, image in batch],
-                                                self._options.tokens)
-
-    def _store_encoded(self) -> None:
-        if self._encoding is None:
-            return
-        batch, future = self._encoding
-        encodings = future.result()
-        self._encoding, self._storing = None, True
-        self.store(batch, encodings)
+    def _store_batch(self) -> None:
+        batch = [made.result() for made in islice(self._made, _BATCH)]
+        self._storing = True
+        self.store(batch)
+        for _ in batch:
+            self._made.popleft()
         self._storing = False
         self.written += len(batch)
 
-    def store(self, batch: Sequence[Picked], encodings: Encodings) -> None:
+    def store(self, batch: Sequence[NewPlace]) -> None:
         """Store a batch, all of it or nothing."""
-        options = self._options
-        self._place_map.add_places(self._session, [
-            NewPlace(stamp, pose, descriptor, thumbnail_of(image) if options.thumbnails else None,
-                     extract_features(image) if options.features else None, tokens)
-            for (stamp, pose, image), (descriptor, tokens) in zip(batch, encodings)])
+        self._place_map.add_places(self._session, batch)
 
 
 def thumbnail_of(image: Image) -> bytes:
