@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 import signal
 import sys
 
 FAILED, INTERRUPTED = 1, 130  # the exit status; 130 as shells have it for SIGINT
+_MOST = 1_000_000  # metres or degrees: more is infinity to whoever asks for it
 
 
 def field_of_view(text: str) -> float:
@@ -26,6 +28,21 @@ def field_of_view(text: str) -> float:
     if not 1.0 < degrees < 180.0:
         raise argparse.ArgumentTypeError(f'it must lie between 1 and 180 degrees, not {text}')
     return degrees
+
+
+def at_least_zero(text: str) -> float:
+    """
+    Return a distance or an angle of the command line.
+
+    :raises argparse.ArgumentTypeError: it is negative, not finite or beyond a million.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f'it must lie between 0 and {_MOST}, not {text}')
+    return number
 
 
 def make_folders(*files: Path | None) -> None:
@@ -62,6 +79,9 @@ def run_command(work: Callable[[], int], errors: tuple[type[Exception], ...], pr
     :returns: the exit status.
     """
     interrupt_on_signals()
+    for stream in (sys.stdout, sys.stderr):  # files whose names are no text are told all the same
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
     try:
         return work()
     except errors as error:

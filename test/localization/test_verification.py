@@ -39,6 +39,8 @@ def test_features_survive_the_map_and_lie_in_the_picture(features, featured_map)
         LocalFeatures.from_blobs(bytes(24), bytes(64))
     empty = extract_features(np.zeros((40, 40, 3), np.uint8))
     assert len(empty.keypoints) == 0
+    for shape in ((1, 1, 3), (1, 300, 3), (3000, 4, 3)):  # on some of which OpenCV fails
+        assert len(extract_features(np.zeros(shape, np.uint8)).keypoints) == 0
     large = np.repeat(np.repeat(cv2.imread(str(ROOT / 'docs' / 'trajectory.png')), 2, 0), 2, 1)
     assert extract_features(large).keypoints.max() > 640  # in pixels of the whole picture
 
@@ -79,6 +81,10 @@ def test_the_heading_is_measured(drive):
                 found[degrees] = (math.degrees(yaw), math.degrees(real.yaw - stood.yaw))
     print(found)
     assert len(found) >= 2
+    # A frame of twice the size, and so of another matrix, sees the same.
+    large = extract_features(cv2.resize(turned, (1280, 960)))
+    twice = np.diag([2.0, 2.0, 1.0]) @ INTRINSICS
+    assert compare(large, reference, 'orb', twice, INTRINSICS).yaw == pytest.approx(yaw, abs=0.03)
     errors = [abs((measured - real + 180) % 360 - 180) for measured, real in found.values()]
     assert np.median(errors) < 2
     assert compare(reference, reference, 'homography', INTRINSICS).yaw is None

@@ -1,6 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,6 +56,41 @@ def test_a_map_gives_back_what_it_keeps():
                   {**sound, 'vertical_fov': '1'}):
         with pytest.raises(ValueError, match='no camera'):
             Camera.from_meta(wrong)
+
+
+def info(k=None, p=None, roi=(0, 0), model='equidistant', ros1=False):
+    names = ('K', 'P') if ros1 else ('k', 'p')
+    matrices = (matrix(300.0) if k is None else k).ravel(), np.zeros(12) if p is None else p
+    return SimpleNamespace(width=640, height=480, distortion_model=model,
+                           roi=SimpleNamespace(x_offset=0, y_offset=0, width=roi[0],
+                                               height=roi[1], do_rectify=False),
+                           **dict(zip(names, matrices)))
+
+
+@pytest.mark.parametrize('ros1', [False, True])
+@pytest.mark.parametrize('topic, rectified', [
+    ('/cam/image_raw', False), ('/direct/image_raw', False), ('/cam/image_rect', True),
+    ('/cam/image_rect_color', True), ('/zed/rgb/rect/image', True), ('image_rectified', True)])
+def test_rectified_pictures_are_those_of_the_projection(topic, rectified, ros1):
+    projection = np.hstack((matrix(200.0), [[-24.0], [0], [0]])).ravel()  # of a right camera
+    camera = Camera.from_info(info(p=projection, ros1=ros1), topic)
+    assert camera == (Camera.from_intrinsics(640, 480, matrix(200.0)) if rectified else
+                      Camera.from_intrinsics(640, 480, matrix(300.0), 'equidistant'))
+    # Drivers that rectify themselves may leave P empty.
+    assert Camera.from_info(info(ros1=ros1), topic).projection == 'equidistant'
+
+
+def test_a_part_of_the_sensor_sees_a_part_of_the_view():
+    half = Camera.from_info(info(roi=(320, 240), model='plumb_bob'), '/cam/image_raw')
+    assert math.tan(half.horizontal_fov / 2) == pytest.approx(160 / 300)
+    assert (half.width, half.height) == (320, 240)
+
+
+def test_the_matrix_is_that_of_the_pictures_size():
+    camera = Camera.from_intrinsics(640, 480, matrix(320.0, 384.0))
+    assert camera.matrix(640, 480) == pytest.approx(matrix(320.0, 384.0))
+    assert camera.matrix(320, 240) == pytest.approx(matrix(160.0, 192.0, 160.0, 120.0))
+    assert Camera.from_intrinsics(640, 480, matrix(320.0), 'fisheye').matrix(640, 480) is None
 
 
 @pytest.mark.parametrize('image, info', [

@@ -29,6 +29,14 @@ def test_what_is_not_seen_is_mirrored(picture):
     assert np.array_equal(both, padded[15:45])
 
 
+def test_large_pictures_are_made_smaller_before_they_are_padded(picture):
+    large = np.kron(picture, np.ones((30, 30, 1), np.uint8))
+    padded = with_view(large, 3.0, 2.0)
+    assert 3_900_000 < padded.shape[0] * padded.shape[1] < 4_100_000
+    assert padded.shape[1] / padded.shape[0] == pytest.approx(80 * 3 / (60 * 2), abs=0.01)
+    assert with_view(large, 0.5, 0.9).shape == (1620, 1200, 3)  # a crop is as it was
+
+
 @pytest.mark.parametrize('share, side', [(1e-6, FEWEST_PIXELS), (1e6, 80 * MOST_PADDED)])
 def test_extreme_views_stay_pictures(picture, share, side):
     assert with_view(picture, share, 1.0).shape == (60, side, 3)

@@ -40,7 +40,7 @@ def test_a_folder_and_the_folders_in_it(tmp_path):
 
 def test_hidden_files_are_no_images(tmp_path):
     for name in ('1.jpg', '._1.jpg', '.2.png', '.Trash-1000/3.jpg', '__MACOSX/._1.jpg',
-                 '@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg', 'run.jpg/4.jpg'):
+                 '@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg', 'lost+found/5.jpg', 'run.jpg/4.jpg'):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert [path.name for path in image_files(tmp_path)] == ['1.jpg']
@@ -56,8 +56,9 @@ def test_folders_that_are_links_are_followed_and_each_is_read_once(tmp_path):
     (images / 'latest').symlink_to(images / 'run2')
     (images / 'run2' / 'round').symlink_to(images)
     (images / 'lost.jpg').symlink_to(tmp_path / 'nowhere.jpg')
+    (images / 'own.jpg').symlink_to(images / 'own.jpg')
     assert [str(path.relative_to(images)) for path in image_files(images, deep=True)] == [
-        'lost.jpg', 'run1/1.jpg', 'run2/2.jpg']
+        'lost.jpg', 'own.jpg', 'run1/1.jpg', 'run2/2.jpg']
 
 
 def test_a_name_says_where_a_camera_stood_and_is_read_as_it_was_written():

@@ -130,6 +130,16 @@ def test_data_in_other_files_is_never_read(tmp_path, location):
         PlaceEncoder(path)
 
 
+def test_a_model_for_one_image_at_a_time_is_refused(tmp_path):
+    path = tiny_model(tmp_path / 'fixed.onnx')
+    model = onnx.load(path)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(model, path)
+    with pytest.raises(ModelError, match=r'fixed\.onnx encodes 1 images at a time.*free first'):
+        PlaceEncoder(path)
+
+
 def test_operators_of_other_libraries_are_not_run(tmp_path):
     path = tiny_model(tmp_path / 'hostile.onnx')
     model = onnx.load(path)

@@ -67,7 +67,7 @@ class MappedPlaces:
         spacing = calibration.spacing if calibration else place_spacing(table)
         return cls(table, place_map.bits, calibration,
                    max(spacing, float(build.get('keyframe_distance', 0.5)), 0.1),
-                   max(math.radians(float(build.get('keyframe_angle', 15.0))), 0.02),
+                   min(max(math.radians(float(build.get('keyframe_angle', 15.0))), 0.02), math.pi),
                    load_position_errors(place_map))
 
     def pose(self, row: int, yaw: float = 0.0) -> Pose:

@@ -48,7 +48,8 @@ class Geometry:
 
 
 def compare(query: LocalFeatures, reference: LocalFeatures, method: str,
-            intrinsics: NDArray[np.float64] | None = None) -> Geometry:
+            intrinsics: NDArray[np.float64] | None = None,
+            reference_intrinsics: NDArray[np.float64] | None = None) -> Geometry:
     """
     Match features mutually and fit a view geometry by MAGSAC (D. Barath et al., 2020).
 
@@ -56,7 +57,8 @@ def compare(query: LocalFeatures, reference: LocalFeatures, method: str,
     :param reference: of the place.
     :param method: ``orb`` for an essential (with intrinsics) or fundamental matrix,
         ``homography`` for a plane.
-    :param intrinsics: camera matrix ``[3, 3]`` of both pictures, pixels.
+    :param intrinsics: camera matrix ``[3, 3]`` of the frame, pixels.
+    :param reference_intrinsics: likewise of the place; None where it is that of the frame.
     :raises ValueError: another method.
     """
     if method not in METHODS[1:]:
@@ -78,16 +80,24 @@ def compare(query: LocalFeatures, reference: LocalFeatures, method: str,
             _, mask = cv2.findFundamentalMat(start, to, cv2.USAC_MAGSAC, pixels, 0.99,
                                              _ITERATIONS)
         else:
-            matrix, mask = cv2.findEssentialMat(
-                start, to, intrinsics, cv2.USAC_MAGSAC, 0.99, pixels, _ITERATIONS)
+            to = _rays(to, intrinsics)
+            start = _rays(start, intrinsics if reference_intrinsics is None
+                          else reference_intrinsics)
+            matrix, mask = cv2.findEssentialMat(start, to, np.eye(3), cv2.USAC_MAGSAC, 0.99,
+                                                pixels / intrinsics[0, 0], _ITERATIONS)
             if mask is not None and matrix.shape == (3, 3) and mask.sum() >= _ENOUGH['orb']:
-                _, rotation, _, _ = cv2.recoverPose(matrix, start, to, intrinsics,
+                _, rotation, _, _ = cv2.recoverPose(matrix, start, to, np.eye(3),
                                                     mask=mask.copy())
                 # The optical frame's y axis points down: turning left turns about -y.
                 yaw = float(Rotation.from_matrix(rotation).as_rotvec()[1])
     except cv2.error:  # points on a line, for instance
         return Geometry(0)
     return Geometry(0 if mask is None else int(mask.sum()), yaw)
+
+
+def _rays(points: NDArray[np.float64], intrinsics: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return points of a picture as a camera with a focal length of one sees them."""
+    return (points - intrinsics[:2, 2]) / intrinsics.diagonal()[:2]
 
 
 class VerifyingLocalizer(WrappingLocalizer):
@@ -103,7 +113,8 @@ class VerifyingLocalizer(WrappingLocalizer):
     :param fewest_inliers: of an accepted match; 0 for what chance hardly ever brings.
     :param looked_at: candidates that are verified.
     :raises MapError: the map has no features.
-    :ivar intrinsics: camera matrix of each camera, ``[3, 3]``, as far as they are known.
+    :ivar intrinsics: camera matrix of the frames of each camera, ``[3, 3]``, as far as they are
+        known.
     """
 
     def __init__(self, inner: Localizer, place_map: PlaceMap, method: str,
@@ -117,6 +128,8 @@ class VerifyingLocalizer(WrappingLocalizer):
         self.fewest_inliers = fewest_inliers or _ENOUGH[method]
         self.intrinsics: dict[int, NDArray[np.float64]] = {}
         self._looked_at = looked_at
+        camera = place_map.camera
+        self._mapped_with = camera and camera.matrix(camera.width, camera.height)
         self._features = lru_cache(maxsize=_CACHED)(place_map.features)
 
     def locate(self, views: Sequence[View], stamp_ns: int, odometry: Pose | None = None
@@ -147,7 +160,7 @@ class VerifyingLocalizer(WrappingLocalizer):
     def _best_view(self, views: Sequence[View], candidate: Candidate) -> Geometry:
         reference = self._features(candidate.place_id)
         compared = [compare(view.features, reference, self.method,
-                            self.intrinsics.get(view.camera))
+                            self.intrinsics.get(view.camera), self._mapped_with)
                     for view in views if view.features is not None and reference is not None]
         return max(compared, key=lambda geometry: geometry.inliers, default=Geometry(0))
 

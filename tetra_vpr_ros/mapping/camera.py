@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ PINHOLE, EQUIDISTANT = 'pinhole', 'equidistant'
 _FISHEYE_MODELS = ('equidistant', 'fisheye', 'kannala_brandt')
 _NARROWEST, _WIDEST = math.radians(1.0), math.radians(180.0)
 _MOST_PIXELS = 100_000  # along a side
+# image_proc's image_rect and image_rect_color, and .../rect/image of newer drivers.
+_RECTIFIED = re.compile(r'(^|[/_])rect(ified)?($|[/_])')
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,38 @@ class Camera:
     projection: str = PINHOLE
 
     @classmethod
+    def from_info(cls, info: Any, image_topic: str) -> Camera | None:
+        """
+        Return the camera that a ``CameraInfo`` tells of.
+
+        One message serves the raw and the rectified pictures of a driver: ``K`` and the
+        distortion are those of the raw, ``P`` is that of the rectified ones, which have none. A
+        region of interest is what of the calibrated picture is shown, in the pixels of both.
+
+        :param info: the message, of ROS 1 or ROS 2.
+        :param image_topic: of the pictures.
+        :returns: None where the numbers are no camera, see `from_intrinsics`.
+        """
+        roi = info.roi
+        size = (roi.width, roi.height) if roi.width and roi.height else (info.width, info.height)
+        projection = np.asarray(info.P if hasattr(info, 'P') else info.p, np.float64)
+        if _RECTIFIED.search(image_topic) and min(projection[0], projection[5]) > 0:
+            return cls.from_intrinsics(*size, projection.reshape(3, 4)[:, :3])
+        return cls.from_intrinsics(*size, info.K if hasattr(info, 'K') else info.k,
+                                   info.distortion_model)
+
+    @classmethod
     def from_intrinsics(cls, width: int, height: int, matrix: NDArray[np.float64],
                         distortion_model: str = '') -> Camera | None:
         """
-        Return the camera of a ``CameraInfo`` message.
+        Return the camera of a matrix and of how its lens distorts.
 
         The picture is taken to be centred; distortion beside that of a fisheye is ignored.
 
         :param width: of the pictures, pixels.
         :param height: of the pictures, pixels.
         :param matrix: ``K``, ``[3, 3]`` or nine numbers, pixels.
-        :param distortion_model: as the message names it.
+        :param distortion_model: as ``CameraInfo`` names it.
         :returns: None where the numbers are no camera: drivers publish zeros before they
             are calibrated.
         """
@@ -120,6 +144,20 @@ class Camera:
         if self.projection == EQUIDISTANT:
             return fields[0] / 2, fields[1] / 2
         return math.tan(fields[0] / 2), math.tan(fields[1] / 2)
+
+    def matrix(self, width: int, height: int) -> NDArray[np.float64] | None:
+        """
+        Return the camera matrix ``[3, 3]`` of pictures of some size, pixels.
+
+        :param width: of the pictures, which may be larger or smaller than the calibrated ones.
+        :param height: of the pictures.
+        :returns: None for a fisheye, which has none.
+        """
+        if self.projection != PINHOLE:
+            return None
+        across, down = self.extents
+        return np.array([[width / (2 * across), 0.0, width / 2],
+                         [0.0, height / (2 * down), height / 2], [0.0, 0.0, 1.0]])
 
     def __str__(self) -> str:
         """Return the field of view for a person."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import sys
 from typing import Any
 
-from tetra_vpr_ros.command_line import field_of_view, INTERRUPTED, run_command
+from tetra_vpr_ros.command_line import at_least_zero, field_of_view, INTERRUPTED, run_command
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError
 from tetra_vpr_ros.mapping.sources.bag_arguments import add_bag_arguments, bag_options
 from tetra_vpr_ros.vision import ModelError
@@ -26,9 +26,9 @@ def _parser() -> argparse.ArgumentParser:
     add('--map', type=Path, required=True, metavar='OUT.vpr', help='map file to write')
     add_bag_arguments(parser)
     add('--model', type=Path, help='model file (.onnx), or the name of a shipped one')
-    add('--keyframe-distance', type=float, default=0.5, metavar='M',
+    add('--keyframe-distance', type=at_least_zero, default=0.5, metavar='M',
         help='metres between places (default: %(default)s)')
-    add('--keyframe-angle', type=float, default=15.0, metavar='DEG',
+    add('--keyframe-angle', type=at_least_zero, default=15.0, metavar='DEG',
         help='degrees between places (default: %(default)s)')
     add('--thumbnails', action=argparse.BooleanOptionalAction, default=True,
         help='store a small picture of each place (default: yes)')
@@ -41,7 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     add('--frame-id', help="frame of the poses (default: the parent of --tf-frames, else 'map')")
     add('--resume', action='store_true', help='continue an interrupted build')
     add('--append', action='store_true', help='add traverses to an existing map')
-    add('--threads', type=int, default=0, help='threads that encode a picture each (default: all cores)')
+    add('--threads', type=int, default=0,
+        help='threads that encode a picture each (default: all cores)')
     add('--workers', type=int, default=0, metavar='N',
         help='processes that map a bag each (default: as many as there are bags and cores)')
     add('--ray', metavar='ADDRESS', help="map the bags on a Ray cluster; 'local' starts Ray here")
@@ -56,9 +57,9 @@ def options_from_arguments(arguments: list[str]) -> BuildOptions:
     """
     parser = _parser()
     args = parser.parse_args(arguments)
-    for name in ('keyframe_distance', 'keyframe_angle', 'threads', 'workers'):
-        if not getattr(args, name) >= 0:
-            parser.error(f"--{name.replace('_', '-')} must not be negative")
+    for name in ('threads', 'workers'):
+        if getattr(args, name) < 0:
+            parser.error(f'--{name} must not be negative')
     return BuildOptions(
         bags=tuple(args.bag), output=args.map, model=args.model,
         keyframe_distance=args.keyframe_distance, keyframe_angle=args.keyframe_angle,

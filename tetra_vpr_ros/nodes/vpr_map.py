@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.command_line import field_of_view, INTERRUPTED, run_command
+from tetra_vpr_ros.command_line import at_least_zero, field_of_view, INTERRUPTED, run_command
 from tetra_vpr_ros.mapping import BagError, BuildOptions, import_folder, MapError, PlaceMap, Pose
 from tetra_vpr_ros.mapping.calibration import MapCalibration
 from tetra_vpr_ros.mapping.sources.bag_arguments import add_max_pose_gap
@@ -91,11 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     entry = verb('prune', 'Leave out places; the map is replaced unless --out names another.')
     entry.add_argument('map', type=Path)
     entry.add_argument('--out', type=Path, metavar='OUT.vpr')
-    entry.add_argument('--spacing', type=float, default=0.0, metavar='M',
+    entry.add_argument('--spacing', type=at_least_zero, default=0.0, metavar='M',
                        help='metres between places that are kept')
-    entry.add_argument('--angle', type=float, default=15.0, metavar='DEG',
+    entry.add_argument('--angle', type=at_least_zero, default=15.0, metavar='DEG',
                        help='degrees between places that are kept (default: 15)')
-    entry.add_argument('--redundant', type=float, nargs=2, metavar=('M', 'BITS'),
+    entry.add_argument('--redundant', type=at_least_zero, nargs=2, metavar=('M', 'BITS'),
                        help='leave out a place that near to an earlier one')
     _add_import_and_reencode(verb)
     return parser
@@ -112,7 +112,7 @@ def _add_import_and_reencode(verb: Callable[[str, str], argparse.ArgumentParser]
     entry.add_argument('--model', type=Path,
                        help='model file (.onnx), or the name of a shipped one')
     entry.add_argument('--frame-id', help='of the poses (default: map)')
-    entry.add_argument('--keyframe-distance', type=float, default=0.0, metavar='M',
+    entry.add_argument('--keyframe-distance', type=at_least_zero, default=0.0, metavar='M',
                        help='metres between places (default: every image is a place)')
     add_max_pose_gap(entry)
     entry.add_argument('--thumbnails', action=argparse.BooleanOptionalAction, default=True)

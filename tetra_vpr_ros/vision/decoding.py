@@ -12,11 +12,11 @@ from typing import Any
 
 from tetra_vpr_ros.vision.compressed import decode_compressed
 from tetra_vpr_ros.vision.compressed_structure import compressed_size
-from tetra_vpr_ros.vision.picture import Image, ImageError, MAX_PIXELS
+from tetra_vpr_ros.vision.picture import Image, ImageError, is_blank, MAX_PIXELS
 from tetra_vpr_ros.vision.raw_encodings import decode_raw, SUPPORTED_ENCODINGS
 
 __all__ = ['MAX_PIXELS', 'SUPPORTED_ENCODINGS', 'Image', 'ImageError', 'compressed_size',
-           'decode_compressed', 'decode_message', 'decode_raw']
+           'decode_compressed', 'decode_message', 'decode_raw', 'is_blank']
 
 _HEADER = 4096  # bytes in which a camera's JPEG tells its size
 

@@ -128,6 +128,9 @@ class PlaceEncoder:
             raise ModelError(
                 f"{info.path} needs one input 'image' of uint8 [N, {info.height}, "
                 f'{info.width}, 3], it has {inputs}')
+        if isinstance(shape[0], int):  # several cameras, and maps, are encoded in batches
+            raise ModelError(f'{info.path} encodes {shape[0]} images at a time, neither more nor '
+                             'fewer: export it with a free first dimension')
         kind, shape = outputs.get('descriptor', ('', []))
         if kind != 'tensor(uint8)' or shape[1:] != [info.bits // 8]:
             raise ModelError(

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from tetra_vpr_ros.vision.decoding import Image
@@ -12,6 +14,7 @@ FEWEST_PIXELS = 8
 """Along each side, that a crop leaves: less shows nothing."""
 MOST_PADDED = 4.0
 """Times its side that a picture grows to at most: more would hold hardly any picture."""
+_MOST_PIXELS = 4_000_000  # that a padded picture has: more than any model looks at
 
 
 def with_view(image: Image, across: float, down: float) -> Image:
@@ -25,9 +28,16 @@ def with_view(image: Image, across: float, down: float) -> Image:
     :param across: width of the wanted view as a share of the picture's, positive; below one
         crops, above one pads.
     :param down: likewise of the height.
-    :returns: RGB uint8, at the resolution of the picture.
+    :returns: RGB uint8, at the resolution of the picture, or below where padding would make it
+        larger than four million pixels.
     """
     height, width = image.shape[:2]
+    if max(across, down) > 1.0:
+        smaller = math.sqrt(_MOST_PIXELS / (_side(height, down) * _side(width, across)))
+        if smaller < 1.0 and smaller * min(height, width) >= FEWEST_PIXELS:
+            image = np.asarray(cv2.resize(image, None, fx=smaller, fy=smaller,
+                                          interpolation=cv2.INTER_AREA), np.uint8)
+            height, width = image.shape[:2]
     rows, columns = _side(height, down), _side(width, across)
     top, left = max(0, (height - rows) // 2), max(0, (width - columns) // 2)
     image = image[top:top + min(rows, height), left:left + min(columns, width)]

@@ -14,7 +14,8 @@ import re
 SUFFIXES = ('.jpg', '.jpeg', '.png')
 """Of the files that are taken for images, in lower case."""
 
-_NOT_OURS = ('__MACOSX', '@eaDir')  # folders in which archives and disk stations keep their own
+# Folders in which archives, disk stations and file systems keep their own.
+_NOT_OURS = ('__MACOSX', '@eaDir', 'lost+found', 'System Volume Information', '$RECYCLE.BIN')
 
 
 def natural_order(name: str) -> tuple[list[str | int], str]:
@@ -48,9 +49,8 @@ def _files(folder: Path, deep: bool, seen: set[Path]) -> Iterator[Path]:
     entries = sorted((entry for entry in os.scandir(folder)
                       if not entry.name.startswith('.') and entry.name not in _NOT_OURS),
                      key=lambda entry: entry.name)
-    # A link that leads nowhere is no folder: the reading of the file tells of it.
-    folders = [entry for entry in entries if entry.is_dir()]
-    yield from (Path(entry.path) for entry in entries if not entry.is_dir())
+    folders = [entry for entry in entries if _is_folder(entry)]
+    yield from (Path(entry.path) for entry in entries if entry not in folders)
     if not deep:
         return
     for entry in sorted(folders, key=lambda entry: entry.is_symlink()):  # links come last
@@ -58,6 +58,15 @@ def _files(folder: Path, deep: bool, seen: set[Path]) -> Iterator[Path]:
         if path.resolve() not in seen:
             seen.add(path.resolve())
             yield from _files(path, deep, seen)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    # A link that leads nowhere, in a circle or where one may not look is none: the reading of
+    # the file tells of it, if it is called as a picture is.
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from tetra_vpr_ros.vision.decoding import Image
 
 _COUNT = 300
 _LONG_SIDE = 640
+_FEWEST_PIXELS = 8  # along a side: in less OpenCV finds nothing, or fails
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class LocalFeatures:
         return cls(points, codes)
 
 
+_NONE = LocalFeatures(np.empty((0, 2), np.float32), np.empty((0, 32), np.uint8))
+
+
 def extract_features(image: Image, count: int = _COUNT) -> LocalFeatures:
     """
     Find ORB features.
@@ -56,11 +60,13 @@ def extract_features(image: Image, count: int = _COUNT) -> LocalFeatures:
     """
     grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
     scale = min(1.0, _LONG_SIDE / max(grey.shape))
+    if scale * min(grey.shape) < _FEWEST_PIXELS:
+        return _NONE
     if scale < 1.0:
         grey = np.asarray(cv2.resize(grey, None, fx=scale, fy=scale,
                                      interpolation=cv2.INTER_AREA), np.uint8)
     points, codes = cv2.ORB.create(nfeatures=count, fastThreshold=7).detectAndCompute(grey, None)
     if codes is None:
-        return LocalFeatures(np.empty((0, 2), np.float32), np.empty((0, 32), np.uint8))
+        return _NONE
     located = np.array([point.pt for point in points], np.float32) / scale
     return LocalFeatures(located.astype(np.float32), np.asarray(codes, np.uint8))

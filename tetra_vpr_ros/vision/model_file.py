@@ -15,6 +15,8 @@ from tetra_vpr_ros.vision.match_model import MatchModel
 DEFAULT_MODEL = 'tetra_vits8_2048.onnx'
 DESCRIPTOR_FORMAT = 1
 """Version of the descriptor's bit layout (bit i is bit ``i % 8`` of byte ``i // 8``)."""
+EXTERNAL_DATA = 'location'
+"""Key under which ONNX names a file beside a model: a word that is in none of ours."""
 
 
 class ModelError(RuntimeError):
@@ -117,9 +119,8 @@ def read_model(path: Path) -> bytes:
     """
     Read a model file, once: what is checked, named by its fingerprint and run are these bytes.
 
-    Refused is a model that has its data in other files, which may be anyone's. ONNX names
-    such a file under the key ``location``; no model of this package has that word. Newer
-    runtimes check the path themselves, older do not.
+    Refused is a model that has its data in other files, which may be anyone's. Newer runtimes
+    check their paths themselves, older do not.
 
     :raises ModelError: the file is missing or unreadable, or the word is there.
     """
@@ -130,8 +131,9 @@ def read_model(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f'{path} cannot be read: {error}') from error
-    if b'location' in data:
-        raise ModelError(f'{path} refers to data in other files: export it to a single file')
+    if EXTERNAL_DATA.encode() in data:
+        raise ModelError(f'{path} refers to data in other files: export it to a single file (or '
+                         f'its metadata has the word {EXTERNAL_DATA!r}: write it otherwise)')
     return data
 
 

@@ -91,6 +91,21 @@ def test_frames_without_a_pose_and_broken_pictures_are_counted_not_guessed(
         assert [int(s - T) // S for s in opened.places().stamps] == [5, 6, 7, 10, 11, 13, 14, 15]
 
 
+def test_pictures_that_show_nothing_are_mapped_and_told(tmp_path, street, recipe):
+    with BagFactory(tmp_path / 'run') as bag:
+        for i in range(6):
+            bag.odometry(T + i * S, float(i))
+            deep = street[i][2][:, :, 1].astype(np.uint16) * (257 if i < 2 else 14)
+            bag.image(T + i * S, deep, encoding='mono16')
+    report = build_map(recipe(bags=(tmp_path / 'run',), output=tmp_path / 'm.vpr'),
+                       progress=False)
+    assert report.places == 6
+    told = [line for line in report.details() if 'show hardly anything' in line]
+    assert len(told) == 1
+    assert told[0].startswith('  4 places whose pictures show hardly anything')
+    assert told[0].endswith('at 1700000002.000 s')
+
+
 def test_a_broken_keyframe_is_replaced_by_the_next_frame(tmp_path, street, recipe):
     with BagFactory(tmp_path / 'run') as bag:
         for i in range(8):

@@ -77,6 +77,8 @@ DAMAGE = {
     'no fingerprint': "DELETE FROM meta WHERE key = 'model_fingerprint'",
     'a recipe of words': """UPDATE meta SET value = '{"keyframe_distance": "far"}'
         WHERE key = 'build'""",
+    'a recipe of huge numbers': """UPDATE meta SET value = '{"keyframe_angle": 1e200}'
+        WHERE key = 'build'""",
     'a recipe without an end': """UPDATE meta SET value = '{"keyframe_distance": Infinity}'
         WHERE key = 'build'""",
     'a camera that sees nothing': """INSERT INTO meta VALUES ('camera', '{"width": 640,
@@ -94,6 +96,7 @@ DAMAGE = {
     'a place at infinity': 'UPDATE place SET x = 9e999 WHERE id = 3',
     'a place beyond the Earth': 'UPDATE place SET y = -1e200 WHERE id = 3',
     'a latitude that is bytes': "UPDATE place SET latitude = x'00' WHERE id = 3",
+    'a latitude off the Earth': 'UPDATE place SET latitude = -1e287 WHERE id = 3',
     'no rotation': 'UPDATE place SET qw = 0.0, qz = 0.0 WHERE id = 3',
     'a descriptor that is text': 'UPDATE place SET descriptor = hex(zeroblob(16)) WHERE id = 3',
     'a descriptor that is a number': 'UPDATE place SET descriptor = 5 WHERE id = 3',

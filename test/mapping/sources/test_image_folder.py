@@ -1,9 +1,14 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 from PIL import ExifTags, Image
 import pytest
+from sample_data import ROOT
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping import BuildOptions, import_folder, MapError, PlaceMap
 from tetra_vpr_ros.mapping.pose import Pose
@@ -227,6 +232,20 @@ def test_the_command_says_what_was_matched_and_what_was_not(folder, tmp_path, ti
     assert main([*command, f'csv:{file}']) == 1
     assert 'the compressed image is empty' in capsys.readouterr().err
     assert not output.exists()
+
+
+def test_a_name_that_is_no_text_is_told_all_the_same(folder, tmp_path, tiny):
+    # As unpacked from an archive of another system; its output is strictly UTF-8.
+    (folder / os.fsdecode(b'stra\xdfe.jpg')).write_bytes((folder / 'view0.jpg').read_bytes())
+    poses = tmp_path / 'poses.csv'
+    poses.write_text('name,x,y,yaw\n' + ''.join(f'view{i}.jpg,{i},0,0\n' for i in range(12)))
+    done = subprocess.run(
+        [sys.executable, '-m', 'tetra_vpr_ros.nodes.vpr_map', 'import', str(folder), '--map',
+         str(tmp_path / 'm.vpr'), '--model', str(tiny), '--poses', f'csv:{poses}'],
+        env={**os.environ, 'PYTHONIOENCODING': 'utf-8:strict'}, cwd=ROOT, capture_output=True,
+        text=True)
+    assert (done.returncode, 'Traceback' in done.stderr) == (0, False), done.stderr
+    assert f"{poses} does not name it; the first: {folder / 'stra'}\\udcdfe.jpg" in done.stdout
 
 
 def test_depths_beside_the_pictures_are_no_places(folder, tmp_path):

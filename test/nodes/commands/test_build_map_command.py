@@ -24,7 +24,9 @@ def test_options(tmp_path):
 
 @pytest.mark.parametrize('arguments, says', [
     (['--map', 'm.vpr'], '--bag'), (['--bag', 'a'], '--map'),
-    (['--bag', 'a', '--map', 'm', '--keyframe-distance', '-1'], '--keyframe-distance must not'),
+    (['--bag', 'a', '--map', 'm', '--keyframe-distance', '-1'], 'between 0 and 1000000'),
+    (['--bag', 'a', '--map', 'm', '--keyframe-angle', 'inf'], '--keyframe-angle: it must lie'),
+    (['--bag', 'a', '--map', 'm', '--threads', '-1'], '--threads must not be negative'),
     (['--bag', 'a', '--map', 'm', '--max-pose-gap', 'nan'], '--max-pose-gap: it must be'),
     (['--bag', 'a', '--map', 'm', '--max-pose-gap', 'inf'], "not 'inf'"),
     (['--bag', 'a', '--map', 'm', '--horizontal-fov', '180'], 'between 1 and 180 degrees'),

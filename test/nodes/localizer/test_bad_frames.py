@@ -27,8 +27,8 @@ def spoil(message, kind, source):
     elif kind == 'short':
         message.data = message.data[:source.randrange(len(message.data))]
     elif kind == 'huge':
-        message.height = message.width = 10_000
-        message.step = 30_000
+        message.height = message.width = 12_000
+        message.step = 36_000
     elif kind == 'overflow':
         message.height = message.width = 2**32 - 1
     elif kind == 'zero stamp':

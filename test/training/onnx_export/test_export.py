@@ -139,6 +139,14 @@ def test_a_file_is_named_by_the_recipe_or_else_as_it_is_called():
     assert ExportConfig().metadata(out)['name'] == 'final.v2'
 
 
+def test_a_word_that_no_model_file_may_hold_is_refused_before_one_is_written(small_config,
+                                                                             tmp_path):
+    network = PlaceNetwork(small_config)
+    with pytest.raises(ValueError, match="metadata's data 'photos of 40 locations'.*otherwise"):
+        export_model(network, tmp_path / 'm.onnx', {**METADATA, 'data': 'photos of 40 locations'})
+    assert not (tmp_path / 'm.onnx').exists()
+
+
 def test_checkpoints_are_read_and_other_files_refused(small_config, tmp_path):
     network = PlaceNetwork(small_config)
     save_atomically({'network': network.state_dict(), 'config': network_entry(small_config)},

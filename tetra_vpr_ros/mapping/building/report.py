@@ -21,6 +21,7 @@ class BuildReport:
     :ivar calibration: what the map tells of itself; None where it was not finished.
     :ivar notes: what else a person should know.
     :ivar skipped: why frames were not mapped.
+    :ivar blank: of the places, those whose pictures show hardly anything.
     :ivar empty: traverses of which nothing was mapped, and why.
     """
 
@@ -33,6 +34,7 @@ class BuildReport:
     damaged: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     skipped: Reasons = field(default_factory=Reasons)
+    blank: Reasons = field(default_factory=Reasons)
     empty: list[str] = field(default_factory=list)
     total_places: int = 0
     calibration: MapCalibration | None = None
@@ -55,8 +57,9 @@ class BuildReport:
         self.damaged += other.damaged
         self.notes += other.notes
         self.empty += other.empty
-        for found in other.skipped.values():
-            self.skipped.add(found.text, found.first, found.count)
+        for own, others in ((self.skipped, other.skipped), (self.blank, other.blank)):
+            for found in others.values():
+                own.add(found.text, found.first, found.count)
 
     @property
     def failed(self) -> bool:
@@ -65,7 +68,8 @@ class BuildReport:
 
     def details(self) -> list[str]:
         """Return a line for each reason why frames were not mapped, and for all notes."""
-        return [*(f'  {found}' for found in self.skipped.values()), *self.empty,
+        found = [*self.skipped.values(), *self.blank.values()]
+        return [*(f'  {reason}' for reason in found), *self.empty,
                 *(f'mapped in part: {error}' for error in self.damaged), *self.notes]
 
     def summary(self, path: Path) -> str:

@@ -20,13 +20,16 @@ from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import NewPlace
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.traverse import Frame, Traverse
-from tetra_vpr_ros.vision.decoding import Image, ImageError
+from tetra_vpr_ros.vision.decoding import Image, ImageError, is_blank
 from tetra_vpr_ros.vision.encoder import PlaceEncoder
 from tetra_vpr_ros.vision.local_features import extract_features
 from tqdm import tqdm
 
 _BATCH = 8
 _THUMBNAIL_SIDE = 240
+
+_BLANK = ('places whose pictures show hardly anything: was the lens covered? Or has the camera 16 '
+          'bits and uses few of them: let its driver stretch them, or publish 8')
 
 Picked = tuple[int, Pose, Image]
 
@@ -123,6 +126,8 @@ def _keyframes(frames: Iterator[Frame], stored: deque[int], selector: KeyframeSe
                 report.skip(f'that cannot be decoded: {error}', _where(frame))
                 continue
             selector.accept(frame.pose)
+            if is_blank(image):
+                report.blank.add(_BLANK, _where(frame))
             yield frame.stamp_ns, frame.pose, image
 
 

@@ -44,7 +44,8 @@ def _match_model(value: Any) -> bool:
 
 
 def _recipe(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_number, value.values()))
+    return isinstance(value, dict) and all(_number(entry) and abs(entry) <= FARTHEST
+                                           for entry in value.values())
 
 
 def _origin(value: Any) -> bool:

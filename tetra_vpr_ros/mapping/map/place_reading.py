@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from tetra_vpr_ros.mapping.map.map_database import MapDatabase
 from tetra_vpr_ros.mapping.map.map_error import damage_told, MapError
 from tetra_vpr_ros.mapping.map.places import PlaceTable, Session
-from tetra_vpr_ros.mapping.pose import sound_poses
+from tetra_vpr_ros.mapping.pose import FARTHEST, sound_poses
 from tetra_vpr_ros.vision.local_features import LocalFeatures
 
 _PLACES = ('SELECT descriptor, id, session, stamp_ns, x, y, z, qx, qy, qz, qw FROM place '
            'ORDER BY id')
 _TAGGED_PLACES = ('SELECT descriptor, id, session, stamp_ns, x, y, z, qx, qy, qz, qw, latitude, '
                   'longitude, altitude FROM place ORDER BY id')
+_ON_EARTH = 90.0, 360.0, FARTHEST  # degrees, degrees, metres
 _TYPES: list[tuple[type, ...]] = [
     (bytes,), *[(int,)] * 3, *[(float,)] * 7, *[(float, type(None))] * 3]
 
@@ -61,6 +62,10 @@ def read_places(db: MapDatabase, bits: int) -> PlaceTable:
         raise MapError(f'{db.path} is damaged: {int(bad.sum())} poses are not finite, far off '
                        f'or not unit quaternions, the first of place {ids[np.argmax(bad)]}; '
                        'build it again')
+    off = np.abs(geodetic) > _ON_EARTH if tagged else np.zeros((0, 3), bool)  # NaN is not
+    if off.any():
+        raise MapError(f'{db.path} is damaged: the latitude, longitude or altitude of place '
+                       f'{ids[np.argmax(off.any(axis=1))]} is not on Earth; build it again')
     return PlaceTable(ids, sessions, stamps, positions, quaternions, geodetic, descriptors)
 
 

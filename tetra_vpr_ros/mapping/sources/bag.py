@@ -96,9 +96,7 @@ class BagSource(BagTopics):
             return None
 
         def take(_: Connection, _received: int, message: Any) -> Camera | None:
-            matrix = message.K if hasattr(message, 'K') else message.k  # of ROS 1, of ROS 2
-            return Camera.from_intrinsics(message.width, message.height, matrix,
-                                          message.distortion_model)
+            return Camera.from_info(message, image_topic)
 
         try:
             infos = islice(self._messages([topic], take), _ENOUGH_INFOS)

@@ -88,7 +88,7 @@ class Activity:
         if self._value('odom_topic'):
             inputs.listen_to_odometry(self._value('odom_topic'), self._measurements.add_odometry)
         if camera_info_is_wanted(self._node, self._loaded):
-            inputs.listen_to_intrinsics(self._measurements.add_intrinsics)
+            inputs.listen_to_intrinsics(self._measurements.add_camera)
         inputs.listen_to_priors(self._receive_prior)
 
     @property

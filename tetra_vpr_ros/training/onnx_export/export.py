@@ -27,7 +27,7 @@ from tetra_vpr_ros.training.onnx_export.graph import (
     attention, byte_linear, CONTRIB, Format, fuses_attention, gelu, Graph, layer_norm, linear,
     PATCH_PROJECTION, quantised_from_zero, quantized_attention)
 from tetra_vpr_ros.training.onnx_export.heads import aggregation, packed_signs, patch_tokens
-from tetra_vpr_ros.vision.model_file import DESCRIPTOR_FORMAT
+from tetra_vpr_ros.vision.model_file import DESCRIPTOR_FORMAT, EXTERNAL_DATA
 import torch
 from torch import nn
 
@@ -157,10 +157,15 @@ def build_onnx(network: PlaceNetwork, metadata: Mapping[str, str],
     :returns: a checked model, ``image`` uint8 ``[N, H, W, 3]`` to ``descriptor``
         uint8 ``[N, bits / 8]`` and, from a network with a head for them, ``tokens``
         uint8 ``[N, rows*cols, token_bits / 8]``.
-    :raises ValueError: the head of the tokens is not fitted.
+    :raises ValueError: the head of the tokens is not fitted, or the metadata has the word by
+        which files beside a model are told.
     """
     config, vit = network.config, network.config.vit
     height, width = vit.input_size
+    for key, text in metadata.items():
+        if EXTERNAL_DATA in text:
+            raise ValueError(f"the metadata's {key} {text!r} has the word {EXTERNAL_DATA!r}: no "
+                             'model file with it is opened, write it otherwise')
     g = Graph(weight_format)
     patches = _patches(g, network, patch_weights)
     count = g.op('Slice', g.op('Shape', 'image'), g.ints(0), g.ints(1), g.ints(0))

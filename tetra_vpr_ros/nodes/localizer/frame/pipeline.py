@@ -167,10 +167,18 @@ class Pipeline:
                  for (descriptor, tokens), (camera, quarters) in zip(encodings, taken)]
         if isinstance(asked, VerifyingLocalizer):
             # They are of the picture as it was taken, not of its turns.
-            asked.intrinsics = {} if down else dict(self._measurements.intrinsics)
+            asked.intrinsics = {} if down else self._intrinsics(frames, images)
             views = [replace(view, features=extract_features(picture))
                      for view, picture in zip(views, pictures if down else images)]
         return views
+
+    def _intrinsics(self, frames: Sequence[CameraFrame], images: Sequence[NDArray[np.uint8]]
+                    ) -> dict[int, NDArray[np.float64]]:
+        """Return the camera matrix of each frame whose camera is known and is no fisheye."""
+        known = self._measurements.cameras
+        found = {frame.camera: known[frame.camera].matrix(image.shape[1], image.shape[0])
+                 for frame, image in zip(frames, images) if frame.camera in known}
+        return {camera: matrix for camera, matrix in found.items() if matrix is not None}
 
     def _tell(self, estimate: Estimate, stamp: Any, latency: float, forgotten: int) -> None:
         """Publish the status, and what waits for a fix."""

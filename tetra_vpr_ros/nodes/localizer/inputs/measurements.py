@@ -1,12 +1,10 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What comes in beside the images: odometry and intrinsics."""
+"""What comes in beside the images: odometry, and what the cameras tell of themselves."""
 
 from __future__ import annotations
 
 from nav_msgs.msg import Odometry
-import numpy as np
-from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from tetra_vpr_ros.localization.odometry_buffer import OdometryBuffer
@@ -17,13 +15,12 @@ from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds, pose_from_mes
 
 class Measurements:
     """
-    The newest odometry and the cameras' intrinsics.
+    The newest odometry, and how much the cameras see.
 
     :param node: for its log.
     :ivar odometry: the last poses of it.
     :ivar odom_frame: their frame.
-    :ivar intrinsics: of each camera that told them, float64 ``[3, 3]``.
-    :ivar cameras: likewise how much they see.
+    :ivar cameras: of each camera that is calibrated and told it.
     """
 
     def __init__(self, node: Node) -> None:
@@ -31,7 +28,6 @@ class Measurements:
         self._node = node
         self.odometry = OdometryBuffer()
         self.odom_frame = ''
-        self.intrinsics: dict[int, NDArray[np.float64]] = {}
         self.cameras: dict[int, Camera] = {}
 
     def add_odometry(self, message: Odometry) -> None:
@@ -49,12 +45,14 @@ class Measurements:
                 'odometry says that it is lost (a variance of 9999 or more): such poses are '
                 'ignored', once=True)
 
-    def add_intrinsics(self, camera: int, message: CameraInfo) -> None:
-        """Keep the intrinsics of a camera that is calibrated."""
-        matrix = np.array(message.k, float).reshape(3, 3)
-        if matrix[0, 0] > 0 and np.isfinite(matrix).all():
-            self.intrinsics[camera] = matrix
-        found = Camera.from_intrinsics(message.width, message.height, matrix,
-                                       message.distortion_model)
+    def add_camera(self, camera: int, topic: str, message: CameraInfo) -> None:
+        """
+        Keep what a camera that is calibrated tells of itself.
+
+        :param camera: its index.
+        :param topic: of its pictures.
+        :param message: beside them.
+        """
+        found = Camera.from_info(message, topic)
         if found is not None:
             self.cameras[camera] = found

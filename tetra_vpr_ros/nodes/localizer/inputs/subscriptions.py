@@ -70,11 +70,12 @@ class Inputs:
 
         self.odometry = Listened(self._node, self._sensor('odom_topic', Odometry, topic, hear))
 
-    def listen_to_intrinsics(self, on_info: Callable[[int, CameraInfo], None]) -> None:
+    def listen_to_intrinsics(self, on_info: Callable[[int, str, CameraInfo], None]
+                             ) -> None:
         """Subscribe to the ``camera_info`` beside each image topic, as drivers publish it."""
         for camera, topic in enumerate(self._topics):
-            def hear(message: CameraInfo, camera: int = camera) -> None:
-                on_info(camera, message)
+            def hear(message: CameraInfo, camera: int = camera, base: str = topic.base) -> None:
+                on_info(camera, base, message)
 
             self._sensor('image_topics', CameraInfo, topic.info, hear)
 

@@ -91,9 +91,10 @@ PARAMETERS: tuple[Spec, ...] = (
     Spec('camera_mount', 'forward', "How the cameras look: 'forward', or 'down', where a picture "
          'has no upright: it is tried in four quarter turns, and the best tells the heading.',
          choices=MOUNTS),
-    Spec('horizontal_fov', 0.0, 'Horizontal field of view of the cameras, degrees; 0 takes what '
-         'camera_info tells, else that of the mapping camera. With it a second look measures the '
-         'heading, and pictures are fitted to the view of the map.', 0.0, 179.0, when='activate'),
+    Spec('horizontal_fov', 0.0, 'Horizontal field of view of the cameras, degrees, of a lens '
+         'without distortion (a fisheye needs camera_info); 0 takes what camera_info tells, else '
+         'that of the mapping camera. With it a second look measures the heading, and pictures '
+         'are fitted to the view of the map.', 0.0, 179.0, when='activate'),
     Spec('verification', 'none', "Geometric verification of the best candidates: 'orb' by "
          "epipolar geometry, 'homography' by a plane; needs a map built with --features. It costs "
          'recall when the light changes.', choices=METHODS),
