@@ -129,7 +129,8 @@ class VerifyingLocalizer(WrappingLocalizer):
         self.intrinsics: dict[int, NDArray[np.float64]] = {}
         self._looked_at = looked_at
         camera = place_map.camera
-        self._mapped_with = camera and camera.matrix(camera.width, camera.height)
+        self._mapped_with = (None if camera is None
+                             else camera.matrix(camera.width, camera.height))
         self._features = lru_cache(maxsize=_CACHED)(place_map.features)
 
     def locate(self, views: Sequence[View], stamp_ns: int, odometry: Pose | None = None
