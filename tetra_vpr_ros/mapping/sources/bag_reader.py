@@ -98,8 +98,13 @@ class BagReader:
         return text
 
     def _open(self, paths: Sequence[Path]) -> AnyReader:
-        return self._stack.enter_context(AnyReader(
+        reader = self._stack.enter_context(AnyReader(
             paths, default_typestore=get_typestore(Stores.ROS2_JAZZY)))
+        for connection in reader.connections:  # YAML and SQLite hold any type for a text
+            for text in (connection.topic, connection.msgtype):
+                if not isinstance(text, str):
+                    raise ValueError(f'a topic or its type is called {text!r:.80}')
+        return reader
 
     def _recovered(self, error: Exception) -> list[Path]:
         """Return whole copies of MCAP files that were cut, beginning with what they hold."""
