@@ -6,7 +6,10 @@ import json
 import subprocess
 import sys
 
+import pytest
 from tetra_vpr_ros.evaluation import benchmark
+
+pytest.importorskip('onnx', reason='writes networks with onnx')
 
 
 def test_the_command_writes_what_scripts_read(tmp_path):
@@ -42,6 +45,17 @@ def test_the_command_writes_what_scripts_read(tmp_path):
     assert before.startswith('before\n<!-- end of benchmark -->\n\n<!-- benchmark: ')
     assert section
     assert after.strip().endswith('after')
+
+
+def test_without_onnx_the_command_says_what_to_install():
+    done = subprocess.run(
+        [sys.executable, '-c', 'import sys\n'
+         'sys.modules["onnx"] = None\n'
+         'from tetra_vpr_ros.evaluation import benchmark\n'
+         'sys.exit(benchmark.main())\n'], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, (
+        'benchmark needs further packages (onnx is missing): '
+        "pip install 'tetra_vpr_ros[benchmark]'\n"))
 
 
 def test_a_model_that_is_missing_is_told(monkeypatch, capsys, tmp_path):

@@ -1,8 +1,12 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
-from tetra_vpr_ros.evaluation.cost.networks.baselines import quantize_baseline, write_baseline
+import pytest
 from tetra_vpr_ros.evaluation.cost.timing import open_session, random_input
+
+pytest.importorskip('onnx', reason='writes networks with onnx')
+from tetra_vpr_ros.evaluation.cost.networks.baselines import (
+    quantize_baseline, write_baseline)
 
 
 def test_baselines_have_the_sizes_of_their_names(tmp_path):

@@ -1,9 +1,11 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 import pytest
+from tetra_vpr_ros.vision import default_model_path
+
+pytest.importorskip('onnx', reason='reads networks with onnx')
 from tetra_vpr_ros.evaluation.cost.networks.roofline import (
     operations, product_gops, ternary_products)
-from tetra_vpr_ros.vision import default_model_path
 
 
 def test_products_of_the_shipped_model():

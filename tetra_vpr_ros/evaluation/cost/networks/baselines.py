@@ -19,9 +19,6 @@ from numpy.typing import NDArray
 import onnx
 from onnx import helper, numpy_helper, TensorProto
 
-# name -> (builder's arguments, the input size that the authors use)
-AUTHORS_SIZE = {'resnet50-2048': 320, 'resnet18-512': 320, 'vit-b14': 322}
-
 
 class _Builder:
 

@@ -11,8 +11,8 @@ import subprocess
 import sys
 
 import onnxruntime
-from tetra_vpr_ros.evaluation.cost.networks.baselines import (
-    AUTHORS_SIZE, quantize_baseline, write_baseline)
+from tetra_vpr_ros.evaluation.cost.networks import AUTHORS_SIZE
+from tetra_vpr_ros.evaluation.cost.networks.baselines import quantize_baseline, write_baseline
 from tetra_vpr_ros.evaluation.cost.timing import open_session
 from tqdm import tqdm
 
