@@ -10,8 +10,8 @@ from tetra_vpr_ros.evaluation.cost.networks.baselines import (
 
 
 def test_baselines_have_the_sizes_of_their_names(tmp_path):
-    path = write_baseline('resnet18-512', 64, tmp_path)
-    int8 = quantize_baseline(path, 'resnet18-512', 64)
+    path = baselines.write_baseline('resnet18-512', 64, tmp_path)
+    int8 = baselines.quantize_baseline(path, 'resnet18-512', 64)
     assert 11.2e6 * 4 < path.stat().st_size < 12e6 * 4  # ResNet18's parameters
     assert int8.stat().st_size < path.stat().st_size / 3.5
     for file in (path, int8):

@@ -9,8 +9,8 @@ from tetra_vpr_ros.evaluation.cost.networks.roofline import (
 
 
 def test_products_of_the_shipped_model():
-    products = ternary_products(default_model_path())
+    products = roofline.ternary_products(default_model_path())
     assert sum(products.values()) == 32  # four a block
     assert all(m == 197 for m, _, _ in products)
-    assert operations(products) == pytest.approx(2e-9 * 197 * 14_155_776)
-    assert product_gops(products, 1, iterations=2) > 0
+    assert roofline.operations(products) == pytest.approx(2e-9 * 197 * 14_155_776)
+    assert roofline.product_gops(products, 1, iterations=2) > 0
