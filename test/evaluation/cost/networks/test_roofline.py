@@ -3,9 +3,8 @@
 import pytest
 from tetra_vpr_ros.vision import default_model_path
 
-pytest.importorskip('onnx', reason='reads networks with onnx')
-from tetra_vpr_ros.evaluation.cost.networks.roofline import (
-    operations, product_gops, ternary_products)
+roofline = pytest.importorskip('tetra_vpr_ros.evaluation.cost.networks.roofline',
+                               reason='reads networks with onnx')
 
 
 def test_products_of_the_shipped_model():
