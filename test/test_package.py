@@ -3,6 +3,7 @@
 """What gets installed: by pip, and by colcon."""
 
 import os
+from pathlib import Path
 import re
 import shutil
 import subprocess
@@ -72,9 +73,12 @@ def test_an_installed_package_finds_its_model_and_both_launchers_run(wheel, tmp_
     subprocess.run([str(python), '-m', 'pip', 'install', '-q', '--no-deps', str(wheel)],
                    check=True)
     site = next(home.glob('lib/python3*/site-packages'))
-    borrowed = next(p for p in sys.path if p.endswith('site-packages'))
-    # Before our own checkout, which that folder may point to.
-    (site / 'zz_borrowed.pth').write_text(borrowed + '\n')
+    # All but a workspace, in which this package is installed, too.
+    borrowed = [folder for folder in sys.path
+                if folder.endswith(('site-packages', 'dist-packages'))
+                and not (Path(folder) / 'tetra_vpr_ros').exists()]
+    # Before our own checkout, which such a folder may point to.
+    (site / 'zz_borrowed.pth').write_text('\n'.join(borrowed) + '\n')
     environment = {key: value for key, value in os.environ.items()
                    if key not in ('PYTHONPATH', '_ROS_WHEELS_BOOTSTRAP_COMPLETE')}
 
