@@ -67,11 +67,13 @@ def test_the_wheel_holds_share_resource_index_and_launchers(wheel):
 
 def test_an_installed_package_finds_its_model_and_both_launchers_run(wheel, tmp_path):
     """In an environment of its own, which borrows the dependencies of this one."""
+    environment = {key: value for key, value in os.environ.items()
+                   if key not in ('PYTHONPATH', '_ROS_WHEELS_BOOTSTRAP_COMPLETE')}
     home = tmp_path / 'env'
     venv.create(home, with_pip=True)
     python = home / 'bin' / 'python'
     subprocess.run([str(python), '-m', 'pip', 'install', '-q', '--no-deps', str(wheel)],
-                   check=True)
+                   check=True, env=environment)
     site = next(home.glob('lib/python3*/site-packages'))
     # All but a workspace, in which this package is installed, too.
     borrowed = [folder for folder in sys.path
@@ -79,8 +81,6 @@ def test_an_installed_package_finds_its_model_and_both_launchers_run(wheel, tmp_
                 and not (Path(folder) / 'tetra_vpr_ros').exists()]
     # Before our own checkout, which such a folder may point to.
     (site / 'zz_borrowed.pth').write_text('\n'.join(borrowed) + '\n')
-    environment = {key: value for key, value in os.environ.items()
-                   if key not in ('PYTHONPATH', '_ROS_WHEELS_BOOTSTRAP_COMPLETE')}
 
     def run(*command):
         done = subprocess.run([str(c) for c in command], cwd=tmp_path, env=environment,

@@ -89,8 +89,8 @@ def draw(found: Sequence[TradeOff], megabytes: dict[str, float], path: Path) -> 
         axes.plot([], [], color=colour, marker='o', label=f'{method}, {size:.1f} MB')
     axes.set(xlabel='ms from the file of a picture to its place, median',
              ylabel='recall@1 of one frame, %')
-    axes.margins(x=0.35, y=0.15)
-    axes.set_xlim(left=0)
+    axes.margins(y=0.15)
+    axes.set_xlim(0, 1.5 * max(entry.ms for entry in found))  # with room for the labels
     axes.grid(alpha=0.3)
     axes.legend(loc='lower right', fontsize=8)
     figure.savefig(path, dpi=130)
