@@ -64,11 +64,13 @@ def record_mapping_lap(world: DoomWorld, poses: list[Pose2D], bag: Path) -> NDAr
 
 def environment(domain: int) -> dict[str, str]:
     """Return an environment whose ROS traffic stays on this machine, in this domain."""
+    profiles = str(ROOT / 'config' / 'fastdds_localhost.xml')
     return {**os.environ, 'PYTHONUNBUFFERED': '1',
             'PYTHONPATH': f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
             'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
             'ROS_DOMAIN_ID': str(domain),
-            'FASTDDS_DEFAULT_PROFILES_FILE': str(ROOT / 'config' / 'fastdds_localhost.xml')}
+            'FASTDDS_DEFAULT_PROFILES_FILE': profiles,
+            'FASTRTPS_DEFAULT_PROFILES_FILE': profiles}  # what Jazzy and Humble read
 
 
 def localize_second_lap(map_file: Path, level: str, poses: list[Pose2D], out: Path,

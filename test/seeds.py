@@ -33,15 +33,15 @@ def pytest_configure(config):
         core.global_force_seed = seed
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(hookwrapper=True)  # of pluggy before 1.2, too
 def pytest_runtest_makereport(item, call):
     """Say with a failure how its random numbers come again."""
-    report = yield
+    outcome = yield
+    report = outcome.get_result()
     if report.failed and ('seed' in item.fixturenames or item.get_closest_marker('hypothesis')):
         seed = item.config.getoption('--seed')
         report.sections.append(('seed', f'--seed {SEED if seed is None else seed}' if (
             seed is not None or 'seed' in item.fixturenames) else 'fixed examples: no --seed'))
-    return report
 
 
 @pytest.fixture

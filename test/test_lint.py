@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules that no linter knows. Linters, and who may import whom: 'make lint'."""
 
+import ast
 import subprocess
 
 from sample_data import ROOT
@@ -26,3 +27,13 @@ def test_every_source_file_has_the_licence_header():
     for name in files:
         head = (ROOT / name).read_text()[:300]
         assert 'SPDX-License-Identifier: Apache-2.0' in head, name
+
+
+def test_no_test_module_skips_while_it_is_imported():
+    """launch_testing's plugin imports them all, and skipped the whole run: see conftest.py."""
+    for path in sorted((ROOT / 'test').rglob('*.py')):
+        for statement in ast.parse(path.read_text()).body:
+            if isinstance(statement, (ast.Expr, ast.Assign)):
+                called = ast.unparse(statement.value)
+                assert 'importorskip' not in called and 'pytest.skip' not in called, (
+                    path, statement.lineno)

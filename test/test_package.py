@@ -131,7 +131,7 @@ def test_versions_and_dependencies_agree():
                         ('onnxruntime', 'python3-onnxruntime-pip'), ('numpy', 'python3-numpy'),
                         ('scipy', 'python3-scipy'), ('rosbags', 'python3-rosbags-pip'),
                         ('pyproj', 'python3-pyproj'), ('tqdm', 'python3-tqdm'),
-                        ('aiohttp', 'python3-aiohttp'), ('plotly', 'python3-plotly'),
+                        ('aiohttp', 'python3-aiohttp'),
                         ('sensor_msgs', 'sensor_msgs'),
                         ('geometry_msgs', 'geometry_msgs')):
         assert key in declared, module

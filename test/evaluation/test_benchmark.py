@@ -6,10 +6,7 @@ import json
 import subprocess
 import sys
 
-import pytest
 from tetra_vpr_ros.evaluation import benchmark
-
-pytest.importorskip('onnx', reason='writes networks with onnx')
 
 
 def test_the_command_writes_what_scripts_read(tmp_path):

@@ -9,9 +9,9 @@ from sample_data import DATA
 from tetra_vpr_ros.evaluation.recognition.dataset import images_of
 from tetra_vpr_ros.evaluation.recognition.recall import frames_truth, recall_at
 from tetra_vpr_ros.vision import decode_compressed, default_model_path, ModelError, PlaceEncoder
+import torch
 
 GARDENS = DATA / 'benchmarks' / 'gardens_point'
-torch = pytest.importorskip('torch', reason='parity needs PyTorch')
 
 
 def pictures(name, size):

@@ -15,8 +15,6 @@ from sample_data import ROOT
 from watching import ask, awaited
 
 pytestmark = pytest.mark.ros
-pytest.importorskip('aiohttp', reason='aiohttp serves the live view')
-pytest.importorskip('plotly', reason='plotly draws the live view')
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from tetra_vpr_ros.viewing.drive_page import ACCEPTED, DOUBTED, drive_page, Driv
 from tetra_vpr_ros.viewing.frame.pictures import Keepsakes
 from tetra_vpr_ros.viewing.frame.shell import write_page
 
-pytest.importorskip('plotly', reason='pages are drawn by plotly')
 FRAMES, MISTAKES, DOUBTS = 60, (20, 21, 44), range(30, 36)
 HOSTILE = '<img src=x onerror=alert(1)>'
 

@@ -16,7 +16,6 @@ from tetra_vpr_ros.nodes.vpr_map import main
 from tetra_vpr_ros.viewing import map_report
 from tetra_vpr_ros.viewing.map_report import MOST_BYTES
 
-pytest.importorskip('plotly', reason='pages are drawn by plotly')
 HOSTILE = ('<script>document.title="taken"</script>',
            '</script><img src=x onerror=\'document.title="taken"\'>', '\u2028"; alert(1) //<!--')
 

@@ -7,12 +7,11 @@ import sys
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from tetra_vpr_ros.vision import (
     default_model_path, find_model, model_file, ModelError, PlaceEncoder, shipped_models)
 from tiny_model import tiny_model
-
-onnx = pytest.importorskip('onnx', reason='makes small models with onnx')
 
 
 def bits_apart(a, b):

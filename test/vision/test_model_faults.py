@@ -8,14 +8,13 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from sample_data import ROOT
 from tetra_vpr_ros.mapping import ModelMismatchError, PlaceMap
 from tetra_vpr_ros.vision import default_model_path, ModelError, PlaceEncoder
 from tiny_model import tiny_model
-
-onnx = pytest.importorskip('onnx', reason='makes small models with onnx')
 
 # In a process of its own, so that a crash of the runtime is seen and not shared.
 FLIPPING = """

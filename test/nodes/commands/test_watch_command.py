@@ -12,9 +12,6 @@ from sample_data import ROOT
 from tetra_vpr_ros.nodes.watch import main
 from watching import ask, awaited, ENOUGH
 
-pytest.importorskip('aiohttp', reason='aiohttp serves the live view')
-pytest.importorskip('plotly', reason='plotly draws the live view')
-
 
 @pytest.mark.parametrize('arguments, says', [
     (['--port', '65536'], '65536'), (['--port', '-1'], '--port'), (['--port', 'http'], 'http'),

@@ -28,7 +28,7 @@ def raw(encoding, height=32, width=40, seed=1):
     channels = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'yuv422': 2, 'yuv422_yuy2': 2,
                 'rgb16': 6, 'bgr16': 6, 'rgba16': 8, 'bgra16': 8}.get(
                     encoding, 2 if encoding.endswith('16') else 1)
-    step = width * channels + 8
+    step = width * channels + 48  # cv_bridge reads whole pixels of any padding
     message = Image(height=height, width=width, encoding=encoding, step=step)
     message.data = np.random.default_rng(seed).integers(
         0, 256, height * step, dtype=np.uint8).tobytes()

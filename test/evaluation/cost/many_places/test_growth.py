@@ -6,8 +6,6 @@ import pytest
 from tetra_vpr_ros.evaluation import benchmark
 from tetra_vpr_ros.evaluation.cost.many_places.cell_search import measure_cell_search
 
-pytest.importorskip('onnx', reason='the command measures networks, too')
-
 
 def test_cells_are_measured_against_a_flat_search(tmp_path):
     found = measure_cell_search(tmp_path, 20_000, 512, queries=20)

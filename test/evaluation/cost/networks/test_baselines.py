@@ -1,11 +1,8 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
-import pytest
+from tetra_vpr_ros.evaluation.cost.networks import baselines
 from tetra_vpr_ros.evaluation.cost.timing import open_session, random_input
-
-baselines = pytest.importorskip('tetra_vpr_ros.evaluation.cost.networks.baselines',
-                                reason='writes networks with onnx')
 
 
 def test_baselines_have_the_sizes_of_their_names(tmp_path):

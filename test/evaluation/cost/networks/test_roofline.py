@@ -1,10 +1,8 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 import pytest
+from tetra_vpr_ros.evaluation.cost.networks import roofline
 from tetra_vpr_ros.vision import default_model_path
-
-roofline = pytest.importorskip('tetra_vpr_ros.evaluation.cost.networks.roofline',
-                               reason='reads networks with onnx')
 
 
 def test_products_of_the_shipped_model():

@@ -21,7 +21,10 @@ from tetra_vpr_ros.mapping.sources.image_poses.posed_images import (
     completed, PosedImages, SECOND, Skipped)
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
 
-
+# Tags of EXIF 2.32, which Pillow has names for since 9.3 only.
+_EXIF, _GPS_INFO, _TAKEN, _CHANGED = 0x8769, 0x8825, 0x9003, 0x0132
+_LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE, _ALTITUDE_REF, _ALTITUDE = range(1, 7)
+_DIRECTION = 17
 _NOT_AT_SEA = 20.0  # metres, of the photographs beside one that says zero
 
 
@@ -88,35 +91,32 @@ def _altitudes(known: Sequence[tuple[int, _Photo]], files: Sequence[Path], skipp
 
 def _read(path: Path, skipped: Skipped) -> _Photo | None:
     """Read one photograph; None, and counted, where it says no position."""
-    from PIL import ExifTags
     from PIL import Image as Picture
-    tags = ExifTags.GPS
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of what is damaged: it is counted here
             with Picture.open(path) as picture:  # reads the header only
                 exif = picture.getexif()
-                gps: dict[int, Any] = dict(exif.get_ifd(ExifTags.IFD.GPSInfo))
-                taken = exif.get_ifd(ExifTags.IFD.Exif).get(
-                    ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
+                gps: dict[int, Any] = dict(exif.get_ifd(_GPS_INFO))
+                taken = exif.get_ifd(_EXIF).get(_TAKEN) or exif.get(_CHANGED)
     except (OSError, ValueError, TypeError, ArithmeticError, LookupError, SyntaxError, EOFError,
             struct.error, Picture.DecompressionBombError) as error:
         skipped.images[path] = f'its EXIF data cannot be read: {error}'
         return None
-    if tags.GPSLatitude not in gps or tags.GPSLongitude not in gps:
+    if _LATITUDE not in gps or _LONGITUDE not in gps:
         skipped.images[path] = 'its EXIF data hold no GPS position'
         return None
-    latitude = _angle(gps, tags.GPSLatitude, tags.GPSLatitudeRef, 'NS')
-    longitude = _angle(gps, tags.GPSLongitude, tags.GPSLongitudeRef, 'EW')
+    latitude = _angle(gps, _LATITUDE, _LATITUDE_REF, 'NS')
+    longitude = _angle(gps, _LONGITUDE, _LONGITUDE_REF, 'EW')
     if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180 or (
             latitude == longitude == 0):
         skipped.images[path] = ('its GPS position is none: 0/0, off the Earth, or without N or S, '
                                 'E or W')
         return None
-    altitude = _number(gps.get(tags.GPSAltitude))
-    if altitude is not None and gps.get(tags.GPSAltitudeRef) in (1, b'\x01'):
+    altitude = _number(gps.get(_ALTITUDE))
+    if altitude is not None and gps.get(_ALTITUDE_REF) in (1, b'\x01'):
         altitude = -altitude
-    heading = _number(gps.get(tags.GPSImgDirection))
+    heading = _number(gps.get(_DIRECTION))
     return _Photo(latitude, longitude,
                   None if altitude is None or abs(altitude) > FARTHEST else altitude,
                   None if heading is None else heading % 360.0, _time(taken))
