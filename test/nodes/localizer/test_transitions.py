@@ -151,6 +151,7 @@ class Bond:
     def start(self):
         from std_msgs.msg import String
         self.sub = self.node.create_subscription(String, self.told[0], lambda message: None, 1)
+        self.node.declare_parameter('bond_disable_heartbeat_timeout', False)  # a manager is lost
         self.thread = threading.Thread(target=self.ended.wait)
         self.thread.start()
 

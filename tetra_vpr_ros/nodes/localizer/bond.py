@@ -8,6 +8,7 @@ from rclpy.node import Node
 from tetra_vpr_ros.nodes.localizer.optional import package_for
 
 _TOPIC, _HEARTBEAT, _TIMEOUT = 'bond', 0.1, 4.0  # as all nodes of Nav2 have it
+_DECLARED = ('bond_disable_heartbeat_timeout', '/bond_disable_heartbeat_timeout')
 
 
 class ManagerBond:
@@ -33,3 +34,7 @@ class ManagerBond:
         # bondpy destroys them behind the node's back, which would keep them on its lists.
         self._node.destroy_subscription(self._bond.sub)
         self._node.destroy_publisher(self._bond.pub)
+        # It declares this whenever a manager is lost, and fails where it did so before.
+        for name in _DECLARED:
+            if self._node.has_parameter(name):
+                self._node.undeclare_parameter(name)
