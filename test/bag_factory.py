@@ -134,11 +134,12 @@ class BagFactory:
             format=form, data=np.frombuffer(data, np.uint8)))
 
     def camera_info(self, stamp, width, height, focal, topic='/camera/camera_info',
-                    model='plumb_bob'):
+                    model='plumb_bob', rectified=0.0):
         kind = 'sensor_msgs/msg/CameraInfo'
         k = np.array([focal, 0, width / 2, 0, focal, height / 2, 0, 0, 1 if focal else 0], float)
+        p = np.array([rectified, 0, width / 2, 0, 0, rectified, height / 2, 0, 0, 0, 1, 0], float)
         names = ('D', 'K', 'R', 'P') if self.ros1 else ('d', 'k', 'r', 'p')
-        matrices = dict(zip(names, (np.zeros(5), k, np.eye(3).ravel(), np.zeros(12))))
+        matrices = dict(zip(names, (np.zeros(5), k, np.eye(3).ravel(), p)))
         self.write(topic, kind, stamp, self.t[kind](
             header=self.header(stamp, 'camera'), height=height, width=width,
             distortion_model=model, binning_x=0, binning_y=0,

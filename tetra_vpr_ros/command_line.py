@@ -12,7 +12,8 @@ import signal
 import sys
 
 FAILED, INTERRUPTED = 1, 130  # the exit status; 130 as shells have it for SIGINT
-_MOST = 1_000_000  # metres or degrees: more is infinity to whoever asks for it
+MOST = 1_000_000
+"""Metres or degrees between places: more is infinity to whoever asks for it."""
 
 
 def field_of_view(text: str) -> float:
@@ -40,8 +41,8 @@ def at_least_zero(text: str) -> float:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not 0.0 <= number <= _MOST:
-        raise argparse.ArgumentTypeError(f'it must lie between 0 and {_MOST}, not {text}')
+    if not 0.0 <= number <= MOST:
+        raise argparse.ArgumentTypeError(f'it must lie between 0 and {MOST}, not {text}')
     return number
 
 
@@ -80,7 +81,7 @@ def run_command(work: Callable[[], int], errors: tuple[type[Exception], ...], pr
     """
     interrupt_on_signals()
     for stream in (sys.stdout, sys.stderr):  # files whose names are no text are told all the same
-        if isinstance(stream, TextIOWrapper):
+        if isinstance(stream, TextIOWrapper) and stream.errors == 'strict':
             stream.reconfigure(errors='backslashreplace')
     try:
         return work()

@@ -82,6 +82,7 @@ def test_the_heading_is_measured(drive):
     print(found)
     assert len(found) >= 2
     # A frame of twice the size, and so of another matrix, sees the same.
+    assert yaw is not None
     large = extract_features(cv2.resize(turned, (1280, 960)))
     twice = np.diag([2.0, 2.0, 1.0]) @ INTRINSICS
     assert compare(large, reference, 'orb', twice, INTRINSICS).yaw == pytest.approx(yaw, abs=0.03)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tetra_vpr_ros.mapping.camera import Camera, info_topic
+from tetra_vpr_ros.mapping.camera import Camera, info_topic, Intrinsics
 
 
 def matrix(fx, fy=None, cx=320.0, cy=240.0):
@@ -58,11 +58,11 @@ def test_a_map_gives_back_what_it_keeps():
             Camera.from_meta(wrong)
 
 
-def info(k=None, p=None, roi=(0, 0), model='equidistant', ros1=False):
+def info(k=None, p=None, roi=(0, 0), at=(0, 0), model='equidistant', ros1=False):
     names = ('K', 'P') if ros1 else ('k', 'p')
     matrices = (matrix(300.0) if k is None else k).ravel(), np.zeros(12) if p is None else p
     return SimpleNamespace(width=640, height=480, distortion_model=model,
-                           roi=SimpleNamespace(x_offset=0, y_offset=0, width=roi[0],
+                           roi=SimpleNamespace(x_offset=at[0], y_offset=at[1], width=roi[0],
                                                height=roi[1], do_rectify=False),
                            **dict(zip(names, matrices)))
 
@@ -77,7 +77,8 @@ def test_rectified_pictures_are_those_of_the_projection(topic, rectified, ros1):
     assert camera == (Camera.from_intrinsics(640, 480, matrix(200.0)) if rectified else
                       Camera.from_intrinsics(640, 480, matrix(300.0), 'equidistant'))
     # Drivers that rectify themselves may leave P empty.
-    assert Camera.from_info(info(ros1=ros1), topic).projection == 'equidistant'
+    assert Camera.from_info(info(ros1=ros1), topic) == Camera.from_intrinsics(
+        640, 480, matrix(300.0), '' if rectified else 'equidistant')
 
 
 def test_a_part_of_the_sensor_sees_a_part_of_the_view():
@@ -87,10 +88,18 @@ def test_a_part_of_the_sensor_sees_a_part_of_the_view():
 
 
 def test_the_matrix_is_that_of_the_pictures_size():
+    off = matrix(300.0, cx=330.0, cy=225.0)
+    told = Intrinsics.of(info(off, model='plumb_bob'), '/cam/image_raw')
+    assert told.of_picture(640, 480) == pytest.approx(off)
+    assert told.of_picture(320, 240) == pytest.approx(matrix(150.0, cx=165.0, cy=112.5))
+    part = Intrinsics.of(info(off, roi=(320, 240), at=(100, 50), model='plumb_bob'), 'image')
+    assert part.of_picture(320, 240) == pytest.approx(matrix(300.0, cx=230.0, cy=175.0))
+    assert Intrinsics.of(info(off), '/cam/image_raw').of_picture(640, 480) is None  # a fisheye
+    assert Intrinsics.of(info(np.zeros((3, 3)), model=''), 'image').of_picture(640, 480) is None
+    assert Intrinsics(off, 0, 0, '').of_picture(64, 48) == pytest.approx(off)  # of no size
     camera = Camera.from_intrinsics(640, 480, matrix(320.0, 384.0))
-    assert camera.matrix(640, 480) == pytest.approx(matrix(320.0, 384.0))
-    assert camera.matrix(320, 240) == pytest.approx(matrix(160.0, 192.0, 160.0, 120.0))
-    assert Camera.from_intrinsics(640, 480, matrix(320.0), 'fisheye').matrix(640, 480) is None
+    assert camera.matrix == pytest.approx(matrix(320.0, 384.0))
+    assert Camera.from_intrinsics(640, 480, matrix(320.0), 'fisheye').matrix is None
 
 
 @pytest.mark.parametrize('image, info', [

@@ -129,8 +129,8 @@ class VerifyingLocalizer(WrappingLocalizer):
         self.intrinsics: dict[int, NDArray[np.float64]] = {}
         self._looked_at = looked_at
         camera = place_map.camera
-        self._mapped_with = (None if camera is None
-                             else camera.matrix(camera.width, camera.height))
+        self._mapped_with = None if camera is None else camera.matrix
+        self._no_matrix = camera is not None and camera.matrix is None
         self._features = lru_cache(maxsize=_CACHED)(place_map.features)
 
     def locate(self, views: Sequence[View], stamp_ns: int, odometry: Pose | None = None
@@ -161,7 +161,8 @@ class VerifyingLocalizer(WrappingLocalizer):
     def _best_view(self, views: Sequence[View], candidate: Candidate) -> Geometry:
         reference = self._features(candidate.place_id)
         compared = [compare(view.features, reference, self.method,
-                            self.intrinsics.get(view.camera), self._mapped_with)
+                            None if self._no_matrix else self.intrinsics.get(view.camera),
+                            self._mapped_with)
                     for view in views if view.features is not None and reference is not None]
         return max(compared, key=lambda geometry: geometry.inliers, default=Geometry(0))
 

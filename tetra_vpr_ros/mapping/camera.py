@@ -24,6 +24,61 @@ _RECTIFIED = re.compile(r'(^|[/_])rect(ified)?($|[/_])')
 
 
 @dataclass(frozen=True)
+class Intrinsics:
+    """
+    What a ``CameraInfo`` says of the pictures of a topic.
+
+    One message serves the raw and the rectified pictures of a driver: ``K`` and the distortion are
+    those of the raw, ``P`` is that of the rectified ones, which have none. A region of interest is
+    what of the calibrated picture is shown, in the pixels of both.
+
+    :ivar matrix: ``[3, 3]``, pixels; zeros of a driver that is not calibrated.
+    :ivar width: of the pictures, in the same pixels; drivers that bin send fewer.
+    :ivar height: likewise.
+    :ivar distortion_model: as the message names it; empty of rectified pictures.
+    """
+
+    matrix: NDArray[np.float64]
+    width: int
+    height: int
+    distortion_model: str
+
+    @classmethod
+    def of(cls, info: Any, image_topic: str) -> Intrinsics:
+        """
+        Read a message.
+
+        :param info: of ROS 1 or ROS 2.
+        :param image_topic: of the pictures.
+        """
+        matrix = np.array(info.K if hasattr(info, 'K') else info.k, np.float64).reshape(3, 3)
+        rectified = _RECTIFIED.search(image_topic) is not None
+        projection = np.array(info.P if hasattr(info, 'P') else info.p, np.float64).reshape(3, 4)
+        if rectified and min(projection[0, 0], projection[1, 1]) > 0:
+            matrix = projection[:, :3]
+        roi = info.roi
+        if roi.width and roi.height:
+            matrix = matrix - np.array([[0, 0, roi.x_offset], [0, 0, roi.y_offset], [0, 0, 0]])
+        size = (roi.width, roi.height) if roi.width and roi.height else (info.width, info.height)
+        return cls(matrix, *size, '' if rectified else str(info.distortion_model))
+
+    def of_picture(self, width: int, height: int) -> NDArray[np.float64] | None:
+        """
+        Return the matrix ``[3, 3]`` of a picture of this camera, pixels.
+
+        :param width: of the picture, which may be larger or smaller than the calibrated one.
+        :param height: of the picture.
+        :returns: None where there is none: of a fisheye, or of a driver that is not calibrated.
+        """
+        if (self.distortion_model.lower() in _FISHEYE_MODELS or not np.isfinite(self.matrix).all()
+                or min(self.matrix[0, 0], self.matrix[1, 1]) <= 0):
+            return None
+        if not (self.width and self.height):  # some drivers leave it out
+            return self.matrix
+        return np.diag([width / self.width, height / self.height, 1.0]) @ self.matrix
+
+
+@dataclass(frozen=True)
 class Camera:
     """
     The view of a camera.
@@ -45,23 +100,14 @@ class Camera:
     @classmethod
     def from_info(cls, info: Any, image_topic: str) -> Camera | None:
         """
-        Return the camera that a ``CameraInfo`` tells of.
-
-        One message serves the raw and the rectified pictures of a driver: ``K`` and the
-        distortion are those of the raw, ``P`` is that of the rectified ones, which have none. A
-        region of interest is what of the calibrated picture is shown, in the pixels of both.
+        Return the camera that a ``CameraInfo`` tells of, see `Intrinsics`.
 
         :param info: the message, of ROS 1 or ROS 2.
         :param image_topic: of the pictures.
         :returns: None where the numbers are no camera, see `from_intrinsics`.
         """
-        roi = info.roi
-        size = (roi.width, roi.height) if roi.width and roi.height else (info.width, info.height)
-        projection = np.asarray(info.P if hasattr(info, 'P') else info.p, np.float64)
-        if _RECTIFIED.search(image_topic) and min(projection[0], projection[5]) > 0:
-            return cls.from_intrinsics(*size, projection.reshape(3, 4)[:, :3])
-        return cls.from_intrinsics(*size, info.K if hasattr(info, 'K') else info.k,
-                                   info.distortion_model)
+        told = Intrinsics.of(info, image_topic)
+        return cls.from_intrinsics(told.width, told.height, told.matrix, told.distortion_model)
 
     @classmethod
     def from_intrinsics(cls, width: int, height: int, matrix: NDArray[np.float64],
@@ -145,19 +191,14 @@ class Camera:
             return fields[0] / 2, fields[1] / 2
         return math.tan(fields[0] / 2), math.tan(fields[1] / 2)
 
-    def matrix(self, width: int, height: int) -> NDArray[np.float64] | None:
-        """
-        Return the camera matrix ``[3, 3]`` of pictures of some size, pixels.
-
-        :param width: of the pictures, which may be larger or smaller than the calibrated ones.
-        :param height: of the pictures.
-        :returns: None for a fisheye, which has none.
-        """
+    @property
+    def matrix(self) -> NDArray[np.float64] | None:
+        """Return the camera matrix ``[3, 3]``, pixels; None of a fisheye, which has none."""
         if self.projection != PINHOLE:
             return None
         across, down = self.extents
-        return np.array([[width / (2 * across), 0.0, width / 2],
-                         [0.0, height / (2 * down), height / 2], [0.0, 0.0, 1.0]])
+        return np.array([[self.width / (2 * across), 0.0, self.width / 2],
+                         [0.0, self.height / (2 * down), self.height / 2], [0.0, 0.0, 1.0]])
 
     def __str__(self) -> str:
         """Return the field of view for a person."""

@@ -82,8 +82,9 @@ def _keep_cores_free() -> None:
     OpenBLAS's threads spin after each product until the next frame's, a whole core at 10 Hz, to
     save a fraction of a millisecond. It reads this when numpy is imported, not later.
     """
-    for library in ('OPENBLAS', 'MKL'):
-        os.environ.setdefault(f'{library}_NUM_THREADS', '1')
+    if not {'OMP_NUM_THREADS', 'GOTO_NUM_THREADS'} & set(os.environ):  # it heeds these, too
+        for library in ('OPENBLAS', 'MKL'):
+            os.environ.setdefault(f'{library}_NUM_THREADS', '1')
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 import functools
+import itertools
 import shutil
 import threading
 
@@ -17,7 +18,7 @@ from tetra_vpr_ros.mapping.building.report import BuildReport
 from tetra_vpr_ros.mapping.pose import level_quaternion
 from tetra_vpr_ros.mapping.sources.traverse import Frame
 from tetra_vpr_ros.simulation.bag import write_bag
-from tetra_vpr_ros.vision import PlaceEncoder
+from tetra_vpr_ros.vision import ModelError, PlaceEncoder
 
 S = 1_000_000_000
 T = 1_700_000_000 * S
@@ -175,7 +176,7 @@ def interrupt_after(monkeypatch):
 def test_ctrl_c_keeps_what_was_built_and_resume_gives_the_same_map(
         street_bag, street_map, tmp_path, interrupt_after, monkeypatch, batches, recipe):
     path = tmp_path / 'm.vpr'
-    options = recipe(bags=(street_bag,), output=path)
+    options = recipe(bags=(street_bag,), output=path, threads=2)
     interrupt_after(batches)
     report = build_map(options, progress=False)
     assert report.interrupted
@@ -194,6 +195,40 @@ def test_ctrl_c_keeps_what_was_built_and_resume_gives_the_same_map(
     again = build_map(dataclasses.replace(options, resume=True), progress=False)
     assert again.frames == 0
     assert contents(path) == contents(street_map)
+
+
+def test_what_was_encoded_before_a_model_failed_is_kept_and_the_rest_resumed(
+        street_bag, street_map, tmp_path, monkeypatch, recipe):
+    path, encode, asked = tmp_path / 'm.vpr', PlaceEncoder.encode_with_tokens, itertools.count()
+
+    def failing(self, images, wanted=True):
+        if next(asked) == 29:
+            raise ModelError('tiny.onnx cannot encode')
+        return encode(self, images, wanted)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PlaceEncoder, 'encode_with_tokens', failing)
+        with pytest.raises(ModelError, match='cannot encode'):
+            build_map(recipe(bags=(street_bag,), output=path, threads=2), progress=False)
+    with PlaceMap.open_file(path) as opened:
+        assert len(opened) == 24  # whole batches before it
+    build_map(recipe(bags=(street_bag,), output=path, resume=True), progress=False)
+    assert contents(path) == contents(street_map)
+
+
+def test_pictures_wait_for_memory(street, tmp_path, tiny, recipe, monkeypatch):
+    images = [image for _, _, image in street[:17]]
+    monkeypatch.setattr(writer, '_MOST_WAITING', 3 * images[0].nbytes)
+    most, encoder = [0], PlaceEncoder(tiny)
+    with PlaceMap.create(tmp_path / 'm.vpr', encoder.info) as made:
+        places = writer.PlaceWriter(made, made.begin_session('street'), encoder,
+                                    recipe(output=made.path, threads=2))
+        for i, image in enumerate(images):
+            places.add((T + i, Pose(np.array([i, 0.0, 0.0]), level_quaternion(0.0)), image))
+            most.append(sum(not made.done() for made in places._made))
+        places.close()
+        assert len(made) == 17
+    assert max(most) <= 3
 
 
 class SlowEncoder:

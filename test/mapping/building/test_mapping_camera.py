@@ -56,6 +56,17 @@ def test_it_is_read_of_the_bag(record, build, storage, name):
     assert math.degrees(found.horizontal_fov) == pytest.approx(90)
 
 
+def test_of_rectified_pictures_that_are_binned(street, build, tmp_path):
+    with BagFactory(tmp_path / 'rectified') as bag:
+        for stamp, x, image in street[:6]:
+            bag.odometry(stamp, x)
+            bag.jpeg(stamp, image, topic='/camera/image_rect/compressed')
+            bag.camera_info(stamp, 288, 216, 100.0, model='equidistant', rectified=144.0)
+    found = camera(build(tmp_path / 'rectified')[0])
+    assert (found.width, found.height, found.projection) == (144, 108, 'pinhole')
+    assert math.degrees(found.horizontal_fov) == pytest.approx(90)
+
+
 def test_a_driver_that_is_not_calibrated_tells_nothing(record, build):
     assert camera(build(record('zeros', [0.0]))[0]) is None
     assert camera(build(record('late', [0.0, 72.0]), name='late.vpr')[0]) is not None

@@ -182,23 +182,29 @@ def test_a_signal_while_it_starts_ends_it_without_a_traceback(wall_map, tmp_path
         assert 'Traceback' not in log.read_text()
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason='numpy has one thread anyway')
-@pytest.mark.parametrize('asked, threads', [(None, 1), ('2', 2)])
-def test_between_two_frames_no_thread_of_numpy_spins(asked, threads):
-    command = ['-c', 'import os\n'
-               'from tetra_vpr_ros.nodes import localize\n'
-               'try:\n'
-               '    localize.main(["--help"])\n'
-               'except SystemExit:\n'
-               '    pass\n'
-               'before = len(os.listdir("/proc/self/task"))\n'
-               'import numpy\n'
-               'numpy.ones((500, 500)) @ numpy.ones((500, 500))\n'
-               'print("more threads:", len(os.listdir("/proc/self/task")) - before)\n']
+_PRODUCT = ('import os\n'
+            'before = len(os.listdir("/proc/self/task"))\n'
+            'import numpy\n'
+            'numpy.ones((500, 500)) @ numpy.ones((500, 500))\n'
+            'print("more threads:", len(os.listdir("/proc/self/task")) - before)\n')
+_STARTED = ('from tetra_vpr_ros.nodes import localize\n'
+            'try:\n'
+            '    localize.main(["--help"])\n'
+            'except SystemExit:\n'
+            '    pass\n')
+
+
+def threads_of_a_product(code, **variables):
     environment = {key: value for key, value in os.environ.items()
                    if not key.endswith('_NUM_THREADS')}
-    if asked:
-        environment['OPENBLAS_NUM_THREADS'] = asked
-    done = subprocess.run([sys.executable, *command], env=environment, cwd=ROOT, check=True,
-                          capture_output=True, text=True, timeout=ENOUGH)
-    assert f'more threads: {threads - 1}' in done.stdout
+    done = subprocess.run([sys.executable, '-c', code], env={**environment, **variables}, cwd=ROOT,
+                          check=True, capture_output=True, text=True, timeout=ENOUGH)
+    return int(done.stdout.rpartition('more threads:')[2])
+
+
+def test_between_two_frames_no_thread_of_numpy_spins():
+    if not threads_of_a_product(_PRODUCT):
+        pytest.skip('there is one core, or numpy has a BLAS without threads')
+    assert threads_of_a_product(_STARTED + _PRODUCT) == 0
+    for variable in ('OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS'):
+        assert threads_of_a_product(_STARTED + _PRODUCT, **{variable: '2'}) == 1

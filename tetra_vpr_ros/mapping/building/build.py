@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-import os
 from pathlib import Path
 from typing import TypeVar
 
 from tetra_vpr_ros.mapping.building.mapping_camera import keep_camera
-from tetra_vpr_ros.mapping.building.options import BuildOptions
+from tetra_vpr_ros.mapping.building.options import BuildOptions, usable_cores
 from tetra_vpr_ros.mapping.building.parallel import add_with_processes
 from tetra_vpr_ros.mapping.building.parts import Parts
 from tetra_vpr_ros.mapping.building.ray import add_with_ray
@@ -237,7 +236,7 @@ def _add_bags(place_map: PlaceMap, traverses: Sequence[BagTraverse], encoder: Pl
     # What an interrupted build of one process has begun is finished the same way.
     alone = [t for t in traverses if t.source in begun]
     rest = [t for t in traverses if t.source not in begun]
-    workers = min(options.workers or os.cpu_count() or 1, len(rest))
+    workers = min(options.workers or usable_cores(), len(rest))
     if options.ray is None and workers < 2:
         alone, rest = list(traverses), []
     _add_each(place_map, alone, encoder, options, report, progress)

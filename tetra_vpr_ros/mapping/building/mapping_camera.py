@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
 import math
 
 from tetra_vpr_ros.mapping.building.report import BuildReport
@@ -14,6 +16,7 @@ from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.sources.traverse import Traverse
 from tetra_vpr_ros.vision.decoding import ImageError
 
+_LOOKED_AT = 100  # frames, for one that can be decoded
 _SAME = 0.05  # of a field of view: below that pictures of one place look alike
 
 
@@ -34,8 +37,11 @@ def keep_camera(place_map: PlaceMap, traverses: Sequence[Traverse], horizontal_f
         if camera is None:
             continue
         if kept is None:
-            kept = camera
-            place_map.set_meta(camera=camera.to_meta())
+            # Of the pictures, to whose pixels local features belong: drivers that bin send fewer
+            # than they are calibrated for.
+            width, height = _picture_size(traverse) or (camera.width, camera.height)
+            kept = replace(camera, width=width, height=height)
+            place_map.set_meta(camera=kept.to_meta())
         elif abs(camera.horizontal_fov / kept.horizontal_fov - 1) > _SAME:
             report.notes.append(f'{traverse.source}: its camera sees {camera}, that of the map '
                                 f'{kept}; the map keeps its own')
@@ -56,8 +62,8 @@ def _camera_of(traverse: Traverse, horizontal_fov: float) -> Camera | None:
 
 
 def _picture_size(traverse: Traverse) -> tuple[int, int] | None:
-    """Return width and height of the first picture that can be decoded."""
-    for frame in traverse.frames():
+    """Return width and height of the first picture that can be decoded; None of none."""
+    for frame in islice(traverse.frames(), _LOOKED_AT):
         try:
             height, width, _ = frame.decode().shape
         except ImageError:

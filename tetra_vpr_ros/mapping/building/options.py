@@ -5,10 +5,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import os
 from pathlib import Path
 
+from tetra_vpr_ros.command_line import MOST
 from tetra_vpr_ros.mapping.sources.bag_traverse import HEADER, Topics
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,17 @@ class BuildOptions:
     workers: int = 1
     ray: str | None = None
     origin: Origin | None = None
+
+    def __post_init__(self) -> None:
+        """
+        Check what a map would keep.
+
+        :raises ValueError: a distance or an angle is negative, not finite or beyond `MOST`.
+        """
+        for name in ('keyframe_distance', 'keyframe_angle'):
+            if not 0.0 <= getattr(self, name) <= MOST:
+                raise ValueError(f'{name} must lie between 0 and {MOST}, not '
+                                 f'{getattr(self, name)}')
 
     def topics(self) -> Topics:
         """Return what of each bag is to be read."""

@@ -19,7 +19,7 @@ from pathlib import Path
 import signal
 import threading
 
-from tetra_vpr_ros.mapping.building.options import BuildOptions
+from tetra_vpr_ros.mapping.building.options import BuildOptions, usable_cores
 from tetra_vpr_ros.mapping.building.parts import build_part, Parts
 from tetra_vpr_ros.mapping.building.report import BuildReport
 from tetra_vpr_ros.mapping.map.map_error import MapError
@@ -73,7 +73,7 @@ def add_with_processes(place_map: PlaceMap, traverses: Sequence[BagTraverse],
     parts = Parts(place_map, options)
     context = multiprocessing.get_context('spawn')  # onnxruntime's threads do not survive fork
     stopped, lock = context.Event(), context.RLock()
-    threads = max(1, (options.threads or os.cpu_count() or 1) // workers)
+    threads = max(1, (options.threads or usable_cores()) // workers)
     paths = [parts.path(traverse) for traverse in traverses]
     with ProcessPoolExecutor(workers, context, _start_worker, (
             encoder.info.path, stopped, lock)) as pool:

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
-import os
 
 import cv2
 import numpy as np
 from tetra_vpr_ros.mapping.building.keyframes import KeyframeSelector
-from tetra_vpr_ros.mapping.building.options import BuildOptions
+from tetra_vpr_ros.mapping.building.options import BuildOptions, usable_cores
 from tetra_vpr_ros.mapping.building.report import BuildReport
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
@@ -27,6 +26,7 @@ from tqdm import tqdm
 
 _BATCH = 8
 _THUMBNAIL_SIDE = 240
+_MOST_WAITING = 512_000_000  # bytes of pictures that are not encoded yet, unless it is one alone
 
 _BLANK = ('places whose pictures show hardly anything: was the lens covered? Or has the camera 16 '
           'bits and uses few of them: let its driver stretch them, or publish 8')
@@ -157,16 +157,19 @@ class PlaceWriter:
         """Begin without a place."""
         self._place_map, self._session = place_map, session
         self._encoder, self._options = encoder, options
-        threads = options.threads or os.cpu_count() or 1
+        threads = options.threads or usable_cores()
         self._ahead = 2 * threads  # so many more are decoded than are stored in a batch
         self._pool = ThreadPoolExecutor(threads, 'encoder')
         self._made: deque[Future[NewPlace]] = deque()
+        self._sizes: deque[int] = deque()
         self._storing = False
         self.written = 0
 
     def add(self, picked: Picked) -> None:
         """Take what becomes a place."""
         # Ctrl-C may come anywhere here: what was not begun is then read again by --resume.
+        self._wait_for_memory(picked[2].nbytes)
+        self._sizes.append(picked[2].nbytes)
         self._made.append(self._pool.submit(self._make, picked))
         if len(self._made) == _BATCH + self._ahead:
             self._store_batch()
@@ -178,6 +181,15 @@ class PlaceWriter:
                 self._store_batch()
         finally:
             self._pool.shutdown(cancel_futures=True)
+
+    def _wait_for_memory(self, wanted: int) -> None:
+        """Wait until the pictures that are not encoded yet leave room for another."""
+        for made in self._made:
+            waiting = sum(size for other, size in zip(self._made, self._sizes)
+                          if not other.done())
+            if waiting + wanted <= _MOST_WAITING:
+                return
+            wait([made])
 
     def _make(self, picked: Picked) -> NewPlace:
         (stamp, pose, image), options = picked, self._options
@@ -192,6 +204,7 @@ class PlaceWriter:
         self.store(batch)
         for _ in batch:
             self._made.popleft()
+            self._sizes.popleft()
         self._storing = False
         self.written += len(batch)
 

@@ -174,9 +174,9 @@ class Pipeline:
 
     def _intrinsics(self, frames: Sequence[CameraFrame], images: Sequence[NDArray[np.uint8]]
                     ) -> dict[int, NDArray[np.float64]]:
-        """Return the camera matrix of each frame whose camera is known and is no fisheye."""
-        known = self._measurements.cameras
-        found = {frame.camera: known[frame.camera].matrix(image.shape[1], image.shape[0])
+        """Return the camera matrix of each frame, but of those that have or know none."""
+        known = self._measurements.intrinsics
+        found = {frame.camera: known[frame.camera].of_picture(image.shape[1], image.shape[0])
                  for frame, image in zip(frames, images) if frame.camera in known}
         return {camera: matrix for camera, matrix in found.items() if matrix is not None}
 

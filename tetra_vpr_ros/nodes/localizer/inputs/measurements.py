@@ -8,7 +8,7 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from tetra_vpr_ros.localization.odometry_buffer import OdometryBuffer
-from tetra_vpr_ros.mapping.camera import Camera
+from tetra_vpr_ros.mapping.camera import Camera, Intrinsics
 from tetra_vpr_ros.mapping.pose import says_lost
 from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds, pose_from_message
 
@@ -21,6 +21,7 @@ class Measurements:
     :ivar odometry: the last poses of it.
     :ivar odom_frame: their frame.
     :ivar cameras: of each camera that is calibrated and told it.
+    :ivar intrinsics: of each camera that told them.
     """
 
     def __init__(self, node: Node) -> None:
@@ -29,6 +30,7 @@ class Measurements:
         self.odometry = OdometryBuffer()
         self.odom_frame = ''
         self.cameras: dict[int, Camera] = {}
+        self.intrinsics: dict[int, Intrinsics] = {}
 
     def add_odometry(self, message: Odometry) -> None:
         """Keep a pose of the robot, but one that is not finite or that it says is lost."""
@@ -47,12 +49,13 @@ class Measurements:
 
     def add_camera(self, camera: int, topic: str, message: CameraInfo) -> None:
         """
-        Keep what a camera that is calibrated tells of itself.
+        Keep what a camera tells of itself.
 
         :param camera: its index.
         :param topic: of its pictures.
         :param message: beside them.
         """
+        self.intrinsics[camera] = Intrinsics.of(message, topic)
         found = Camera.from_info(message, topic)
         if found is not None:
             self.cameras[camera] = found
