@@ -73,16 +73,16 @@ def info(k=None, p=None, roi=(0, 0), at=(0, 0), model='equidistant', ros1=False)
     ('/cam/image_rect_color', True), ('/zed/rgb/rect/image', True), ('image_rectified', True)])
 def test_rectified_pictures_are_those_of_the_projection(topic, rectified, ros1):
     projection = np.hstack((matrix(200.0), [[-24.0], [0], [0]])).ravel()  # of a right camera
-    camera = Camera.from_info(info(p=projection, ros1=ros1), topic)
+    camera = Intrinsics.of(info(p=projection, ros1=ros1), topic).camera()
     assert camera == (Camera.from_intrinsics(640, 480, matrix(200.0)) if rectified else
                       Camera.from_intrinsics(640, 480, matrix(300.0), 'equidistant'))
     # Drivers that rectify themselves may leave P empty.
-    assert Camera.from_info(info(ros1=ros1), topic) == Camera.from_intrinsics(
+    assert Intrinsics.of(info(ros1=ros1), topic).camera() == Camera.from_intrinsics(
         640, 480, matrix(300.0), '' if rectified else 'equidistant')
 
 
 def test_a_part_of_the_sensor_sees_a_part_of_the_view():
-    half = Camera.from_info(info(roi=(320, 240), model='plumb_bob'), '/cam/image_raw')
+    half = Intrinsics.of(info(roi=(320, 240), model='plumb_bob'), '/cam/image_raw').camera()
     assert math.tan(half.horizontal_fov / 2) == pytest.approx(160 / 300)
     assert (half.width, half.height) == (320, 240)
 

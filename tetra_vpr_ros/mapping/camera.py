@@ -62,6 +62,10 @@ class Intrinsics:
         size = (roi.width, roi.height) if roi.width and roi.height else (info.width, info.height)
         return cls(matrix, *size, '' if rectified else str(info.distortion_model))
 
+    def camera(self) -> Camera | None:
+        """Return how much is seen; None where the numbers are no camera."""
+        return Camera.from_intrinsics(self.width, self.height, self.matrix, self.distortion_model)
+
     def of_picture(self, width: int, height: int) -> NDArray[np.float64] | None:
         """
         Return the matrix ``[3, 3]`` of a picture of this camera, pixels.
@@ -96,18 +100,6 @@ class Camera:
     horizontal_fov: float
     vertical_fov: float
     projection: str = PINHOLE
-
-    @classmethod
-    def from_info(cls, info: Any, image_topic: str) -> Camera | None:
-        """
-        Return the camera that a ``CameraInfo`` tells of, see `Intrinsics`.
-
-        :param info: the message, of ROS 1 or ROS 2.
-        :param image_topic: of the pictures.
-        :returns: None where the numbers are no camera, see `from_intrinsics`.
-        """
-        told = Intrinsics.of(info, image_topic)
-        return cls.from_intrinsics(told.width, told.height, told.matrix, told.distortion_model)
 
     @classmethod
     def from_intrinsics(cls, width: int, height: int, matrix: NDArray[np.float64],

@@ -225,7 +225,7 @@ def test_pictures_wait_for_memory(street, tmp_path, tiny, recipe, monkeypatch):
                                     recipe(output=made.path, threads=2))
         for i, image in enumerate(images):
             places.add((T + i, Pose(np.array([i, 0.0, 0.0]), level_quaternion(0.0)), image))
-            most.append(sum(not made.done() for made in places._made))
+            most.append(sum(not made.done() for made, _ in places._made))
         places.close()
         assert len(made) == 17
     assert max(most) <= 3

@@ -37,10 +37,12 @@ def keep_camera(place_map: PlaceMap, traverses: Sequence[Traverse], horizontal_f
         if camera is None:
             continue
         if kept is None:
-            # Of the pictures, to whose pixels local features belong: drivers that bin send fewer
-            # than they are calibrated for.
-            width, height = _picture_size(traverse) or (camera.width, camera.height)
-            kept = replace(camera, width=width, height=height)
+            kept = camera
+            if traverse.camera is not None:
+                # Of the pictures, to whose pixels local features belong: drivers that bin send
+                # fewer than they are calibrated for.
+                width, height = _picture_size(traverse) or (camera.width, camera.height)
+                kept = replace(camera, width=width, height=height)
             place_map.set_meta(camera=kept.to_meta())
         elif abs(camera.horizontal_fov / kept.horizontal_fov - 1) > _SAME:
             report.notes.append(f'{traverse.source}: its camera sees {camera}, that of the map '

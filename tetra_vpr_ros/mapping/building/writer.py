@@ -160,17 +160,16 @@ class PlaceWriter:
         threads = options.threads or usable_cores()
         self._ahead = 2 * threads  # so many more are decoded than are stored in a batch
         self._pool = ThreadPoolExecutor(threads, 'encoder')
-        self._made: deque[Future[NewPlace]] = deque()
-        self._sizes: deque[int] = deque()
+        self._made: deque[tuple[Future[NewPlace], int]] = deque()  # and bytes of its picture
         self._storing = False
         self.written = 0
 
     def add(self, picked: Picked) -> None:
         """Take what becomes a place."""
         # Ctrl-C may come anywhere here: what was not begun is then read again by --resume.
-        self._wait_for_memory(picked[2].nbytes)
-        self._sizes.append(picked[2].nbytes)
-        self._made.append(self._pool.submit(self._make, picked))
+        size = picked[2].nbytes
+        self._wait_for_memory(size)
+        self._made.append((self._pool.submit(self._make, picked), size))
         if len(self._made) == _BATCH + self._ahead:
             self._store_batch()
 
@@ -184,9 +183,8 @@ class PlaceWriter:
 
     def _wait_for_memory(self, wanted: int) -> None:
         """Wait until the pictures that are not encoded yet leave room for another."""
-        for made in self._made:
-            waiting = sum(size for other, size in zip(self._made, self._sizes)
-                          if not other.done())
+        for made, _ in self._made:
+            waiting = sum(size for other, size in self._made if not other.done())
             if waiting + wanted <= _MOST_WAITING:
                 return
             wait([made])
@@ -199,12 +197,11 @@ class PlaceWriter:
                         extract_features(image) if options.features else None, tokens)
 
     def _store_batch(self) -> None:
-        batch = [made.result() for made in islice(self._made, _BATCH)]
+        batch = [made.result() for made, _ in islice(self._made, _BATCH)]
         self._storing = True
         self.store(batch)
         for _ in batch:
             self._made.popleft()
-            self._sizes.popleft()
         self._storing = False
         self.written += len(batch)
 

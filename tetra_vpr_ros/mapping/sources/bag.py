@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rosbags.interfaces import Connection
-from tetra_vpr_ros.mapping.camera import Camera, info_topic
+from tetra_vpr_ros.mapping.camera import Camera, info_topic, Intrinsics
 from tetra_vpr_ros.mapping.sources.bag_reader import BagError, Item
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
 from tetra_vpr_ros.mapping.sources.recording.bag_topics import BagTopics, INFO_TYPE, TF_TYPES
@@ -96,7 +96,7 @@ class BagSource(BagTopics):
             return None
 
         def take(_: Connection, _received: int, message: Any) -> Camera | None:
-            return Camera.from_info(message, image_topic)
+            return Intrinsics.of(message, image_topic).camera()
 
         try:
             infos = islice(self._messages([topic], take), _ENOUGH_INFOS)

@@ -55,7 +55,7 @@ class Measurements:
         :param topic: of its pictures.
         :param message: beside them.
         """
-        self.intrinsics[camera] = Intrinsics.of(message, topic)
-        found = Camera.from_info(message, topic)
+        told = self.intrinsics[camera] = Intrinsics.of(message, topic)
+        found = told.camera()
         if found is not None:
             self.cameras[camera] = found
