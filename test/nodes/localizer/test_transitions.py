@@ -213,7 +213,12 @@ def test_other_cameras_are_given_their_own_headings(inside, capfd, wall_map, mon
     set_to(node, base_frame='base_link')
     assert node.trigger_configure() == Outcome.SUCCESS
     assert localizer_for('/front') is None
+    node._activity._tick()
+    assert '/tf' in {s.topic_name for s in node.subscriptions}
     node._loaded.shared.localizer = alone  # as if tf2 had answered
+    for _ in range(2):  # what is known needs no transforms any more
+        node._activity._tick()
+        assert not {'/tf', '/tf_static'} & {s.topic_name for s in node.subscriptions}
     assert localizer_for('/front') is alone
     assert localizer_for('/rear') is None  # which looks elsewhere
 

@@ -49,8 +49,8 @@ class Activity:
         self._value = parameter_getter(node)
         self._health, self._measurements = Health(), Measurements(node)
         with ExitStack() as made:
-            transforms = self._transforms(made)
-            pipeline = Pipeline(node, loaded, self._measurements, transforms, relocalize,
+            self._transforms = self._speak_with_tf2(made)
+            pipeline = Pipeline(node, loaded, self._measurements, self._transforms, relocalize,
                                 self._health)
             self._worker: LatestFrameWorker[CameraFrame] = LatestFrameWorker(
                 pipeline.process, len(self._value('image_topics')), self._value('fusion_window'))
@@ -66,7 +66,7 @@ class Activity:
                 made.callback(ManagerBond(node).destroy)
             self._made = made.pop_all()
 
-    def _transforms(self, made: ExitStack) -> Transforms:
+    def _speak_with_tf2(self, made: ExitStack) -> Transforms:
         """Begin to speak with tf2, where parameters ask for it."""
         headings = broadcaster = None
         if self._value('publish_tf') == 'map_to_odom':
@@ -112,6 +112,9 @@ class Activity:
     def _tick(self) -> None:
         self._tell_silence()
         self._tell_odometry()
+        headings = self._transforms.camera_headings
+        if headings is not None and self._loaded.shared.localizer is not None:
+            headings.destroy()  # they are known, and /tf wakes a node hundreds of times a second
         changed = self._loaded.map_watch.changed()
         if changed:
             self._node.get_logger().warning(f'{self._loaded.place_map.path} {changed}')

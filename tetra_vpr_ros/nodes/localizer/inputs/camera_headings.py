@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from rclpy.node import Node
@@ -28,7 +29,7 @@ class CameraHeadings:
         """Begin to listen."""
         tf2_ros = package_for('base_frame', 'tf2_ros', 'tf2-ros-py')
         self._buffer = tf2_ros.Buffer()
-        self._listener = tf2_ros.TransformListener(self._buffer, node)
+        self._listener: Any = tf2_ros.TransformListener(self._buffer, node)
         self._errors = tf2_ros.TransformException
         self._base_frame = base_frame
         # Of an optical frame, x right, y down in the picture, z forward (REP-103). The forward
@@ -37,8 +38,10 @@ class CameraHeadings:
         self._yaws: list[float | None] = [None] * cameras
 
     def destroy(self) -> None:
-        """Take the subscriptions from the graph."""
-        self._listener.unregister()
+        """Take the subscriptions from the graph; once they are gone, do nothing."""
+        if self._listener is not None:
+            self._listener.unregister()
+            self._listener = None
 
     def learn(self, camera: int, frame_id: str) -> str:
         """
