@@ -57,6 +57,9 @@ $(JAZZY_VENV)/.test: setup.py requirements-ros-jazzy.txt
 	$(JAZZY_VENV)/bin/python -m pip install -q -e '.[demo,test,viewing]' -r requirements-ros-jazzy.txt
 	touch $@
 
+# What a recipe made before it failed is made again.
+.DELETE_ON_ERROR:
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ament_flake8 --linelength 99 tetra_vpr_ros demo launch test setup.py
@@ -89,4 +92,4 @@ $(VENV)/.test: $(VENV)/.demo requirements-test.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(JAZZY_VENV) demo_output docs/_build docs/_generated build install log *.egg-info .coverage .coverage.*
+	rm -rf $(VENV) $(JAZZY_VENV) demo_output _vizdoom docs/_build docs/_generated build install log *.egg-info .coverage .coverage.*

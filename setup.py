@@ -52,7 +52,7 @@ setup(
                        'scikit-learn>=1.2'],
         'viewing': ['plotly>=5.15', 'aiohttp>=3.8'],
         'ray': ['ray>=2.9'],
-        'demo': ['vizdoom>=1.2.4', 'matplotlib>=3.5'],
+        'demo': ['vizdoom>=1.2.4', 'matplotlib>=3.5', 'plotly>=5.15'],
         'docs': ['sphinx>=7', 'myst-parser>=2', 'grimp>=3', 'matplotlib>=3.5'],
         'test': ['pytest<9', 'pytest-cov', 'pytest-timeout', 'pytest-xdist',
                  'hypothesis', 'mypy', 'ruff',

@@ -34,7 +34,7 @@ from tetra_vpr_ros.mapping.map.places import evenly
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan, FloorPlan
-from tetra_vpr_ros.simulation.level import Pose2D
+from tetra_vpr_ros.simulation.level import LEVELS, Pose2D
 from tetra_vpr_ros.simulation.route import drive, plan_lap, second_lap
 from tetra_vpr_ros.simulation.world import DoomWorld
 from tetra_vpr_ros.viewing import map_report
@@ -44,6 +44,8 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 RATE = 10.0           # frames per second, both laps
 FIELD_OF_VIEW = 90.0  # degrees, the world's
+_MADE = {'mapping_bag', 'second_lap.json', 'truth.csv', 'report.json', 'trajectory.png',
+         'matches.png', 'map_report'}  # beside the map and its side files
 NEAR, WRONG = 1.0, 3.0  # metres: a recalled place, a wrong match
 
 
@@ -195,9 +197,9 @@ def draw(report: dict[str, Any], matches: list[Any], plan: FloorPlan,
 
 
 def _is_ours(folder: Path) -> bool:
-    """Tell whether a folder is empty or holds what an earlier demo made."""
-    return folder.is_dir() and (
-        not any(folder.iterdir()) or (folder / 'mapping_bag').is_dir())
+    """Tell whether a folder is empty or holds nothing but what an earlier demo made."""
+    return folder.is_dir() and all(
+        entry.name in _MADE or entry.name.startswith('map.vpr') for entry in folder.iterdir())
 
 
 def main() -> None:
@@ -218,6 +220,8 @@ def main() -> None:
     if args.out.exists() and not _is_ours(args.out):
         parser.error(f'--out {args.out} holds something else than a demo, which would be removed: '
                      'name another folder')
+    if args.level.lower() not in LEVELS:
+        parser.error(f'--level: there is no level {args.level!r}, only {", ".join(LEVELS)}')
     began = time.monotonic()
     os.environ.update(environment(args.domain))
     encoder = PlaceEncoder()

@@ -13,9 +13,12 @@ import pytest
 from sample_data import ROOT
 
 
-@pytest.mark.ros
-@pytest.mark.skipif(not (find_spec('rclpy') and find_spec('vizdoom') and find_spec('matplotlib')),
-                    reason='the demo needs rclpy, vizdoom and matplotlib')
+NEEDS = ('rclpy', 'vizdoom', 'matplotlib', 'plotly')
+pytestmark = [pytest.mark.ros,
+              pytest.mark.skipif(not all(map(find_spec, NEEDS)),
+                                 reason=f'the demo needs {", ".join(NEEDS)}')]
+
+
 def test_the_demo_localizes_and_reports(tmp_path):
     out = tmp_path / 'out'
     done = subprocess.run(
@@ -46,13 +49,17 @@ def test_the_demo_localizes_and_reports(tmp_path):
         assert line in done.stdout
 
 
-@pytest.mark.ros
-@pytest.mark.skipif(not (find_spec('rclpy') and find_spec('vizdoom') and find_spec('matplotlib')),
-                    reason='the demo needs rclpy, vizdoom and matplotlib')
-def test_the_demo_removes_nothing_but_an_earlier_demo(tmp_path):
-    (tmp_path / 'thesis.tex').write_text('years of work')
-    done = subprocess.run([sys.executable, '-m', 'demo.run', '--out', str(tmp_path)], cwd=ROOT,
-                          capture_output=True, text=True, timeout=300)
+@pytest.mark.parametrize('arguments, reason', [
+    ([], 'holds something else than a demo'), (['--level', 'map1'], "no level 'map1'")])
+def test_the_demo_removes_nothing_but_an_earlier_demo(tmp_path, arguments, reason):
+    kept = [tmp_path / 'mapping_bag' / 'metadata.yaml', tmp_path / 'map.vpr']
+    if not arguments:
+        kept.append(tmp_path / 'thesis.tex')
+    (tmp_path / 'mapping_bag').mkdir()
+    for file in kept:
+        file.write_text('years of work')
+    done = subprocess.run([sys.executable, '-m', 'demo.run', '--out', str(tmp_path), *arguments],
+                          cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
-    assert 'holds something else than a demo' in done.stderr
-    assert (tmp_path / 'thesis.tex').exists()
+    assert reason in done.stderr
+    assert all(file.exists() for file in kept)

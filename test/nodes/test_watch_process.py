@@ -91,9 +91,22 @@ def test_a_view_that_hears_nobody_says_what_to_look_at(probe, watch):
     told = awaited(url, lambda told: 'no localizer' in told['detail'])
     assert "no localizer publishes /robot1/vpr/status: is 'localize' running" in told['detail']
     assert told['state'] == 'no images'
+    assert probe.spin(lambda: ('vpr_watch', '/robot1') in
+                      probe.node.get_node_names_and_namespaces())
     names = [name for name, _ in probe.node.get_publisher_names_and_types_by_node(
-        'vpr_watch', '/robot1')] if probe.spin(lambda: ('vpr_watch', '/robot1') in
-                                               probe.node.get_node_names_and_namespaces()) else []
+        'vpr_watch', '/robot1')]
     assert set(names) <= {'/rosout', '/parameter_events'}  # it only listens
     process.send_signal(signal.SIGTERM)
     assert process.wait(ENOUGH) == 0
+
+
+@pytest.mark.parametrize('argument', ['ns:/robot1', '__ns:=/1robot', '__node:=1x'])
+def test_names_that_ros_cannot_read_are_told_in_a_line(argument):
+    done = subprocess.run([sys.executable, '-m', 'tetra_vpr_ros.nodes.watch', '--port', '0',
+                           '--ros-args', '-r', argument], cwd=ROOT, capture_output=True,
+                          text=True, timeout=ENOUGH)
+    assert done.returncode == 1
+    told = done.stderr.strip().splitlines()[-1]
+    assert told.startswith('watch: ')
+    assert argument.split(':')[-1].strip('=/') in told
+    assert 'Traceback' not in done.stderr

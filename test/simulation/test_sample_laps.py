@@ -37,7 +37,16 @@ def test_two_laps_take_turns_and_the_pairs_say_which_pictures_show_one_place(doo
 
 @pytest.mark.processes
 def test_a_level_that_is_none_is_refused(doom_world, tmp_path):
-    done = sample(tmp_path / 'laps', 'e9m9')
-    assert done.returncode == 1
+    done = sample(tmp_path / 'laps', LEVEL, 'e9m9')
+    assert done.returncode == 2
     assert 'e9m9' in done.stderr
-    assert not (tmp_path / 'laps' / 'pairs.csv').exists()
+    assert not (tmp_path / 'laps').exists()
+
+
+@pytest.mark.processes
+def test_pictures_of_another_run_are_not_left_among_those_of_this(doom_world, tmp_path):
+    (tmp_path / 'map10-00000-1.jpg').write_bytes(b'')  # whose pairs would not be listed
+    done = sample(tmp_path, LEVEL)
+    assert done.returncode == 2
+    assert f'{tmp_path} holds pictures already' in done.stderr.replace('\n', ' ')
+    assert [file.name for file in tmp_path.iterdir()] == ['map10-00000-1.jpg']

@@ -10,6 +10,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
 import numpy as np
+from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]  # its home moved
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, PointCloud2
@@ -50,7 +51,9 @@ class LiveTopics(Node):
         listen(CompressedImage, 'vpr/match_image/compressed', self._see, _BEST_EFFORT)
         if with_plan:
             listen(MarkerArray, 'vpr/markers', self._hear_markers, _LATCHED)
-        self.create_timer(1.0, self._look_around)
+        # Steady: a simulation that has ended stops its clock.
+        self.create_timer(1.0, self._look_around,
+                          clock=Clock(clock_type=ClockType.STEADY_TIME))
         state.tell({'source': f'live: {self._status.topic_name}'})
         self._look_around()
 

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
-# Nothing else is imported here: the libraries take a second, in which Ctrl-C must end the
+# No library is imported here: they take a second, in which Ctrl-C must end the
 # process without a traceback, too.
 import argparse
 import os
 import signal
 import sys
 from typing import Any
+
+from tetra_vpr_ros.nodes.rcl_errors import first_cause
 
 _FAILED = 1
 _EXAMPLES = """\
@@ -61,7 +63,7 @@ def main(args: list[str] | None = None) -> int:
         # wait below.
         rclpy.init(args=command, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rclpy has classes of its own for what it cannot read
-        print(f'localize: {_first_cause(error)}', file=sys.stderr)
+        print(f'localize: {first_cause(error)}', file=sys.stderr)
         return _FAILED
     try:
         import tetra_vpr_ros.nodes.localizer.node  # noqa: F401  # what takes most of the time
@@ -95,11 +97,6 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
-def _first_cause(error: Exception) -> str:
-    """Return what rcl says without where in its source it says so."""
-    return ' '.join(str(error).split()).partition(', at /')[0]
-
-
 def _live(command: list[str]) -> int:
     """Make the node and let it work; return the exit status."""
     import rclpy
@@ -113,7 +110,7 @@ def _live(command: list[str]) -> int:
     except ParameterError:  # told
         return _FAILED
     except Exception as error:  # a name that no node may have
-        print(f'localize: {_first_cause(error)}', file=sys.stderr)
+        print(f'localize: {first_cause(error)}', file=sys.stderr)
         return _FAILED
     for path, names in unheard_files(command, node.get_fully_qualified_name()).items():
         node.get_logger().warning(

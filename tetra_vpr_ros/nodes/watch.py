@@ -15,6 +15,7 @@ from tetra_vpr_ros.command_line import run_command
 from tetra_vpr_ros.localization import FILTERS
 from tetra_vpr_ros.mapping import BagError, MapError, PlaceMap
 from tetra_vpr_ros.mapping.sources.bag_traverse import HEADER, IMAGE_TIMES
+from tetra_vpr_ros.nodes.rcl_errors import first_cause
 from tetra_vpr_ros.viewing.frame.plotly_bundle import ViewingError
 from tetra_vpr_ros.viewing.live.state import LiveState
 from tetra_vpr_ros.vision import ModelError
@@ -126,9 +127,13 @@ def _listen(options: argparse.Namespace, command: list[str]) -> int:
             state.lay_out(plan_of_map(place_map))
     with _serve(state, options) as server:
         # Python's handlers are looked at after each wait below, see `localize`.
-        rclpy.init(args=command, signal_handler_options=SignalHandlerOptions.NO)
         try:
+            rclpy.init(args=command, signal_handler_options=SignalHandlerOptions.NO)
             node = LiveTopics(state, with_plan=options.map is None)
+        except Exception as error:  # rclpy has classes of its own for what it cannot read
+            rclpy.try_shutdown()
+            raise ViewingError(first_cause(error)) from error
+        try:
             _tell_where(server)
             executor = SingleThreadedExecutor()
             executor.add_node(node)

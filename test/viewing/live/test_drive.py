@@ -71,6 +71,32 @@ def test_frames_that_cannot_be_decoded_are_told_and_left_out(
     assert state.snapshot()['source'].endswith('2 frames cannot be decoded')
 
 
+def test_places_whose_pictures_are_damaged_are_localized_all_the_same(
+        wall_bag, wall_map, wall, monkeypatch):
+    monkeypatch.setattr(PlaceMap, 'thumbnail', lambda place_map, place: b'torn')
+    done, state = follow(DriveOptions(wall_bag, wall_map, rate=0))
+    told = state.snapshot()
+    assert done == told['frames'] == len(wall)
+    assert told['source'].endswith(f'ended; {len(wall)} pictures of places cannot be shown')
+    assert 'cannot be shown: ' in told['detail']
+
+
+def test_a_bag_that_is_damaged_in_its_middle_is_shown_up_to_there(
+        wall_bag, wall_map, monkeypatch):
+    images = module.BagSource.images
+
+    def damaged(bag, topic):
+        for number, message in enumerate(images(bag, topic)):
+            if number == 4:
+                raise BagError(f'{bag.path} is damaged')
+            yield message
+
+    monkeypatch.setattr(module.BagSource, 'images', damaged)
+    done, state = follow(DriveOptions(wall_bag, wall_map, rate=0))
+    assert done == 4
+    assert state.snapshot()['source'].endswith(f'the drive has ended; {wall_bag} is damaged')
+
+
 def test_what_cannot_be_driven_is_named(wall_bag, wall_map, tmp_path):
     options = DriveOptions(wall_bag, wall_map, rate=0)
     with pytest.raises(MapError, match='nowhere.vpr'):

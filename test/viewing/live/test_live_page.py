@@ -9,6 +9,7 @@ from browser import DESKTOP, opened, PHONE
 import cv2
 import numpy as np
 import pytest
+from tetra_vpr_ros.viewing.live import server as server_module
 from tetra_vpr_ros.viewing.live.drive import Drive, DriveOptions
 from tetra_vpr_ros.viewing.live.plan import plan
 from tetra_vpr_ros.viewing.live.server import LiveServer
@@ -28,8 +29,9 @@ def becomes(tab, expression, argument=None):
 
 def drawn(tab, name, count):
     """Wait until the plan has this many marks of the trace with this name."""
-    becomes(tab, '([name, count]) => (document.getElementById("plan").data || []).some('
-            'trace => trace.name === name && trace.x.length === count)', [name, count])
+    becomes(tab, '([name, count]) => (document.getElementById("plan").calcdata || []).some('
+            'marks => marks[0].trace.name === name && marks[0].trace.x.length === count)',
+            [name, count])
 
 
 def said(tab, state):
@@ -74,10 +76,49 @@ def test_doubt_is_seen_in_words_mark_and_best_guess():
         mark = tab.page.evaluate(
             'getComputedStyle(document.getElementById("state"), "::before").content')
         assert '~' in mark
+        state.tell({'belief': [(0.0, 0.0, 0.3), (1.0, 0.0, 0.3), (2.0, 0.0, 0.3)]})
+        drawn(tab, 'belief', 3)  # what comes after its frame's status is drawn, too
         state.tell({'state': 'unknown place', 'detail': 'off the map', 'belief': []}, frame=True)
         said(tab, 'Unknown place')
         drawn(tab, 'belief', 0)
+        drawn(tab, 'best guess', 1)
+        state.tell({'state': 'no images'})
+        drawn(tab, 'best guess', 0)  # of a picture that was long ago
         assert tab.complaints == []
+
+
+def test_a_page_that_was_refused_is_told_when_there_is_room(monkeypatch):
+    monkeypatch.setattr(server_module, '_READERS', 0)
+    state = LiveState()
+    state.tell({'state': 'searching', 'detail': ''}, frame=True)
+    with LiveServer(state, '127.0.0.1', 0) as server, opened(server.url) as tab:
+        said(tab, 'Connection lost')
+        monkeypatch.setattr(server_module, '_READERS', 16)
+        said(tab, 'Searching')
+
+
+def test_a_plan_and_a_picture_that_were_lost_on_the_way_are_asked_for_again():
+    state = LiveState()
+    state.lay_out(plan(np.array([[0.0, 0.0], [1.0, 0.0]])))
+    state.show(cv2.imencode('.jpg', np.zeros((264, 300, 3), np.uint8))[1].tobytes())
+    state.tell({'state': 'searching', 'detail': ''}, frame=True)
+    with LiveServer(state, '127.0.0.1', 0) as server, opened(server.url) as tab:
+        lost = []
+
+        def lose_first(route):
+            what = route.request.url.split('/')[-1].split('?')[0]
+            if what in lost:
+                route.continue_()
+            else:
+                lost.append(what)
+                route.abort()
+
+        tab.page.route('**/plan', lose_first)
+        tab.page.route('**/picture.jpg*', lose_first)
+        tab.page.reload()
+        drawn(tab, 'mapped way', 2)
+        becomes(tab, 'document.getElementById("picture").naturalHeight === 264')
+        assert sorted(lost) == ['picture.jpg', 'plan']
 
 
 def test_hostile_names_do_nothing(server_of_hostile):

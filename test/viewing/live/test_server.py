@@ -163,7 +163,7 @@ def test_a_port_that_is_taken_and_an_address_of_others_are_told():
         port = taken.getsockname()[1]
         with pytest.raises(ViewingError, match=f'port {port}: Address already in use.*--port'):
             LiveServer(LiveState(), '127.0.0.1', port)
-    for host in ('203.0.113.9', 'no.such.host.invalid'):
+    for host in ('203.0.113.9', 'no.such.host.invalid', 'robot..local'):
         with pytest.raises(ViewingError, match=f'cannot listen to {host}'):
             LiveServer(LiveState(), host, 0)
 

@@ -11,8 +11,7 @@ import time
 
 from tetra_vpr_ros.localization import LocalizerOptions
 from tetra_vpr_ros.localization.picture_localizer import PictureLocalizer
-from tetra_vpr_ros.mapping import MapError, PlaceMap
-from tetra_vpr_ros.mapping.sources.bag import BagSource
+from tetra_vpr_ros.mapping import BagError, BagSource, MapError, PlaceMap
 from tetra_vpr_ros.mapping.sources.bag_traverse import HEADER
 from tetra_vpr_ros.mapping.sources.recording.image_message import ImageMessage
 from tetra_vpr_ros.viewing.live.moment import moment_of
@@ -89,7 +88,7 @@ class Drive:
 
     def __init__(self, options: DriveOptions) -> None:
         """Open both."""
-        self._options = options
+        self._options, self._undrawn = options, 0
         self._encoder = PlaceEncoder(options.model, threads=0)
         self._map = PlaceMap.open_file(options.map_file)
         try:
@@ -115,27 +114,33 @@ class Drive:
 
         :param state: of the view.
         :param pace: None is that of the options.
-        :returns: how many frames were localized.
-        :raises BagError: the bag cannot be read any further.
+        :returns: how many frames were localized; those before a damage of the bag, which is told.
         """
         pace, done, left_out = pace or Pace(self._options.rate), 0, 0
         name = f'{self._options.bag.name}, {self._topic}'
         state.lay_out(self.plan)
         state.tell({'source': f'recorded: {name}', 'detail': 'waiting for the first frame'})
+        problems = []
         with BagSource(self._options.bag) as bag:
             bar = tqdm(bag.images(self._topic), total=self.length, desc=self._options.bag.name,
                        unit='frame')
-            for number, message in enumerate(bar, 1):
-                pace.wait(message.taken_ns(self._options.image_time == HEADER))
-                progress = (number, max(number, self.length))
-                try:
-                    self._localize(message, state, progress)
-                    done += 1
-                except ImageError as error:
-                    left_out += 1
-                    state.tell({'detail': f'frame left out: {error}', 'progress': progress})
-            problems = [*bag.problems, *([f'{left_out} frames cannot be decoded']
-                                         if left_out else [])]
+            try:
+                for number, message in enumerate(bar, 1):
+                    pace.wait(message.taken_ns(self._options.image_time == HEADER))
+                    progress = (number, max(number, self.length))
+                    try:
+                        self._localize(message, state, progress)
+                        done += 1
+                    except ImageError as error:
+                        left_out += 1
+                        state.tell({'detail': f'frame left out: {error}', 'progress': progress})
+            except BagError as error:  # what came before it counts
+                problems.append(str(error))
+            problems += bag.problems
+        if left_out:
+            problems.append(f'{left_out} frames cannot be decoded')
+        if self._undrawn:
+            problems.append(f'{self._undrawn} pictures of places cannot be shown')
         told = f"; {'; '.join(problems)}" if problems else ''
         state.tell({'source': f'recorded: {name}: the drive has ended{told}'})
         return done
@@ -151,6 +156,10 @@ class Drive:
         moment = moment_of(estimate, localizer.believed(), localizer.table)
         moment['latency_ms'], moment['progress'] = round(latency, 1), progress
         state.tell(moment, frame=True)
-        state.show(side_by_side(
-            picture, self._map.thumbnail(estimate.place_id),
-            f'place {estimate.place_id}  {estimate.distance}/{self._map.bits}'))
+        try:
+            state.show(side_by_side(
+                picture, self._map.thumbnail(estimate.place_id),
+                f'place {estimate.place_id}  {estimate.distance}/{self._map.bits}'))
+        except ImageError as error:  # the frame was localized all the same
+            self._undrawn += 1
+            state.tell({'detail': f'place {estimate.place_id} cannot be shown: {error}'})

@@ -2,7 +2,7 @@
 // The live view: what the server tells, put into the page as text and as figures.
 'use strict';
 const live = {
-  now: null, plan: null, plans: 0, pictures: 0, past: [], due: false, waits: false,
+  now: null, plan: null, plans: 0, pictures: 0, failed: 0, past: [], due: false, waits: false,
   words: {localized: 'Localized', searching: 'Searching', 'unknown place': 'Unknown place',
           'no images': 'No images'},
   at: name => document.getElementById(name),
@@ -38,7 +38,12 @@ const live = {
 
   async fetchPlan(version) {
     live.plans = version;
-    live.plan = await (await fetch('plan')).json();
+    try {
+      live.plan = await (await fetch('plan')).json();
+    } catch {
+      live.plans = 0;  // the next news ask again
+      return;
+    }
     live.draw();
   },
 
@@ -47,7 +52,12 @@ const live = {
     if (live.waits || !live.now || live.pictures === live.now.picture) return;
     const picture = live.at('picture'), wanted = live.now.picture;
     live.waits = true;
-    picture.onload = picture.onerror = () => {
+    picture.onload = picture.onerror = event => {
+      if (event.type === 'error' && live.failed !== wanted) {  // the line, perhaps: once more
+        live.failed = wanted;
+        setTimeout(() => { live.waits = false; live.look(); }, 2000);
+        return;
+      }
       live.waits = false;
       live.pictures = wanted;
       picture.hidden = !picture.naturalWidth;
@@ -103,7 +113,8 @@ const live = {
                ...scale},
       text: shares.map(share => `${(100 * share).toFixed(1)} % of the belief`),
       hovertemplate: '%{text}<br>%{x:.1f} m, %{y:.1f} m<extra></extra>'});
-    const doubted = (now.state === 'localized' ? [] : now.candidates || []).slice(0, 1);
+    const guesses = now.state === 'searching' || now.state === 'unknown place';
+    const doubted = (guesses && now.candidates || []).slice(0, 1);
     traces.push({
       x: doubted.map(p => p[0]), y: doubted.map(p => p[1]), mode: 'markers', name: 'best guess',
       marker: {symbol: 'x-thin', size: 15, color: '--ink', line: {color: '--ink', width: 3}},
@@ -120,7 +131,7 @@ const live = {
       hovertemplate: '%{x:.2f} m, %{y:.2f} m<extra>accepted pose</extra>', showlegend: true});
     const axis = {ticksuffix: ' m', zeroline: false, nticks: narrow ? 4 : 7, tickangle: 0};
     vpr.plot('plan', traces, {
-      margin: {l: 52, r: 8, t: 8, b: 34}, uirevision: 'plan', datarevision: now.frames,
+      margin: {l: 52, r: 8, t: 8, b: 34}, uirevision: 'plan',
       legend: {orientation: 'h', y: 1.01, yanchor: 'bottom', x: 0},
       xaxis: axis, yaxis: {...axis, scaleanchor: 'x'}},
     {displayModeBar: false});
@@ -147,12 +158,23 @@ const live = {
   lost() {
     live.at('now').dataset.state = 'none';
     live.at('state').textContent = 'Connection lost';
-    live.at('detail').textContent = "The view's server does not answer: is 'watch' still running? It is asked again and again.";
+    live.at('detail').textContent = "The view's server does not answer, or shows as many pages as it can: is 'watch' still running? "
+      + 'It is asked again and again.';
+  },
+
+  listen() {
+    const stream = new EventSource('events');
+    stream.onmessage = event => live.tell(JSON.parse(event.data));
+    stream.onerror = () => {
+      // A server that was started again counts its frames from the beginning.
+      live.past = [];
+      live.pictures = live.plans = 0;
+      live.lost();
+      // A stream that was refused is not asked for again by the browser.
+      if (stream.readyState === EventSource.CLOSED) setTimeout(live.listen, 2000);
+    };
   },
 };
 
-const stream = new EventSource('events');
-stream.onmessage = event => live.tell(JSON.parse(event.data));
-// A server that was started again counts its frames from the beginning.
-stream.onerror = () => { live.past = []; live.pictures = live.plans = 0; live.lost(); };
+live.listen();
 vpr.themed(() => live.draw());

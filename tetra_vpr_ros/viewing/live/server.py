@@ -156,8 +156,9 @@ def _listening(host: str, port: int) -> socket.socket:
         except BaseException:
             made.close()
             raise
-    except OSError as error:
-        raise ViewingError(f'cannot listen to {host} port {port}: {error.strerror or error}; '
+    except (OSError, UnicodeError) as error:  # the latter of a name that none can have
+        why = getattr(error, 'strerror', None) or error
+        raise ViewingError(f'cannot listen to {host} port {port}: {why}; '
                            'name a free one with --port (0 takes any), an address of this '
                            'machine with --host') from error
     return made
