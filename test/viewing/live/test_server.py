@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server of the live view: whom it answers, and what."""
 
+import asyncio
 from http.client import HTTPConnection
 import json
 import socket
 import sys
+import threading
 import time
 
 import pytest
@@ -156,6 +158,30 @@ def test_the_server_ends_while_pages_are_open():
     again = LiveServer(state, '127.0.0.1', int(made.url.rstrip('/').rsplit(':', 1)[1]))
     with again:
         assert ask(again.url)[0] == 200
+
+
+def test_the_server_ends_where_a_page_misses_that_it_is_to_end(monkeypatch):
+    wait_for, missed, waits = asyncio.wait_for, [], threading.Event()
+
+    async def missing(awaitable, seconds):  # as Python 3.10 and 3.11 do where news come with it
+        waits.set()
+        try:
+            return await wait_for(awaitable, seconds)
+        except asyncio.CancelledError:
+            if missed:
+                raise
+            missed.append(seconds)
+
+    monkeypatch.setattr(asyncio, 'wait_for', missing)
+    monkeypatch.setattr(module, '_SHORTEST', 0.0)
+    monkeypatch.setattr(module, '_LONGEST', 10 * ENOUGH)
+    with LiveServer(LiveState(), '127.0.0.1', 0) as made:
+        stream = messages(made.url)
+        next(stream)
+        assert waits.wait(ENOUGH)
+    for _ in stream:
+        pass
+    assert missed
 
 
 def test_a_port_that_is_taken_and_an_address_of_others_are_told():

@@ -133,10 +133,11 @@ class LiveServer:
         await runner.setup()
         await web.SockSite(runner, self._socket).start()
         await self._ending.wait()
-        open_pages = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in open_pages:  # they would be waited for
-            task.cancel()
-        await asyncio.gather(*open_pages, return_exceptions=True)
+        while open_pages := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in open_pages:  # they would be waited for
+                task.cancel()
+            # Before Python 3.12 wait_for may lose a cancellation: then it is told again.
+            await asyncio.wait(open_pages, timeout=0.1)
         await runner.cleanup()
 
 
