@@ -34,7 +34,7 @@ from tetra_vpr_ros.mapping.map.places import evenly
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan, FloorPlan
-from tetra_vpr_ros.simulation.level import LEVELS, Pose2D
+from tetra_vpr_ros.simulation.level import level_name, Pose2D, WorldError
 from tetra_vpr_ros.simulation.route import drive, plan_lap, second_lap
 from tetra_vpr_ros.simulation.world import DoomWorld
 from tetra_vpr_ros.viewing import map_report
@@ -220,8 +220,10 @@ def main() -> None:
     if args.out.exists() and not _is_ours(args.out):
         parser.error(f'--out {args.out} holds something else than a demo, which would be removed: '
                      'name another folder')
-    if args.level.lower() not in LEVELS:
-        parser.error(f'--level: there is no level {args.level!r}, only {", ".join(LEVELS)}')
+    try:
+        level_name(args.level)
+    except WorldError as error:
+        parser.error(f'--level: {error}')
     began = time.monotonic()
     os.environ.update(environment(args.domain))
     encoder = PlaceEncoder()

@@ -1,12 +1,13 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How a command ends: done, on an error that it knows, or told to stop; what numbers may be."""
+"""How a command ends: done, on an error, or told to stop; what numbers and cores it may have."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 from io import TextIOWrapper
+import os
 from pathlib import Path
 import signal
 import sys
@@ -14,6 +15,11 @@ import sys
 FAILED, INTERRUPTED = 1, 130  # the exit status; 130 as shells have it for SIGINT
 MOST = 1_000_000
 """Metres or degrees between places: more is infinity to whoever asks for it."""
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0))
 
 
 def field_of_view(text: str) -> float:

@@ -10,11 +10,10 @@ them alike: compare ratios, not milliseconds of different runs.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 import sys
 
-from tetra_vpr_ros.command_line import FAILED, run_command
+from tetra_vpr_ros.command_line import FAILED, run_command, usable_cores
 from tetra_vpr_ros.evaluation.cost.networks import AUTHORS_SIZE
 
 
@@ -22,7 +21,7 @@ def main() -> int:
     """Run from the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog='benchmark', description=__doc__)
     parser.add_argument('--model', type=Path, help='instead of the shipped one')
-    parser.add_argument('--threads', type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument('--threads', type=int, default=usable_cores())
     parser.add_argument('--iterations', type=int, default=50)
     names = list(AUTHORS_SIZE)
     parser.add_argument('--baselines', nargs='*', default=names, choices=names, metavar='NAME',

@@ -128,12 +128,11 @@ def _listen(options: argparse.Namespace, command: list[str]) -> int:
     with _serve(state, options) as server:
         # Python's handlers are looked at after each wait below, see `localize`.
         try:
-            rclpy.init(args=command, signal_handler_options=SignalHandlerOptions.NO)
-            node = LiveTopics(state, with_plan=options.map is None)
-        except Exception as error:  # rclpy has classes of its own for what it cannot read
-            rclpy.try_shutdown()
-            raise ViewingError(first_cause(error)) from error
-        try:
+            try:
+                rclpy.init(args=command, signal_handler_options=SignalHandlerOptions.NO)
+                node = LiveTopics(state, with_plan=options.map is None)
+            except Exception as error:  # rclpy has classes of its own for what it cannot read
+                raise ViewingError(first_cause(error)) from error
             _tell_where(server)
             executor = SingleThreadedExecutor()
             executor.add_node(node)

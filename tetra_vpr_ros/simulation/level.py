@@ -21,6 +21,19 @@ class WorldError(RuntimeError):
     """The simulated world cannot be opened, or the camera cannot stand there."""
 
 
+def level_name(text: str) -> str:
+    """
+    Return the name of a level as `LEVELS` has it.
+
+    :param text: in letters of any case.
+    :raises WorldError: there is no such level; the engine would silently open another.
+    """
+    if text.lower() not in LEVELS:
+        raise WorldError(f'there is no level {text.lower()!r}: name one of map01 … map32 or '
+                         'e1m1 … e4m9')
+    return text.lower()
+
+
 @dataclass(frozen=True)
 class Pose2D:
     """Camera pose on the floor plan: metres and radians, counter-clockwise from x."""

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from tetra_vpr_ros.simulation.camera import CameraEffects, SECOND_LAP_CAMERA
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
-from tetra_vpr_ros.simulation.level import LEVELS, Pose2D, WorldError
+from tetra_vpr_ros.simulation.level import level_name, Pose2D, WorldError
 from tetra_vpr_ros.simulation.route import drive, plan_lap, second_lap
 from tetra_vpr_ros.simulation.world import DoomWorld
 from tqdm import tqdm
@@ -83,17 +83,18 @@ def main() -> int:
     args = parser.parse_args()
     if not args.step > 0:
         parser.error('--step must be more than 0 m')
-    unknown = [level for level in args.levels if level.lower() not in LEVELS]
-    if unknown:
-        parser.error(f'there is no level {", ".join(unknown)}, only {", ".join(LEVELS)}')
+    try:
+        levels = [level_name(level) for level in args.levels]
+    except WorldError as error:
+        parser.error(str(error))
     if any(args.out.glob('*.jpg')):
         parser.error(f'--out {args.out} holds pictures already, of which pairs.csv would know '
                      'nothing: name another folder')
     args.out.mkdir(parents=True, exist_ok=True)
     pairs: list[tuple[str, str]] = []
-    for level in args.levels:
+    for level in levels:
         try:
-            pairs += sample_laps(level.lower(), args.out, args.step)
+            pairs += sample_laps(level, args.out, args.step)
         except WorldError as error:
             print(f'sample_laps: {error}', file=sys.stderr)
             return 1

@@ -15,7 +15,7 @@ from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.simulation.level import LEVELS, Pose2D, Sector, WorldError
+from tetra_vpr_ros.simulation.level import level_name, Pose2D, Sector, WorldError
 import vizdoom
 
 UNITS_PER_METRE = 32.0
@@ -42,10 +42,7 @@ class DoomWorld:
     def __init__(self, level: str = 'map01', seed: int = 1, segmentation: bool = False,
                  depth: bool = False) -> None:
         """Start the engine."""
-        level = level.lower()
-        if level not in LEVELS:  # the engine would silently open another
-            raise WorldError(f'there is no level {level!r}: name one of map01 … map32 or '
-                             'e1m1 … e4m9')
+        level = level_name(level)
         wad = 'freedoom2.wad' if level.startswith('map') else 'freedoom1.wad'
         game = vizdoom.DoomGame()
         game.set_doom_game_path(str(Path(vizdoom.__file__).parent / wad))

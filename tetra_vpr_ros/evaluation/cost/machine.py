@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 import platform
 
 import faiss
 import onnxruntime
+from tetra_vpr_ros.command_line import usable_cores
 
 
 def hardware(threads: int) -> dict[str, object]:
@@ -26,7 +26,7 @@ def hardware(threads: int) -> dict[str, object]:
                 flags.update(value.split())
     wanted = ('avx2', 'avx512f', 'avx_vnni', 'avx512_vnni', 'amx_int8', 'avx512_vpopcntdq',
               'asimddp', 'i8mm', 'sve')
-    return {'cpu': model, 'cores': len(os.sched_getaffinity(0)), 'threads': threads,
+    return {'cpu': model, 'cores': usable_cores(), 'threads': threads,
             'flags': ' '.join(flag for flag in wanted if flag in flags) or 'none of interest',
             'onnxruntime': onnxruntime.__version__, 'faiss': faiss.__version__,
             'python': platform.python_version()}

@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from tetra_vpr_ros.command_line import usable_cores
 from tetra_vpr_ros.mapping.building.mapping_camera import keep_camera
-from tetra_vpr_ros.mapping.building.options import BuildOptions, usable_cores
+from tetra_vpr_ros.mapping.building.options import BuildOptions
 from tetra_vpr_ros.mapping.building.parallel import add_with_processes
 from tetra_vpr_ros.mapping.building.parts import Parts
 from tetra_vpr_ros.mapping.building.ray import add_with_ray

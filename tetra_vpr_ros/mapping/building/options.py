@@ -5,17 +5,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-import os
 from pathlib import Path
 
 from tetra_vpr_ros.command_line import MOST
 from tetra_vpr_ros.mapping.sources.bag_traverse import HEADER, Topics
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use, which may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)

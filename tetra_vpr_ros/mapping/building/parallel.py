@@ -19,7 +19,8 @@ from pathlib import Path
 import signal
 import threading
 
-from tetra_vpr_ros.mapping.building.options import BuildOptions, usable_cores
+from tetra_vpr_ros.command_line import usable_cores
+from tetra_vpr_ros.mapping.building.options import BuildOptions
 from tetra_vpr_ros.mapping.building.parts import build_part, Parts
 from tetra_vpr_ros.mapping.building.report import BuildReport
 from tetra_vpr_ros.mapping.map.map_error import MapError

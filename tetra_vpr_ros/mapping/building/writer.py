@@ -11,8 +11,9 @@ from itertools import islice
 
 import cv2
 import numpy as np
+from tetra_vpr_ros.command_line import usable_cores
 from tetra_vpr_ros.mapping.building.keyframes import KeyframeSelector
-from tetra_vpr_ros.mapping.building.options import BuildOptions, usable_cores
+from tetra_vpr_ros.mapping.building.options import BuildOptions
 from tetra_vpr_ros.mapping.building.report import BuildReport
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 import time
@@ -88,7 +88,7 @@ class Drive:
 
     def __init__(self, options: DriveOptions) -> None:
         """Open both."""
-        self._options, self._undrawn = options, 0
+        self._options = options
         self._encoder = PlaceEncoder(options.model, threads=0)
         self._map = PlaceMap.open_file(options.map_file)
         try:
@@ -116,37 +116,43 @@ class Drive:
         :param pace: None is that of the options.
         :returns: how many frames were localized; those before a damage of the bag, which is told.
         """
-        pace, done, left_out = pace or Pace(self._options.rate), 0, 0
+        pace = pace or Pace(self._options.rate)
+        done = left_out = undrawn = 0
         name = f'{self._options.bag.name}, {self._topic}'
         state.lay_out(self.plan)
         state.tell({'source': f'recorded: {name}', 'detail': 'waiting for the first frame'})
-        problems = []
+        problems: list[str] = []
         with BagSource(self._options.bag) as bag:
-            bar = tqdm(bag.images(self._topic), total=self.length, desc=self._options.bag.name,
-                       unit='frame')
-            try:
-                for number, message in enumerate(bar, 1):
-                    pace.wait(message.taken_ns(self._options.image_time == HEADER))
-                    progress = (number, max(number, self.length))
-                    try:
-                        self._localize(message, state, progress)
-                        done += 1
-                    except ImageError as error:
-                        left_out += 1
-                        state.tell({'detail': f'frame left out: {error}', 'progress': progress})
-            except BagError as error:  # what came before it counts
-                problems.append(str(error))
+            bar = tqdm(self._messages(bag, problems), total=self.length,
+                       desc=self._options.bag.name, unit='frame')
+            for number, message in enumerate(bar, 1):
+                pace.wait(message.taken_ns(self._options.image_time == HEADER))
+                progress = (number, max(number, self.length))
+                try:
+                    undrawn += not self._localize(message, state, progress)
+                    done += 1
+                except ImageError as error:
+                    left_out += 1
+                    state.tell({'detail': f'frame left out: {error}', 'progress': progress})
             problems += bag.problems
         if left_out:
             problems.append(f'{left_out} frames cannot be decoded')
-        if self._undrawn:
-            problems.append(f'{self._undrawn} pictures of places cannot be shown')
+        if undrawn:
+            problems.append(f'{undrawn} pictures of places cannot be shown')
         told = f"; {'; '.join(problems)}" if problems else ''
         state.tell({'source': f'recorded: {name}: the drive has ended{told}'})
         return done
 
+    def _messages(self, bag: BagSource, problems: list[str]) -> Iterator[ImageMessage]:
+        """Yield images up to the end, or to a damage, which is told: what came before counts."""
+        try:
+            yield from bag.images(self._topic)
+        except BagError as error:
+            problems.append(str(error))
+
     def _localize(self, message: ImageMessage, state: LiveState, progress: tuple[int, int]
-                  ) -> None:
+                  ) -> bool:
+        """Tell where a frame was taken; return whether its place could be shown."""
         began = time.perf_counter()
         picture = message.decode()
         localizer = self._asked.localizer
@@ -161,5 +167,6 @@ class Drive:
                 picture, self._map.thumbnail(estimate.place_id),
                 f'place {estimate.place_id}  {estimate.distance}/{self._map.bits}'))
         except ImageError as error:  # the frame was localized all the same
-            self._undrawn += 1
             state.tell({'detail': f'place {estimate.place_id} cannot be shown: {error}'})
+            return False
+        return True
