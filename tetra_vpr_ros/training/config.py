@@ -14,6 +14,7 @@ from tetra_vpr_ros.training.onnx_export.export import ExportConfig
 from tetra_vpr_ros.training.stages.distill_config import DistillConfig
 from tetra_vpr_ros.training.stages.finetune_config import FinetuneConfig
 from tetra_vpr_ros.training.stages.tokens import TokenConfig
+from tetra_vpr_ros.training.stages.words import WordConfig
 from tetra_vpr_ros.training.structure.structure_config import StructureConfig
 import yaml
 
@@ -25,6 +26,7 @@ class TrainConfig(RunConfig):
     distill: DistillConfig = field(default_factory=DistillConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     structure: StructureConfig = field(default_factory=StructureConfig)
+    words: WordConfig = field(default_factory=WordConfig)
     tokens: TokenConfig = field(default_factory=TokenConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
 

@@ -29,6 +29,7 @@ from tetra_vpr_ros.training.stages.distill import distill as run_distill
 from tetra_vpr_ros.training.stages.finetune import finetune as run_finetune
 from tetra_vpr_ros.training.stages.finetune import first_network
 from tetra_vpr_ros.training.stages.tokens import fit_tokens
+from tetra_vpr_ros.training.stages.words import fit_words
 from tetra_vpr_ros.training.structure.segment import segment_folder, Segmenter
 from tetra_vpr_ros.training.structure.structural_knowledge import audit as audit_structure
 from tetra_vpr_ros.training.teachers.teacher import TeacherError
@@ -79,12 +80,27 @@ def tokens(config: TrainConfig, options: argparse.Namespace) -> int:
     """Fit the head of the patch tokens."""
     checkpoint = chosen_checkpoint(config, options)
     network = fit_tokens(config, config.distill, config.tokens, load_network(checkpoint))
-    path = Path(options.out or Path(config.run) / 'tokens.pt')
+    path = _save_fitted(network, options, Path(config.run) / 'tokens.pt')
+    print(f'{path}: {network.config.token_bits} bits of a token, the rest from {checkpoint}')
+    return 0
+
+
+def words(config: TrainConfig, options: argparse.Namespace) -> int:
+    """Fit the descriptor of visual words."""
+    checkpoint = chosen_checkpoint(config, options)
+    network = fit_words(config, config.distill, config.words, load_network(checkpoint))
+    path = _save_fitted(network, options, Path(config.run) / 'words.pt')
+    print(f'{path}: {network.config.bits} bits of {config.words.words} words, the rest from '
+          f'{checkpoint}')
+    return 0
+
+
+def _save_fitted(network: PlaceNetwork, options: argparse.Namespace, usual: Path) -> Path:
+    path = Path(options.out or usual)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_atomically({'config': network_entry(network.config), 'network': network.state_dict()},
                     path)
-    print(f'{path}: {network.config.token_bits} bits of a token, the rest from {checkpoint}')
-    return 0
+    return path
 
 
 def chosen_checkpoint(config: TrainConfig, options: argparse.Namespace) -> Path:

@@ -14,8 +14,10 @@ from tetra_vpr_ros.training.loop.checkpoint import newest_checkpoint
     # Fitted after stage 2, they are no start of it.
     (['distill.pt', 'finetune.pt', 'tokens.pt'], 'distill.pt', 'tokens.pt'),
     (['tokens.pt', 'distill.pt'], 'distill.pt', 'distill.pt'),
+    (['distill.pt', 'tokens.pt', 'words.pt'], 'words.pt', 'words.pt'),
+    (['distill.pt', 'words.pt', 'tokens.pt'], 'tokens.pt', 'tokens.pt'),
     ([], None, None)])
-def test_fitted_tokens_belong_to_the_last_stage_before_them(tmp_path, files, distilled, last):
+def test_fitted_heads_belong_to_the_last_stage_before_them(tmp_path, files, distilled, last):
     for age, name in enumerate(files):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (age, age))

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import logging
 from pathlib import Path
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 _LOG = logging.getLogger(__name__)
 _SUFFIXES = {'.jpg', '.jpeg', '.png'}
@@ -74,3 +75,24 @@ def read_rgb(path: Path) -> np.ndarray | None:
         _LOG.warning('skipped %s: it does not decode', path)
         return None
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def picture_batches(images: Sequence[PoolImage], size: int, title: str
+                    ) -> Iterator[list[np.ndarray]]:
+    """
+    Decode images, with a progress bar; what does not decode is passed over.
+
+    :param images: to be read.
+    :param size: of a batch; the last may be smaller.
+    :param title: of the bar.
+    """
+    batch: list[np.ndarray] = []
+    for image in tqdm(images, desc=title, unit='img'):
+        picture = read_rgb(image.path)
+        if picture is not None:
+            batch.append(picture)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -46,23 +46,26 @@ STAGES = {'distill': ('distill_best.pt', 'distill.pt'),
           'finetune': ('finetune_best.pt', 'finetune.pt')}
 """Files of each stage, the best first."""
 
+FITTED = ('words.pt', 'tokens.pt')
+"""Files of the heads that are fitted after a stage."""
+
 
 def newest_checkpoint(run: Path, *stages: str) -> Path | None:
     """
     Return the checkpoint of the first of some stages that a run has.
 
-    One with fitted tokens is of the last stage that it was fitted after, and so counts while
-    it is newer than that.
+    One with fitted heads is of the last stage that they were fitted after, and so counts while
+    it is newer than that; of two the newer one was fitted on the other.
 
     :param run: folder.
     :param stages: of `STAGES`, the last one first.
     """
-    fitted = run / 'tokens.pt'
+    fitted = max((run / name for name in FITTED if (run / name).exists()), key=_age, default=None)
     for stage in stages:
         path = next((run / name for name in STAGES[stage] if (run / name).exists()), None)
         if path is not None:
             later = list(STAGES)[list(STAGES).index(stage) + 1:]
-            newer = fitted.exists() and _age(fitted) >= _age(path) and all(
+            newer = fitted is not None and _age(fitted) >= _age(path) and all(
                 _age(fitted) < _age(run / name) for other in later for name in STAGES[other]
                 if (run / name).exists())
             return fitted if newer else path

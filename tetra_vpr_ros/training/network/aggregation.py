@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from tetra_vpr_ros.training.network.ternary import make_linear, Precision
+from tetra_vpr_ros.training.network.vlad import VladHead
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-Kind: TypeAlias = Literal['grid', 'gem', 'mixvpr', 'salad', 'boq']
+Kind: TypeAlias = Literal['grid', 'vlad', 'gem', 'mixvpr', 'salad', 'boq']
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class AggregationConfig:
     """
     Which aggregation, and its shape; each uses the fields that name it.
 
-    :ivar kind: ``grid``, ``gem``, ``mixvpr``, ``salad`` or ``boq``.
+    :ivar kind: ``grid``, ``vlad``, ``gem``, ``mixvpr``, ``salad`` or ``boq``.
     :ivar bits: of the descriptor.
     :ivar precision: of the last projection.
     :ivar rows: of the grid.
@@ -35,8 +36,8 @@ class AggregationConfig:
     :ivar mix_depth: feature mixers of MixVPR.
     :ivar mix_rows: numbers that MixVPR keeps of each channel.
     :ivar channels: channels after the reduction of MixVPR and BoQ.
-    :ivar clusters: of SALAD.
-    :ivar cluster_dims: channels of a SALAD cluster.
+    :ivar clusters: of SALAD; words of VLAD.
+    :ivar cluster_dims: channels of a cluster or a word.
     :ivar token_dims: channels that SALAD keeps of the class token.
     :ivar queries: learned queries of a BoQ block.
     :ivar boq_blocks: blocks of BoQ.
@@ -292,4 +293,4 @@ class BoQ(nn.Module):
 
 
 AGGREGATIONS: dict[str, type[nn.Module]] = {
-    'grid': GridHead, 'gem': GeM, 'mixvpr': MixVPR, 'salad': Salad, 'boq': BoQ}
+    'grid': GridHead, 'vlad': VladHead, 'gem': GeM, 'mixvpr': MixVPR, 'salad': Salad, 'boq': BoQ}

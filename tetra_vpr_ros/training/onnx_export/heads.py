@@ -9,6 +9,7 @@ from onnx import TensorProto
 from tetra_vpr_ros.training.network.aggregation import (
     BinaryHead, BoQ, GeM, GridHead, MixVPR, Salad)
 from tetra_vpr_ros.training.network.token_head import TokenHead
+from tetra_vpr_ros.training.network.vlad import VladHead
 from tetra_vpr_ros.training.onnx_export.graph import attention, Graph, layer_norm, linear
 import torch
 from torch import nn
@@ -62,6 +63,8 @@ def aggregation(g: Graph, tokens: str, head: nn.Module, count: int, bits: int) -
         x = linear(g, cells, head.project, f'{NAME}.project')
         x = g.op('Add', x, g.single(f'{NAME}.threshold', head.threshold))
         return g.op('Reshape', x, g.ints(0, bits))
+    if isinstance(head, VladHead):
+        return _vlad(g, patches, head)
     if isinstance(head, GeM):
         exponent = g.single(f'{NAME}.exponent', head.exponent)
         x = g.op('Pow', g.op('Max', patches, g.scalar(1e-6)), exponent)
@@ -98,6 +101,21 @@ def _two_layers(g: Graph, x: str, layers: nn.Sequential, name: str) -> str:
 def _unit(g: Graph, x: str) -> str:
     norm = g.op('ReduceL2', x, g.ints(-1), keepdims=1)
     return g.op('Div', x, g.op('Max', norm, g.scalar(1e-12)))
+
+
+def _vlad(g: Graph, patches: str, head: VladHead) -> str:
+    x = g.op('MatMul', patches,
+             g.op('Transpose', g.half(f'{NAME}.reduce', head.reduce), perm=[1, 0]))
+    x = g.op('Sub', x, g.op('ReduceMean', x, g.ints(1), keepdims=1))
+    words = g.single(f'{NAME}.words', head.words)
+    sharpness = g.single(f'{NAME}.sharpness', head.sharpness)
+    half_square = g.single('half_square', (head.words ** 2).sum(1) / 2)
+    scores = g.op('Sub', g.op('MatMul', x, g.op('Transpose', words, perm=[1, 0])), half_square)
+    near = g.op('Softmax', g.op('Mul', scores, sharpness), axis=-1)
+    summed = g.op('MatMul', g.op('Transpose', near, perm=[0, 2, 1]), x)
+    count = g.op('Unsqueeze', g.op('ReduceSum', near, g.ints(1), keepdims=0), g.ints(2))
+    apart = _unit(g, g.op('Sub', summed, g.op('Mul', count, words)))
+    return linear(g, g.op('Flatten', apart, axis=1), head.project, f'{NAME}.project')
 
 
 def _salad(g: Graph, tokens: str, patches: str, head: Salad) -> str:

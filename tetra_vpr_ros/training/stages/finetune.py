@@ -25,7 +25,7 @@ from tetra_vpr_ros.training.data.place_sampler import PlaceSampler
 from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet, PlaceSetConfig
 from tetra_vpr_ros.training.data.pool import refuse_namesakes
 from tetra_vpr_ros.training.data.scene_points import ScenePoints
-from tetra_vpr_ros.training.loop.checkpoint import newest_checkpoint
+from tetra_vpr_ros.training.loop.checkpoint import load_network, newest_checkpoint
 from tetra_vpr_ros.training.loop.loop import Loop, Losses
 from tetra_vpr_ros.training.loop.place_loss import MultiSimilarity
 from tetra_vpr_ros.training.loop.recipe import hold_to_recipe
@@ -149,6 +149,10 @@ def first_network(config: RunConfig, stage: FinetuneConfig, sets: list[PlaceSet]
         if own is None:
             raise ConfigError(f'finetune.start names no model, and {run} holds no stage 1: '
                               "run 'train distill' first")
+        kept = load_network(own).config.aggregation
+        if kept != config.network.aggregation:
+            raise ConfigError(f"{own} has another aggregation than network.aggregation: write its "
+                              f'{kept} there, or name another finetune.start.model')
         start = StartConfig(model=str(own))
     images = None
     if start.trunk:

@@ -9,12 +9,11 @@ about the mean of their picture, as the second look compares them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
-from tetra_vpr_ros.training.data.pool import find_pool, PoolImage, read_rgb
+from tetra_vpr_ros.training.data.pool import find_pool, picture_batches, PoolImage
 from tetra_vpr_ros.training.data.views import student_view
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
@@ -24,7 +23,6 @@ from tetra_vpr_ros.training.teachers.open_teacher import open_teacher
 from tetra_vpr_ros.training.teachers.targets import whitened_axes
 from tetra_vpr_ros.training.teachers.teacher import align
 import torch
-from tqdm import tqdm
 
 _BATCH = 16
 
@@ -142,7 +140,7 @@ def gather_moments(network: PlaceNetwork, stage: DistillConfig, images: list[Poo
     spec = CacheSpec(stage.teacher.image_size, 1, 0)
     grid = network.config.vit.grid
     rng = np.random.default_rng(seed)
-    for pictures in _batches(images):
+    for pictures in picture_batches(images, _BATCH, 'tokens'):
         seen = np.stack([student_view(picture, network.config.vit.input_size, rng, clean_share)
                          for picture in pictures])
         out = ask_teacher(teacher, np.stack([image_view(picture, 0, 0, spec)
@@ -154,16 +152,3 @@ def gather_moments(network: PlaceNetwork, stage: DistillConfig, images: list[Poo
     if moments is None:
         raise ConfigError(f'none of {len(images)} pictures of distill.images decodes')
     return moments
-
-
-def _batches(images: list[PoolImage]) -> Iterator[list[np.ndarray]]:
-    batch: list[np.ndarray] = []
-    for image in tqdm(images, desc='tokens', unit='img'):
-        picture = read_rgb(image.path)
-        if picture is not None:
-            batch.append(picture)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
