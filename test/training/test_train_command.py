@@ -46,6 +46,26 @@ def test_from_pictures_to_a_model_file(recipe, pictures, tmp_path, capsys):
     assert (info.name, info.version, info.token_bits) == ('float', '7', 32)
 
 
+
+def test_visual_words_are_fitted_exported_and_trained_further(recipe, tmp_path, capsys):
+    config = str(write_config(tmp_path / 'recipe.yaml', recipe,
+                              words={'words': 2, 'channels': 8, 'bits': 16}))
+    assert train.main(['distill', '--config', config]) == 0
+    assert train.main(['words', '--config', config]) == 0
+    assert 'words.pt: 16 bits of 2 words, the rest from' in capsys.readouterr().out
+    assert train.main(['export', '--config', config]) == 0
+    assert PlaceEncoder(tmp_path / 'models' / 'small.onnx').info.bits == 16
+    # Stage 2 goes on from them, but never from an aggregation that nobody has fitted.
+    assert train.main(['finetune', '--config', config]) == 1
+    said = capsys.readouterr().err
+    assert 'another aggregation than network.aggregation' in said
+    assert 'kind: vlad' in said and 'clusters: 2' in said
+    shape = {'kind': 'vlad', 'bits': 16, 'clusters': 2, 'cluster_dims': 8, 'precision': 'ternary'}
+    config = str(write_config(tmp_path / 'recipe.yaml', recipe, network__aggregation=shape,
+                              finetune__optimizer__steps=1))
+    assert train.main(['finetune', '--config', config]) == 0
+
+
 def test_errors_are_told_in_one_line(recipe, tmp_path, capsys, monkeypatch):
     def error_of(*arguments):
         assert train.main(list(arguments)) == 1

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 import copy
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 
@@ -149,11 +149,15 @@ def first_network(config: RunConfig, stage: FinetuneConfig, sets: list[PlaceSet]
         if own is None:
             raise ConfigError(f'finetune.start names no model, and {run} holds no stage 1: '
                               "run 'train distill' first")
-        kept = load_network(own).config.aggregation
-        if kept != config.network.aggregation:
-            raise ConfigError(f"{own} has another aggregation than network.aggregation: write its "
-                              f'{kept} there, or name another finetune.start.model')
         start = StartConfig(model=str(own))
+    if start.model:
+        kept = load_network(Path(start.model)).config.aggregation
+        if kept != config.network.aggregation:
+            differing = ', '.join(
+                f'{entry.name}: {getattr(kept, entry.name)}' for entry in fields(kept)
+                if getattr(kept, entry.name) != getattr(config.network.aggregation, entry.name))
+            raise ConfigError(f'{start.model} has another aggregation than network.aggregation, '
+                              f'which would begin at random: write {{{differing}}} there')
     images = None
     if start.trunk:
         sets = sets or open_training_sets(stage.places, config.validation.held_out())
