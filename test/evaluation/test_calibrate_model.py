@@ -3,8 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+from sample_data import MATCHES
 from tetra_vpr_ros.evaluation import calibrate_model
-from tetra_vpr_ros.vision import default_model_path
+from tetra_vpr_ros.evaluation.recognition.matching import NOTHING_KINDS
+from tetra_vpr_ros.vision import default_model_path, PlaceEncoder
 
 
 @pytest.fixture
@@ -42,3 +44,28 @@ def test_a_truth_of_all_pictures_is_parted_as_they_are(drive, tmp_path, monkeypa
     else:
         assert np.array_equal(seen[0].truth, np.abs(np.subtract.outer(queries, places)) == 1)
     assert not (tmp_path / 'out.onnx').exists()
+
+
+def test_what_shows_nothing_is_foreign_and_remembered(drive, tmp_path, monkeypatch):
+    encoder = PlaceEncoder(default_model_path())
+    seen = []
+
+    def fitted(sets, strange, grid):
+        seen.extend(strange)
+        return MATCHES
+
+    monkeypatch.setattr(calibrate_model, 'fit_match_model', fitted)
+    found = calibrate_model.calibrate_model(default_model_path(), [(drive, 'frames:0')], [],
+                                            tmp_path / 'out.onnx')
+    typical = found.of_nothing(encoder.info.token_shape)
+    assert len(typical) == NOTHING_KINDS
+    assert len(seen[-1].tokens) % NOTHING_KINDS == 0
+    assert PlaceEncoder(tmp_path / 'out.onnx').info.match_model == found
+    # Another sensor's noise in the dark is nearer to them than a picture that shows something.
+    dark = np.random.default_rng(5).normal(12, 4, (300, 400, 3)).clip(0, 255).astype(np.uint8)
+    chart = np.zeros((300, 400, 3), np.uint8)
+    chart[50:200, 80:300] = 255
+    cv2.circle(chart, (200, 150), 60, (200, 30, 30), -1)
+    apart = [np.unpackbits(tokens ^ typical[0]).mean()
+             for tokens in encoder.encode_with_tokens([dark, chart]).tokens]
+    assert apart[0] < 0.3 < 0.33 < apart[1]

@@ -46,7 +46,6 @@ def test_from_pictures_to_a_model_file(recipe, pictures, tmp_path, capsys):
     assert (info.name, info.version, info.token_bits) == ('float', '7', 32)
 
 
-
 def test_visual_words_are_fitted_exported_and_trained_further(recipe, tmp_path, capsys):
     config = str(write_config(tmp_path / 'recipe.yaml', recipe,
                               words={'words': 2, 'channels': 8, 'bits': 16}))

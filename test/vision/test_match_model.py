@@ -1,6 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-from dataclasses import asdict
+import base64
+from dataclasses import asdict, replace
 import json
 
 import numpy as np
@@ -15,7 +16,8 @@ def test_it_survives_the_model_file():
 
 @pytest.mark.parametrize('change', [
     {'place_score': None}, {'missed': 0.0}, {'missed': 1.0}, {'foreign_decay': 0.0},
-    {'frame_bias': float('nan')}, {'frame_bits': True}, {'place_bits': 1e9}, {'missed': '0.1'}])
+    {'frame_bias': float('nan')}, {'frame_bits': True}, {'place_bits': 1e9}, {'missed': '0.1'},
+    {'nothing': 'a'}, {'nothing': 3}, {'nothing': None}, {'nothing': 'ü'}])
 def test_numbers_that_make_no_sense_are_refused(change):
     with pytest.raises(ValueError, match='match model'):
         MatchModel.from_values({**asdict(MATCHES), **change})
@@ -38,3 +40,15 @@ def test_foreign_worlds_reach_a_ratio_the_less_the_higher_it_is():
     assert MATCHES.foreign_share(-20.0) == 1.0
     assert MATCHES.foreign_share(1.0) == pytest.approx(0.01)
     assert MATCHES.foreign_share(1.0 + 1.2) == pytest.approx(0.01 / np.e)
+
+
+def test_pictures_of_nothing_are_kept_with_it():
+    tokens = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+    model = replace(MATCHES, nothing=base64.b64encode(tokens.tobytes()).decode())
+    again = MatchModel.from_values(json.loads(model.to_json()))
+    assert np.array_equal(again.of_nothing((3, 4)), tokens)
+    assert MATCHES.of_nothing((3, 4)).shape == (0, 3, 4)
+    with pytest.raises(ValueError, match='reshape'):
+        again.of_nothing((5, 4))
+    before = {key: value for key, value in asdict(MATCHES).items() if key != 'nothing'}
+    assert MatchModel.from_values(before) == MATCHES  # files of before know of none

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tetra_vpr_ros.command_line import run_command
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, images_of
 from tetra_vpr_ros.evaluation.recognition.ground_truth import read_truth
-from tetra_vpr_ros.evaluation.recognition.matching import fit_match_model, LabelledPlaces
+from tetra_vpr_ros.evaluation.recognition.matching import (
+    fit_match_model, LabelledPlaces, NOTHING_KINDS, pictures_of_nothing, typical_of_nothing)
 from tetra_vpr_ros.evaluation.recognition.recall import encode_files
 from tetra_vpr_ros.vision import ModelError, PlaceEncoder
 from tetra_vpr_ros.vision.match_model import MatchModel
+
+_NOTHING = 30  # pictures of each kind that show no place
 
 
 def calibrate_model(model: Path, places: Sequence[tuple[Path, str]], foreign: Sequence[Path],
@@ -30,7 +34,7 @@ def calibrate_model(model: Path, places: Sequence[tuple[Path, str]], foreign: Se
     :param model: with patch tokens.
     :param places: folders and their ground truths, see `read_truth`; every second picture is
         a place of the map, the others are queries.
-    :param foreign: folders of pictures of other places.
+    :param foreign: folders of pictures of other places; pictures that show nothing are added.
     :param output: of the new file; it may be the same.
     :param every: take every n-th picture of the foreign folders.
     :raises DatasetError: a folder or ground truth cannot be used, or holds too little.
@@ -52,7 +56,9 @@ def calibrate_model(model: Path, places: Sequence[tuple[Path, str]], foreign: Se
                                    truth))
     strange = [encode_files(encoder, images_of(folder)[::every], progress=True)
                for folder in foreign]
-    fitted = fit_match_model(sets, strange, encoder.info.token_grid)
+    nothing = encoder.encode_with_tokens(pictures_of_nothing(_NOTHING))
+    fitted = replace(fit_match_model(sets, [*strange, nothing], encoder.info.token_grid),
+                     nothing=typical_of_nothing(nothing, NOTHING_KINDS))
     _write(model, fitted, output)
     return fitted
 
@@ -100,7 +106,7 @@ def main(args: Sequence[str] | None = None) -> int:
     def work() -> int:
         fitted = calibrate_model(options.model, options.places, options.foreign,
                                  options.out or options.model, options.every)
-        print(f'{options.out or options.model}: {fitted.to_json()}')
+        print(f"{options.out or options.model}: {replace(fitted, nothing='').to_json()}")
         return 0
 
     return run_command(work, (DatasetError, ModelError, OSError), 'calibrate_model',

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from dataclasses import asdict, dataclass, fields
 import json
 import math
@@ -31,6 +33,8 @@ class MatchModel:
     :ivar missed: share of the frames whose right place is not among those looked at.
     :ivar foreign_level: nats that one in a hundred foreign frames reaches.
     :ivar foreign_decay: nats over which that share falls by a factor e.
+    :ivar nothing: tokens of pictures that show nothing (a covered lens, noise), which look like
+        the blank walls of a map; base64, empty for none.
     """
 
     place_score: float
@@ -42,6 +46,7 @@ class MatchModel:
     missed: float
     foreign_level: float
     foreign_decay: float
+    nothing: str = ''
 
     def preferences(self, scores: NDArray[np.float64], shares: NDArray[np.float64],
                     standing: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -68,6 +73,16 @@ class MatchModel:
         """Return the share of foreign frames, 0..1, whose `of_the_map` is at least this."""
         return min(1.0, 0.01 * math.exp((self.foreign_level - ratio) / self.foreign_decay))
 
+    def of_nothing(self, token_shape: tuple[int, int]) -> NDArray[np.uint8]:
+        """
+        Return the tokens of pictures that show nothing, uint8 ``[k, *token_shape]``.
+
+        :param token_shape: tokens of a picture, and bytes of each.
+        :raises ValueError: they are of another shape.
+        """
+        stored = np.frombuffer(base64.b64decode(self.nothing), np.uint8)
+        return stored.reshape(len(stored) // math.prod(token_shape), *token_shape)
+
     def to_json(self) -> str:
         """Return what a model file stores."""
         return json.dumps(asdict(self))
@@ -81,7 +96,12 @@ class MatchModel:
         :raises ValueError: a field is missing, or its value makes no sense.
         """
         found = {}
-        for field in fields(cls):
+        nothing = values.get('nothing', '') if isinstance(values, dict) else ''
+        try:
+            base64.b64decode(nothing, validate=True)
+        except (TypeError, ValueError, binascii.Error) as error:
+            raise ValueError(f'match model: nothing is not base64: {error}') from error
+        for field in fields(cls)[:-1]:
             value = values.get(field.name) if isinstance(values, dict) else None
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not (
                     abs(value) <= _LARGEST):
@@ -89,4 +109,4 @@ class MatchModel:
             found[field.name] = float(value)
         if not 0 < found['missed'] < 1 or found['foreign_decay'] <= 0:
             raise ValueError('match model: a share or a decay makes no sense')
-        return cls(**found)
+        return cls(**found, nothing=nothing)

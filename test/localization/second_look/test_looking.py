@@ -1,5 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+import base64
+from dataclasses import replace
 import math
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from sample_data import MATCHES, random_descriptors
 from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
 from tetra_vpr_ros.localization.second_look import HEADING_DEVIATION, SecondLook
 from tetra_vpr_ros.localization.second_look.token_evidence import HIDDEN, TokenEvidence
-from tetra_vpr_ros.mapping import NewPlace, PlaceMap
+from tetra_vpr_ros.mapping import MapError, NewPlace, PlaceMap
 from tetra_vpr_ros.vision import ModelInfo
 from worlds import at
 
@@ -158,3 +160,48 @@ def test_the_heading_is_the_one_that_is_seen(place_map, descriptors, tokens, rng
     wanted = 90 - math.degrees(math.atan(2 * math.tan(math.radians(30)) / 6))
     yaw = 2 * math.degrees(math.atan2(estimate.pose.quaternion[2], estimate.pose.quaternion[3]))
     assert yaw == pytest.approx(wanted, abs=1.5)
+
+
+@pytest.fixture
+def nothing(rng):
+    """Return the tokens of a covered lens."""
+    return rng.integers(0, 256, (24, 16), dtype=np.uint8)
+
+
+@pytest.fixture
+def walled(tmp_path, descriptors, tokens, nothing, rng):
+    """Return a map whose place 7 stands in front of a wall, and the tokens of that."""
+    wall = seen_again(nothing, rng, 0.25)
+    model = replace(MODEL, match_model=replace(
+        MATCHES, nothing=base64.b64encode(nothing.tobytes()).decode()))
+    with PlaceMap.create(tmp_path / 'walled.vpr', model) as new:
+        session = new.begin_session('room')
+        new.add_places(session, [
+            NewPlace(i, at(0.05 * i, 0.0, 0.0), descriptors[i], None, None,
+                     wall if i == 6 else tokens[i]) for i in range(COUNT)])
+        new.finish_session(session)
+    with PlaceMap.open_file(tmp_path / 'walled.vpr') as opened:
+        yield opened, wall
+
+
+@pytest.mark.parametrize('name', ['bayes', 'single'])
+def test_a_covered_lens_is_no_wall_of_the_map(walled, descriptors, nothing, rng, name):
+    place_map, wall = walled
+    covered = seen_again(nothing, rng, 0.05)
+    look = SecondLook.of(place_map, 20)
+    assert look(covered, [7]).scores[0] > 0.72  # alike enough to be believed
+    assert look.nothing(covered) > 0.9
+    assert look.nothing(rng.integers(0, 256, (24, 16), dtype=np.uint8)) == 0.0
+    believed = []
+    for tokens in (covered, seen_again(wall, rng, 0.05)):
+        localizer = make_localizer(place_map, LocalizerOptions(name))
+        estimate = localizer.locate([View(descriptors[6], tokens=tokens)], SECOND)
+        believed.append(estimate.accepted)
+    assert believed == [False, True]
+
+
+def test_a_match_model_of_other_tokens_is_told(walled, tmp_path):
+    place_map, _ = walled
+    other = replace(place_map.match_model(), nothing=base64.b64encode(bytes(17)).decode())
+    with pytest.raises(MapError, match='walled.vpr: its match model does not fit its tokens'):
+        SecondLook(place_map, other)

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -21,6 +23,7 @@ from tqdm import tqdm
 
 _RIDGE = 1e-3          # keeps weights finite where a feature separates all
 _SCALE = (10.0, 10.0)  # of scores and shares, so that the ridge weighs them like deviations
+NOTHING_KINDS = 6
 _FEWEST = 50           # frames of a kind below which nothing is fitted
 _Array = NDArray[np.float64]
 
@@ -97,6 +100,52 @@ def fit_match_model(sets: Sequence[LabelledPlaces], foreign: Sequence[Encodings]
         missed=float(np.clip(np.mean([1 - len(f) / max(n, 1)
                                       for f, n in zip(found, answerable)]), 0.01, 0.5)),
         foreign_level=level, foreign_decay=max(float(beyond.mean()), 0.1))
+
+
+def pictures_of_nothing(each: int, seed: int = 0) -> list[NDArray[np.uint8]]:
+    """
+    Return what cameras send that see no place, and what must match none of a map's blank walls.
+
+    A covered lens with its sensor's noise, white noise, plain colours, slopes of light, a lens
+    out of focus.
+
+    :param each: pictures of every kind.
+    :param seed: of the noise.
+    :returns: uint8 RGB ``[240, 320, 3]``.
+    """
+    rng = np.random.default_rng(seed)
+    shape = (240, 320, 3)
+    across = np.linspace(0.0, 1.0, shape[1])[None, :, None]
+
+    def blurred(rows: int, cols: int, way: int) -> _Array:
+        small = rng.uniform(0, 255, (rows, cols, 3))
+        return np.asarray(cv2.resize(small, shape[1::-1], interpolation=way))
+
+    found = []
+    for _ in range(each):
+        dark, bright = np.sort(rng.uniform(0, 255, 2))
+        found += [rng.normal(rng.uniform(2, 30), rng.uniform(1, 8), shape),
+                  rng.uniform(0, 255, shape),
+                  blurred(60, 80, cv2.INTER_NEAREST),
+                  np.broadcast_to(rng.uniform(0, 255, 3), shape) + rng.normal(0, 1, shape),
+                  np.broadcast_to(dark + (bright - dark) * across, shape),
+                  blurred(int(rng.integers(3, 9)), int(rng.integers(4, 12)), cv2.INTER_CUBIC)]
+    return [np.clip(picture, 0, 255).astype(np.uint8) for picture in found]
+
+
+def typical_of_nothing(nothing: Encodings, kinds: int) -> str:
+    """
+    Return what `MatchModel.nothing` holds: the tokens that most pictures of a kind agree on.
+
+    :param nothing: of `pictures_of_nothing`, whose kinds take turns.
+    :param kinds: of them.
+    :raises ValueError: they have no tokens.
+    """
+    if nothing.tokens is None:
+        raise ValueError('pictures of nothing need their patch tokens')
+    bits = np.unpackbits(nothing.tokens, axis=2)
+    typical = [np.packbits(bits[kind::kinds].mean(0) > 0.5, axis=1) for kind in range(kinds)]
+    return base64.b64encode(np.stack(typical).tobytes()).decode()
 
 
 def _look(frames: Encodings, at: LabelledPlaces, compare: TokenComparison,

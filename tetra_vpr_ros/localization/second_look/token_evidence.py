@@ -98,8 +98,11 @@ class TokenEvidence:
         preferences = self.model.preferences(looks.scores, shares, standing)
         best = int(np.argmax(preferences))
         likely = np.exp(preferences - preferences[best])
-        return Seen(rows, likely / likely.sum(), looks,
-                    self.model.of_the_map(float(looks.scores[best]), float(shares[best])))
+        of_the_map = self.model.of_the_map(float(looks.scores[best]), float(shares[best]))
+        # A covered lens looks like a blank wall of the map, and more like a covered lens.
+        if of_the_map > 0.0 and self.look.nothing(tokens) >= looks.scores[best]:
+            of_the_map = 0.0
+        return Seen(rows, likely / likely.sum(), looks, of_the_map)
 
     def log_ratios(self, seen: Seen) -> tuple[np.float32, NDArray[np.float32]]:
         """

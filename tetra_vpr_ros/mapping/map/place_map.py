@@ -181,7 +181,7 @@ class PlaceMap:
         """
         if not places:
             return []
-        return insert_places(self._db, self.bits, self._token_shape, session, places)
+        return insert_places(self._db, self.bits, self.token_shape, session, places)
 
     def __len__(self) -> int:
         """Return the number of places."""
@@ -207,7 +207,7 @@ class PlaceMap:
 
     def integrity(self) -> list[str]:
         """Return what is wrong with the file's structure; nothing when it is sound."""
-        count, size = self._token_shape
+        count, size = self.token_shape
         return integrity(self._db, count * size)
 
     def has_features(self) -> bool:
@@ -225,7 +225,8 @@ class PlaceMap:
         return rows, columns
 
     @cached_property
-    def _token_shape(self) -> tuple[int, int]:
+    def token_shape(self) -> tuple[int, int]:
+        """Return how many patch tokens a place has, and the bytes of each; (0, 0) for none."""
         rows, columns = self.token_grid
         return rows * columns, (read_value(self._db, 'token_bits') or 0) // 8
 
@@ -241,7 +242,7 @@ class PlaceMap:
         """
         if self.token_grid == (0, 0):
             return None
-        return read_tokens(self._db, place, self._token_shape)
+        return read_tokens(self._db, place, self.token_shape)
 
     def match_model(self) -> MatchModel | None:
         """Return what the model's matches look like, or None where it does not say."""

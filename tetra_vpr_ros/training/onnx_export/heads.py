@@ -7,9 +7,8 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 from tetra_vpr_ros.training.network.aggregation import (
-    BinaryHead, BoQ, GeM, GridHead, MixVPR, Salad)
+    BinaryHead, BoQ, GeM, GridHead, MixVPR, Salad, VladHead)
 from tetra_vpr_ros.training.network.token_head import TokenHead
-from tetra_vpr_ros.training.network.vlad import VladHead
 from tetra_vpr_ros.training.onnx_export.graph import attention, Graph, layer_norm, linear
 import torch
 from torch import nn

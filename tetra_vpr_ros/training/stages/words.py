@@ -17,11 +17,10 @@ from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.data.pool import find_pool, picture_batches, PoolImage
 from tetra_vpr_ros.training.data.views import student_view
 from tetra_vpr_ros.training.loop.run_config import RunConfig
-from tetra_vpr_ros.training.network.aggregation import AggregationConfig
-from tetra_vpr_ros.training.network.place_network import PlaceNetwork
+from tetra_vpr_ros.training.network.aggregation import AggregationConfig, VladHead
+from tetra_vpr_ros.training.network.place_network import NetworkConfig, PlaceNetwork
 from tetra_vpr_ros.training.network.rounding import round_layer
 from tetra_vpr_ros.training.network.ternary import Precision, TernaryLinear
-from tetra_vpr_ros.training.network.vlad import VladHead
 from tetra_vpr_ros.training.stages.distill_config import DistillConfig
 from tetra_vpr_ros.training.teachers.targets import whitened_axes
 import torch
@@ -56,6 +55,12 @@ class WordConfig:
     images: int = 10000
     vocabulary: int = 1500
 
+    def shape(self, network: NetworkConfig) -> AggregationConfig:
+        """Return the aggregation that takes the place of a network's own."""
+        return AggregationConfig(kind='vlad', bits=self.bits or network.bits,
+                                 clusters=self.words, cluster_dims=self.channels,
+                                 precision=self.precision)
+
 
 def fit_words(config: RunConfig, stage: DistillConfig, words: WordConfig, network: PlaceNetwork
               ) -> PlaceNetwork:
@@ -71,9 +76,7 @@ def fit_words(config: RunConfig, stage: DistillConfig, words: WordConfig, networ
     held = config.validation.held_out()
     pool = [image for image in find_pool(stage.images) if not held.holds(image)]
     order = np.random.default_rng(config.seed).permutation(len(pool))[:words.images]
-    shape = AggregationConfig(kind='vlad', bits=words.bits or config.network.bits,
-                              clusters=words.words, cluster_dims=words.channels,
-                              precision=words.precision)
+    shape = words.shape(config.network)
     if shape.bits > words.words * words.channels:
         raise ConfigError(f'words: {shape.bits} bits are more than {words.words} words with '
                           f'{words.channels} channels tell apart')

@@ -33,7 +33,9 @@ def ternary_products(model: Path) -> Counter[Product]:
         tokens = 1 + (height // vit['patch_size']) * (width // vit['patch_size'])
     else:
         raise ValueError(f'{model} does not describe its network')
-    products = Counter((tokens, 4 * entry.dims[0], entry.dims[1])
+    # The head speaks once of a picture, a layer of a block once of each token.
+    products = Counter((tokens if entry.name.startswith('backbone.') else 1,
+                        4 * entry.dims[0], entry.dims[1])
                        for entry in proto.graph.initializer if entry.name.endswith('.packed'))
     if not products:
         raise ValueError(f'{model} holds no packed ternary weights')
