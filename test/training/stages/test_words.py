@@ -104,7 +104,7 @@ def test_bits_are_even_and_rounding_keeps_most_of_them():
 @pytest.mark.parametrize('keys, text', [
     ({'bits': 16}, '16 bits are more than 2 words with 4 channels tell apart'),
     ({'channels': 64, 'bits': 8}, 'words.channels: 64 are more than the 48 of a token'),
-    ({'images': 7}, 'need more than 8')])
+    ({'images': 7}, '7 pictures are not held out; 2 words with 4 channels need more than 8')])
 def test_shapes_that_cannot_be(recipe, load, network, keys, text):
     with pytest.raises(ConfigError, match=text):
         fitted(recipe, load, network, **keys)

@@ -30,8 +30,9 @@ _SOMETHING = 0.42
 """
 Share of bits by which a picture differs from all that show nothing if it shows something.
 
-Of 330 pictures of nothing none reaches 0.31; of drives by day and night, rooms and rendered
-levels 1 % lie below 0.38 (walls), of fields from above 10 %. What does is compared in full.
+Of 180 pictures of nothing none reaches 0.31. Of drives by day and night, a museum and an office
+nine of ten are beyond it, of rendered walls and fields from above half; what is not is compared
+in full.
 """
 
 _CACHED = 4096  # places whose tokens are kept in memory, 13 MB

@@ -97,6 +97,12 @@ def fit_words(config: RunConfig, stage: DistillConfig, words: WordConfig, networ
 def _fit(head: VladHead, network: PlaceNetwork, images: list[PoolImage], words: WordConfig,
          seed: int) -> None:
     """Fit vocabulary and projection in one pass over the pictures."""
+    def refuse_few(count: int, what: str) -> None:
+        if count <= (numbers := words.words * words.channels):
+            raise ConfigError(f'distill.images: {count} pictures {what}; {words.words} words with '
+                              f'{words.channels} channels need more than {numbers}')
+
+    refuse_few(len(images), 'are not held out')
     rng = np.random.default_rng(seed)
     waiting: list[torch.Tensor] = []
     residuals: list[torch.Tensor] = []
@@ -119,11 +125,7 @@ def _fit(head: VladHead, network: PlaceNetwork, images: list[PoolImage], words: 
             begin()
     if waiting:
         begin()
-    count, numbers = sum(map(len, residuals)), words.words * words.channels
-    if count <= numbers:
-        raise ConfigError(f'distill.images: {count} pictures decode and are not held out; '
-                          f'{words.words} words with {words.channels} channels need more than '
-                          f'{numbers}')
+    refuse_few(sum(map(len, residuals)), 'decode')
     fit_projection(head, torch.cat(residuals), words.whitening, seed)
 
 
