@@ -55,7 +55,8 @@ def test_sinkhorn_gives_every_token_its_share_and_leaves_some_to_the_dustbin():
 @pytest.mark.parametrize(('options', 'text'), [
     ({'bits': 100}, 'bits 100 do not divide over 16 cells'),
     ({'kind': 'gem', 'bits': 12}, 'whole bytes'),
-    ({'kind': 'vlad', 'clusters': 3, 'cluster_dims': 5}, 'multiple of 4'), ({'kind': 'netvlad'}, 'netvlad')])
+    ({'kind': 'vlad', 'clusters': 3, 'cluster_dims': 5, 'precision': 'ternary'}, 'multiple of 4'),
+    ({'kind': 'netvlad'}, 'netvlad')])
 def test_impossible_shapes_are_refused(options, text):
     with pytest.raises(ValueError, match=text):
         AggregationConfig(**options)

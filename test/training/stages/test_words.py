@@ -93,7 +93,7 @@ def test_bits_are_even_and_rounding_keeps_most_of_them():
     tokens = clustered()
     signs = {}
     for precision in ('float', 'ternary'):
-        head = head_of(tokens, precision=precision)
+        head = head_of(tokens, channels=4, bits=8, precision=precision)
         residuals = head.residuals(tokens)
         fit_projection(head, residuals, 0.5, 0)
         signs[precision] = head.project(residuals) > 0

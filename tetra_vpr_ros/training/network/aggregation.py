@@ -63,7 +63,8 @@ class AggregationConfig:
             raise ValueError(
                 f'kind must be one of {", ".join(AGGREGATIONS)}, not {self.kind!r}')
         cells = self.rows * self.cols if self.kind == 'grid' else 1
-        if self.kind == 'vlad' and self.clusters * self.cluster_dims % 4:
+        if (self.kind == 'vlad' and self.precision == 'ternary'
+                and self.clusters * self.cluster_dims % 4):
             raise ValueError(f'{self.clusters} words with {self.cluster_dims} channels are not '
                              'a multiple of 4 numbers, which share a byte of ternary weights')
         if self.bits <= 0 or self.bits % (8 * cells):
