@@ -5,6 +5,8 @@
 import os
 from pathlib import Path
 import signal
+import subprocess
+import sys
 import time
 
 from camera import play
@@ -243,6 +245,30 @@ def test_quality_of_service_and_namespace_can_be_overridden(start, probe, wall_m
     assert probe.spin(lambda: probe.received['/diagnostics'])
     status = probe.received['/diagnostics'][-1].status[0]
     assert status.name == '/robot1/vpr_localize: localization'
+
+
+_SWALLOWED = """
+import os, signal, sys
+from rclpy.executors import SingleThreadedExecutor
+from tetra_vpr_ros.nodes import localize
+
+def finalised_meanwhile(executor, timeout_sec):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        sum(range(1000))  # where Python looks at signals
+    except KeyboardInterrupt:
+        print('swallowed', flush=True)
+
+SingleThreadedExecutor.spin_once = finalised_meanwhile
+sys.exit(localize.main([]))
+"""
+
+
+def test_a_signal_that_arrives_in_a_finaliser_ends_the_process():
+    ended = subprocess.run([sys.executable, '-c', _SWALLOWED], capture_output=True, text=True,
+                           timeout=ENOUGH, check=False)
+    assert ended.returncode == 0
+    assert ended.stdout.count('swallowed') == 1
 
 
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])

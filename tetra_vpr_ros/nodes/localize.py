@@ -36,12 +36,6 @@ def _on_signals(handler: Any) -> None:
     signal.signal(signal.SIGINT, handler)
 
 
-def _interrupt_once(_signum: int, _frame: object) -> None:
-    """Turn the first signal into Ctrl-C; a second one, as launch sends it, disturbs no end."""
-    _on_signals(signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 def main(args: list[str] | None = None) -> int:
     """
     Run the node until it is told to stop.
@@ -67,10 +61,17 @@ def main(args: list[str] | None = None) -> int:
         return _FAILED
     try:
         import tetra_vpr_ros.nodes.localizer.node  # noqa: F401  # what takes most of the time
-        _on_signals(_interrupt_once)
+
+        def interrupt_once(number: int, _frame: object) -> None:
+            told.append(number)
+            # A second one, as launch sends it, disturbs no end.
+            _on_signals(signal.SIG_IGN)
+            raise KeyboardInterrupt
+
+        _on_signals(interrupt_once)
         if told:
             return 0
-        return _live(command)
+        return _live(command, told)
     except KeyboardInterrupt:
         return 0
     finally:
@@ -97,8 +98,15 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
-def _live(command: list[str]) -> int:
-    """Make the node and let it work; return the exit status."""
+def _live(command: list[str], told: list[int]) -> int:
+    """
+    Make the node and let it work.
+
+    :param command: of the process.
+    :param told: signals to stop. Each raises, too, but where an object is being finalised Python
+        prints an exception and goes on.
+    :returns: the exit status.
+    """
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     from rclpy.lifecycle import TransitionCallbackReturn
@@ -127,7 +135,7 @@ def _live(command: list[str]) -> int:
                                    "manager or 'ros2 lifecycle set'")
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        while rclpy.ok():
+        while rclpy.ok() and not told:
             executor.spin_once(timeout_sec=0.5)
     except ExternalShutdownException:
         pass

@@ -196,7 +196,7 @@ def test_a_full_disk_is_told_and_the_map_is_what_was_committed(bag, tmp_path):
     small = tmp_path / 'small'
     small.mkdir()
     if os.geteuid() or subprocess.run(
-            ['mount', '-t', 'tmpfs', '-o', 'size=300k', 'tmpfs', str(small)],
+            ['mount', '-t', 'tmpfs', '-o', 'size=400k', 'tmpfs', str(small)],
             capture_output=True, check=False).returncode:
         pytest.skip('a small file system cannot be mounted here')
     try:
