@@ -1,7 +1,6 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-import base64
-from dataclasses import asdict, replace
+from dataclasses import asdict
 import json
 
 import numpy as np
@@ -44,7 +43,7 @@ def test_foreign_worlds_reach_a_ratio_the_less_the_higher_it_is():
 
 def test_pictures_of_nothing_are_kept_with_it():
     tokens = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
-    model = replace(MATCHES, nothing=base64.b64encode(tokens.tobytes()).decode())
+    model = MATCHES.with_nothing(tokens)
     again = MatchModel.from_values(json.loads(model.to_json()))
     assert np.array_equal(again.of_nothing((3, 4)), tokens)
     assert MATCHES.of_nothing((3, 4)).shape == (0, 3, 4)

@@ -18,7 +18,7 @@ from tetra_vpr_ros.command_line import run_command
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, images_of
 from tetra_vpr_ros.evaluation.recognition.ground_truth import read_truth
 from tetra_vpr_ros.evaluation.recognition.matching import (
-    fit_match_model, LabelledPlaces, NOTHING_KINDS, pictures_of_nothing, typical_of_nothing)
+    fit_match_model, LabelledPlaces, pictures_of_nothing, typical_of_nothing)
 from tetra_vpr_ros.evaluation.recognition.recall import encode_files
 from tetra_vpr_ros.vision import ModelError, PlaceEncoder
 from tetra_vpr_ros.vision.match_model import MatchModel
@@ -57,8 +57,8 @@ def calibrate_model(model: Path, places: Sequence[tuple[Path, str]], foreign: Se
     strange = [encode_files(encoder, images_of(folder)[::every], progress=True)
                for folder in foreign]
     nothing = encoder.encode_with_tokens(pictures_of_nothing(_NOTHING))
-    fitted = replace(fit_match_model(sets, [*strange, nothing], encoder.info.token_grid),
-                     nothing=typical_of_nothing(nothing, NOTHING_KINDS))
+    fitted = fit_match_model(sets, [*strange, nothing], encoder.info.token_grid).with_nothing(
+        typical_of_nothing(nothing))
     _write(model, fitted, output)
     return fitted
 

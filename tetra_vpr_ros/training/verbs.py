@@ -80,7 +80,7 @@ def tokens(config: TrainConfig, options: argparse.Namespace) -> int:
     """Fit the head of the patch tokens."""
     checkpoint = chosen_checkpoint(config, options)
     network = fit_tokens(config, config.distill, config.tokens, load_network(checkpoint))
-    path = _save_fitted(network, options, Path(config.run) / 'tokens.pt')
+    path = _save_fitted(network, config, options)
     print(f'{path}: {network.config.token_bits} bits of a token, the rest from {checkpoint}')
     return 0
 
@@ -89,14 +89,14 @@ def words(config: TrainConfig, options: argparse.Namespace) -> int:
     """Fit the descriptor of visual words."""
     checkpoint = chosen_checkpoint(config, options)
     network = fit_words(config, config.distill, config.words, load_network(checkpoint))
-    path = _save_fitted(network, options, Path(config.run) / 'words.pt')
+    path = _save_fitted(network, config, options)
     print(f'{path}: {network.config.bits} bits of {config.words.words} words, the rest from '
           f'{checkpoint}')
     return 0
 
 
-def _save_fitted(network: PlaceNetwork, options: argparse.Namespace, usual: Path) -> Path:
-    path = Path(options.out or usual)
+def _save_fitted(network: PlaceNetwork, config: TrainConfig, options: argparse.Namespace) -> Path:
+    path = Path(options.out or Path(config.run) / f'{options.verb}.pt')
     path.parent.mkdir(parents=True, exist_ok=True)
     save_atomically({'config': network_entry(network.config), 'network': network.state_dict()},
                     path)
@@ -164,8 +164,7 @@ def training_images(config: TrainConfig, count: int) -> torch.Tensor:
 
     :raises ConfigError: there are none.
     """
-    held = config.validation.held_out()
-    pool = [image for image in find_pool(config.distill.images) if not held.holds(image)]
+    pool = config.validation.held_out().others(find_pool(config.distill.images))
     images = calibration_images(pool, count, config.network.vit.input_size, config.seed)
     if not len(images):
         raise ConfigError('export.activations: static needs images to calibrate on: name some '

@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 import json
 import math
 from typing import Any
@@ -73,6 +72,10 @@ class MatchModel:
         """Return the share of foreign frames, 0..1, whose `of_the_map` is at least this."""
         return min(1.0, 0.01 * math.exp((self.foreign_level - ratio) / self.foreign_decay))
 
+    def with_nothing(self, tokens: NDArray[np.uint8]) -> MatchModel:
+        """Return the same, and the tokens of pictures that show nothing; see `of_nothing`."""
+        return replace(self, nothing=base64.b64encode(tokens.tobytes()).decode())
+
     def of_nothing(self, token_shape: tuple[int, int]) -> NDArray[np.uint8]:
         """
         Return the tokens of pictures that show nothing, uint8 ``[k, *token_shape]``.
@@ -95,14 +98,16 @@ class MatchModel:
         :param values: a mapping of its fields to numbers.
         :raises ValueError: a field is missing, or its value makes no sense.
         """
-        found = {}
-        nothing = values.get('nothing', '') if isinstance(values, dict) else ''
+        found, stored = {}, values if isinstance(values, dict) else {}
+        nothing = stored.get('nothing', '')
         try:
             base64.b64decode(nothing, validate=True)
-        except (TypeError, ValueError, binascii.Error) as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f'match model: nothing is not base64: {error}') from error
-        for field in fields(cls)[:-1]:
-            value = values.get(field.name) if isinstance(values, dict) else None
+        for field in fields(cls):
+            if field.name == 'nothing':
+                continue
+            value = stored.get(field.name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not (
                     abs(value) <= _LARGEST):
                 raise ValueError(f'match model: {field.name} is {value!r:.80}')

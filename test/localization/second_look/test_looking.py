@@ -1,6 +1,6 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-import base64
+from contextlib import contextmanager
 from dataclasses import replace
 import math
 from pathlib import Path
@@ -34,13 +34,19 @@ def descriptors(rng):
 @pytest.fixture
 def place_map(tmp_path, descriptors, tokens):
     """Return a map whose places stand on half a metre, looking four ways; the last is bare."""
-    with PlaceMap.create(tmp_path / 'room.vpr', MODEL) as new:
+    with mapped(tmp_path / 'room.vpr', MODEL, descriptors, tokens) as opened:
+        yield opened
+
+
+@contextmanager
+def mapped(path, model, descriptors, tokens):
+    with PlaceMap.create(path, model) as new:
         session = new.begin_session('room')
         new.add_places(session, [
             NewPlace(i, at(0.05 * (i % 10), 0.0, 90 * (i // 10)), descriptors[i], None, None,
                      None if i == COUNT - 1 else tokens[i]) for i in range(COUNT)])
         new.finish_session(session)
-    with PlaceMap.open_file(tmp_path / 'room.vpr') as opened:
+    with PlaceMap.open_file(path) as opened:
         yield opened
 
 
@@ -171,16 +177,9 @@ def nothing(rng):
 @pytest.fixture
 def walled(tmp_path, descriptors, tokens, nothing, rng):
     """Return a map whose place 7 stands in front of a wall, and the tokens of that."""
-    wall = seen_again(nothing, rng, 0.25)
-    model = replace(MODEL, match_model=replace(
-        MATCHES, nothing=base64.b64encode(nothing.tobytes()).decode()))
-    with PlaceMap.create(tmp_path / 'walled.vpr', model) as new:
-        session = new.begin_session('room')
-        new.add_places(session, [
-            NewPlace(i, at(0.05 * i, 0.0, 0.0), descriptors[i], None, None,
-                     wall if i == 6 else tokens[i]) for i in range(COUNT)])
-        new.finish_session(session)
-    with PlaceMap.open_file(tmp_path / 'walled.vpr') as opened:
+    tokens[6] = wall = seen_again(nothing, rng, 0.25)
+    model = replace(MODEL, match_model=MATCHES.with_nothing(nothing))
+    with mapped(tmp_path / 'walled.vpr', model, descriptors, tokens) as opened:
         yield opened, wall
 
 
@@ -202,6 +201,6 @@ def test_a_covered_lens_is_no_wall_of_the_map(walled, descriptors, nothing, rng,
 
 def test_a_match_model_of_other_tokens_is_told(walled, tmp_path):
     place_map, _ = walled
-    other = replace(place_map.match_model(), nothing=base64.b64encode(bytes(17)).decode())
+    other = place_map.match_model().with_nothing(np.zeros(17, np.uint8))
     with pytest.raises(MapError, match='walled.vpr: its match model does not fit its tokens'):
         SecondLook(place_map, other)

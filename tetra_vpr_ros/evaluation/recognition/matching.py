@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -133,19 +132,18 @@ def pictures_of_nothing(each: int, seed: int = 0) -> list[NDArray[np.uint8]]:
     return [np.clip(picture, 0, 255).astype(np.uint8) for picture in found]
 
 
-def typical_of_nothing(nothing: Encodings, kinds: int) -> str:
+def typical_of_nothing(nothing: Encodings) -> NDArray[np.uint8]:
     """
-    Return what `MatchModel.nothing` holds: the tokens that most pictures of a kind agree on.
+    Return the tokens that most pictures of a kind agree on, for `MatchModel.with_nothing`.
 
     :param nothing: of `pictures_of_nothing`, whose kinds take turns.
-    :param kinds: of them.
     :raises ValueError: they have no tokens.
     """
     if nothing.tokens is None:
         raise ValueError('pictures of nothing need their patch tokens')
     bits = np.unpackbits(nothing.tokens, axis=2)
-    typical = [np.packbits(bits[kind::kinds].mean(0) > 0.5, axis=1) for kind in range(kinds)]
-    return base64.b64encode(np.stack(typical).tobytes()).decode()
+    return np.stack([np.packbits(bits[kind::NOTHING_KINDS].mean(0) > 0.5, axis=1)
+                     for kind in range(NOTHING_KINDS)])
 
 
 def _look(frames: Encodings, at: LabelledPlaces, compare: TokenComparison,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 import hashlib
 from pathlib import Path
@@ -35,6 +36,10 @@ class HeldOut:
     def holds(self, image: PoolImage) -> bool:
         """Tell whether the image is held out, by its name or as a file."""
         return self(image.name) or (bool(self.files) and image.path.resolve() in self.files)
+
+    def others(self, images: Iterable[PoolImage]) -> list[PoolImage]:
+        """Return those of some images that may be trained on."""
+        return [image for image in images if not self.holds(image)]
 
     def __call__(self, name: str) -> bool:
         """Tell whether an image of this name is held out."""

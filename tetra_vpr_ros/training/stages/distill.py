@@ -124,7 +124,7 @@ def _initialise(config: RunConfig, start: StartConfig, source: TeacherSource, ro
         return source.batch(picks, keys, size, 0.5)
 
     images = sample(start.calibration).images if start.trunk else None
-    network = start_network(start, config.network, config.seed, images)
+    network = start_network(start, config.network, config.seed, images, new_head=True)
     if start.fit_head and (start.trunk or start.model):
         batch = sample(4 * start.calibration)
         with torch.no_grad():

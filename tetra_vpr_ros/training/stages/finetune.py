@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 import copy
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from tetra_vpr_ros.training.data.place_sampler import PlaceSampler
 from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet, PlaceSetConfig
 from tetra_vpr_ros.training.data.pool import refuse_namesakes
 from tetra_vpr_ros.training.data.scene_points import ScenePoints
-from tetra_vpr_ros.training.loop.checkpoint import load_network, newest_checkpoint
+from tetra_vpr_ros.training.loop.checkpoint import newest_checkpoint
 from tetra_vpr_ros.training.loop.loop import Loop, Losses
 from tetra_vpr_ros.training.loop.place_loss import MultiSimilarity
 from tetra_vpr_ros.training.loop.recipe import hold_to_recipe
@@ -150,14 +150,6 @@ def first_network(config: RunConfig, stage: FinetuneConfig, sets: list[PlaceSet]
             raise ConfigError(f'finetune.start names no model, and {run} holds no stage 1: '
                               "run 'train distill' first")
         start = StartConfig(model=str(own))
-    if start.model:
-        kept = load_network(Path(start.model)).config.aggregation
-        if kept != config.network.aggregation:
-            differing = ', '.join(
-                f'{entry.name}: {getattr(kept, entry.name)}' for entry in fields(kept)
-                if getattr(kept, entry.name) != getattr(config.network.aggregation, entry.name))
-            raise ConfigError(f'{start.model} has another aggregation than network.aggregation, '
-                              f'which would begin at random: write {{{differing}}} there')
     images = None
     if start.trunk:
         sets = sets or open_training_sets(stage.places, config.validation.held_out())

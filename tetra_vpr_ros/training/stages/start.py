@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -37,7 +37,7 @@ class StartConfig:
 
 
 def start_network(start: StartConfig, config: NetworkConfig, seed: int,
-                  images: torch.Tensor | None) -> PlaceNetwork:
+                  images: torch.Tensor | None, new_head: bool = False) -> PlaceNetwork:
     """
     Build a network from a trunk, a model of ours, or at random.
 
@@ -45,13 +45,20 @@ def start_network(start: StartConfig, config: NetworkConfig, seed: int,
     :param config: its shape.
     :param seed: of the weights that are drawn at random.
     :param images: uint8 ``[n, H, W, 3]`` that a trunk is rounded on.
+    :param new_head: a model's aggregation may be another, and begins at random then.
     :raises ConfigError: the files do not exist or do not fit.
     """
     torch.manual_seed(seed)
     network = PlaceNetwork(config)
     if start.model:
         source = load_network(Path(start.model))
-        wanted = config.vit
+        kept, wanted = source.config.aggregation, config.vit
+        if not new_head and kept != config.aggregation:
+            differing = ', '.join(
+                f'{entry.name}: {getattr(kept, entry.name)}' for entry in fields(kept)
+                if getattr(kept, entry.name) != getattr(config.aggregation, entry.name))
+            raise ConfigError(f'{start.model} has another aggregation than network.aggregation, '
+                              f'which would begin at random: write {{{differing}}} there')
         if wanted.activations == 'static' and source.config.vit.activations == 'token':
             raise ConfigError(f'{start.model} has no static ranges yet: train it with '
                               'network.vit.activations: token and export it as static')
@@ -62,7 +69,7 @@ def start_network(start: StartConfig, config: NetworkConfig, seed: int,
         network.backbone.load_state_dict({name: state[name]
                                           for name in network.backbone.state_dict()})
         network.norm.load_state_dict(source.norm.state_dict())
-        if source.config.aggregation == config.aggregation:
+        if kept == config.aggregation:
             network.aggregation.load_state_dict(source.aggregation.state_dict())
         # Tokens that move little keep their head; 'train tokens' fits it anew.
         if network.token_head is not None and source.config.token_bits == config.token_bits:

@@ -110,8 +110,7 @@ def fit_tokens(config: RunConfig, stage: DistillConfig, tokens: TokenConfig,
     bits = config.network.token_bits
     if not bits:
         raise ConfigError('network.token_bits is 0: say how many bits of a token are kept')
-    held = config.validation.held_out()
-    pool = [image for image in find_pool(stage.images) if not held.holds(image)]
+    pool = config.validation.held_out().others(find_pool(stage.images))
     if not pool:
         raise ConfigError('distill.images names no pictures to fit the tokens on')
     order = np.random.default_rng(config.seed).permutation(len(pool))[:tokens.images]

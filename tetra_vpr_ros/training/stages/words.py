@@ -73,8 +73,7 @@ def fit_words(config: RunConfig, stage: DistillConfig, words: WordConfig, networ
     :param network: trained, with any aggregation.
     :raises ConfigError: keys contradict each other or the files.
     """
-    held = config.validation.held_out()
-    pool = [image for image in find_pool(stage.images) if not held.holds(image)]
+    pool = config.validation.held_out().others(find_pool(stage.images))
     order = np.random.default_rng(config.seed).permutation(len(pool))[:words.images]
     shape = words.shape(config.network)
     if shape.bits > words.words * words.channels:
@@ -83,27 +82,24 @@ def fit_words(config: RunConfig, stage: DistillConfig, words: WordConfig, networ
     if words.channels > network.config.vit.width:
         raise ConfigError(f'words.channels: {words.channels} are more than the '
                           f'{network.config.vit.width} of a token')
-    head = VladHead(shape, network.config.vit.width, network.config.vit.grid).eval()
-    _fit(head, network, [pool[i] for i in order], words, config.seed)
-    fitted = PlaceNetwork(replace(network.config, aggregation=shape))
+    fitted = PlaceNetwork(replace(network.config, aggregation=shape)).eval()
     kept = {name: value for name, value in network.state_dict().items()
             if not name.startswith('aggregation.')}
-    fitted.load_state_dict({**kept, **{f'aggregation.{name}': value
-                                       for name, value in head.state_dict().items()}})
-    return fitted.eval()
+    fitted.load_state_dict({**fitted.state_dict(), **kept})
+    _fit(fitted, [pool[i] for i in order], words, config.seed)
+    return fitted
 
 
 @torch.no_grad()
-def _fit(head: VladHead, network: PlaceNetwork, images: list[PoolImage], words: WordConfig,
-         seed: int) -> None:
-    """Fit vocabulary and projection in one pass over the pictures."""
+def _fit(network: PlaceNetwork, images: list[PoolImage], words: WordConfig, seed: int) -> None:
+    """Fit vocabulary and projection of a network's words in one pass over the pictures."""
     def refuse_few(count: int, what: str) -> None:
         if count <= (numbers := words.words * words.channels):
             raise ConfigError(f'distill.images: {count} pictures {what}; {words.words} words with '
                               f'{words.channels} channels need more than {numbers}')
 
     refuse_few(len(images), 'are not held out')
-    rng = np.random.default_rng(seed)
+    head, rng = network.aggregation, np.random.default_rng(seed)
     waiting: list[torch.Tensor] = []
     residuals: list[torch.Tensor] = []
 
@@ -140,11 +136,8 @@ def fit_vocabulary(head: VladHead, tokens: torch.Tensor, words: WordConfig, seed
     """
     patches = tokens[:, 1:].float()
     centred = (patches - patches.mean(1, keepdim=True)).flatten(0, 1)
-    spread = centred.T.double() @ centred.double() / len(centred)
-    axes = whitened_axes(spread / spread.diagonal().mean(), words.channels, words.whitening,
-                         seed).float()
+    axes = _unit_axes(centred, words.channels, words.whitening, seed)
     x = centred @ axes
-    axes, x = axes / x.std(), x / x.std()
     means = faiss.Kmeans(words.channels, words.words, niter=_ITERATIONS, seed=seed + 1,
                          max_points_per_centroid=len(x))
     means.train(x.numpy())
@@ -164,11 +157,26 @@ def fit_projection(head: VladHead, residuals: torch.Tensor, whitening: float, se
     """
     layer = head.project
     centred = (residuals - residuals.mean(0)).double()
-    spread = centred.T @ centred / len(centred)
-    axes = whitened_axes(spread / spread.diagonal().mean(), len(layer.weight), whitening, seed)
-    axes = axes / (centred @ axes).std()  # about one, where the sign has its gradient
-    layer.weight.copy_(axes.T)
+    # Embeddings are about one, where the sign has its gradient.
+    layer.weight.copy_(_unit_axes(centred, len(layer.weight), whitening, seed).T)
     if isinstance(layer, TernaryLinear):
         round_layer(layer, residuals.T @ residuals / len(residuals))
     layer.bias.zero_()
     layer.bias.copy_(-layer(residuals).mean(0))
+
+
+def _unit_axes(centred: torch.Tensor, dims: int, whitening: float, seed: int) -> torch.Tensor:
+    """
+    Return whitened axes on which numbers have unit variance on average.
+
+    :param centred: numbers, ``[n, C]``.
+    :param dims: axes that are kept.
+    :param whitening: see `whitened_axes`.
+    :param seed: of the rotation.
+    :returns: ``[C, dims]``.
+    """
+    wide = centred.double()
+    spread = wide.T @ wide / len(wide)
+    axes = whitened_axes(spread / spread.diagonal().mean(), dims, whitening, seed)
+    axes = axes.to(centred.dtype)
+    return axes / (centred @ axes).std()
