@@ -129,3 +129,24 @@ def test_a_batch_holds_places_that_are_apart(pictures):
         PlaceSampler([part.subset(np.arange(24) < 1)], 4, 2).draw(np.random.default_rng(0))
     with pytest.raises(PlaceSetError, match='no image is left'):
         PlaceSampler([part.subset(np.zeros(24, bool))], 4, 2)
+
+
+def test_a_hard_batch_holds_places_that_look_alike(pictures):
+    part = open_place_set(PlaceSetConfig('images', str(pictures)))
+    part = part.subset(np.arange(len(part)) < 32)
+    blocks = np.arange(32) // 8  # eight pictures each that look like one another
+    alike = np.array([np.setdiff1d(np.flatnonzero(blocks == blocks[i]), [i])
+                      for i in range(32)])
+    for share, least, most in ((0.0, 0, 5), (0.5, 15, 45), (1.0, 60, 60)):
+        sampler = PlaceSampler([part], places=4, views=2, alike=[alike], alike_share=share)
+        batches = [sampler.draw(np.random.default_rng(seed)) for seed in range(60)]
+        hard = sum(len({blocks[part.images.index(place[0])] for place in batch}) == 1
+                   for batch in batches)
+        assert least <= hard <= most
+
+
+def test_a_hard_batch_is_filled_at_random_where_too_few_look_alike(pictures):
+    part = open_place_set(PlaceSetConfig('images', str(pictures)))
+    nothing = np.full((len(part), 3), -1)
+    sampler = PlaceSampler([part], places=4, views=2, alike=[nothing], alike_share=1.0)
+    assert len(sampler.draw(np.random.default_rng(0))) == 4

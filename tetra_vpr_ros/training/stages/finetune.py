@@ -37,6 +37,7 @@ from tetra_vpr_ros.training.network.device import device, has_bfloat16
 from tetra_vpr_ros.training.network.place_network import binarize, network_entry, PlaceNetwork
 from tetra_vpr_ros.training.stages.finetune_config import FinetuneConfig
 from tetra_vpr_ros.training.stages.frozen_trunk import FrozenTrunk
+from tetra_vpr_ros.training.stages.look_alikes import look_alikes
 from tetra_vpr_ros.training.stages.place_batch import load_batch, PlaceBatch
 from tetra_vpr_ros.training.stages.start import start_network, StartConfig
 from tetra_vpr_ros.training.structure.loss import StructureLoss
@@ -88,7 +89,9 @@ class PlaceLoss:
         binary = self._place(signs, labels)
         terms = {'float': real, 'binary': binary}
         total = (1 - q) * real + q * binary
-        for name, weight, value in self._token_terms(batch, labels, tokens, q):
+        head = (self.network.token_head if self.config.tokens or self.config.points else None)
+        codes = None if head is None else head(tokens.float())
+        for name, weight, value in self._token_terms(batch, labels, codes, q):
             terms[name] = value
             total = total + weight * value
         if self._structure is not None:
@@ -100,17 +103,20 @@ class PlaceLoss:
                 tokens = (self._start.tokens(seen) if self._trunk is None
                           else self._start.tokens_above(seen, self._trunk.depth))
                 wanted = self._start.aggregation(tokens.float())
+                kept = None if codes is None else self._start.token_head(tokens.float())
             terms['keep'] = (1 - F.cosine_similarity(embedding, wanted)).mean()
+            if codes is not None:
+                terms['keep'] = terms['keep'] + (
+                    1 - F.cosine_similarity(codes, kept, dim=2)).mean()
             total = total + self.config.keep * terms['keep']
         return {**terms, 'total': total}
 
-    def _token_terms(self, batch: PlaceBatch, labels: torch.Tensor, tokens: torch.Tensor,
+    def _token_terms(self, batch: PlaceBatch, labels: torch.Tensor, codes: torch.Tensor | None,
                      q: float) -> Iterator[tuple[str, float, torch.Tensor]]:
         """Compute name, weight and value of the terms of the patch tokens."""
         config, grid = self.config, self.network.config.vit.grid
-        if not config.tokens and not config.points:
+        if codes is None:
             return
-        codes = self.network.token_head(tokens.float())
 
         def faded(loss: Callable[..., torch.Tensor], *of: torch.Tensor) -> torch.Tensor:
             return torch.stack([
@@ -191,6 +197,7 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
         modules['structure'] = StructureLoss(
             *(knowledge or prepare(config, structure, network)), network.config.bits, structure,
             config.seed).to(device())
+    alike = (look_alikes(network, sets, run / 'finetune_alike.npz') if stage.alike else [])
     _freeze(network, stage.freeze_blocks)
     trunk = _frozen_trunk(stage, network, sets, config.seed)
     # The frozen copy must be of the start, not of a checkpoint that is resumed.
@@ -202,7 +209,7 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
                                   {'config': network_entry(config.network)})
     loop.resume()
     sampler = PlaceSampler(sets, stage.optimizer.batch // loop.parts, stage.views,
-                           stage.one_set)
+                           stage.one_set, alike, stage.alike)
     skipped: Counter[str] = Counter()
 
     def make(step: int, part: int, parts: int) -> PlaceBatch:

@@ -27,13 +27,16 @@ class FinetuneConfig:
     :ivar cache_views: kept of a picture, 0.15 MB each with ViT-S at 196 pixels.
     :ivar geometric: strength of the synthetic change of viewpoint, 0..1 of the side.
     :ivar clean_share: of pictures whose light is not changed.
-    :ivar keep: weight of a term that keeps the embedding near the start's.
+    :ivar keep: weight of a term that keeps the embedding near the start's, and the codes of the
+        patch tokens where they are trained.
     :ivar tokens: weight of the second look's own loss, see `token_score_loss`.
     :ivar points: weight of `token_point_loss`: patches that show the same point agree. Two cuts
         of one picture tell, and two pictures of a set with ``depth``.
     :ivar token_temperature: of both.
     :ivar one_set: draw all places of a batch from one data set: they are harder to tell
         apart than those of several.
+    :ivar alike: share of batches whose places look like each other to the start: hard negatives,
+        all from one data set. Places drawn at random are told apart at once.
     """
 
     places: list[PlaceSetConfig] = field(default_factory=list)
@@ -52,3 +55,4 @@ class FinetuneConfig:
     points: float = 0.0
     token_temperature: float = 0.05
     one_set: bool = False
+    alike: float = 0.0
