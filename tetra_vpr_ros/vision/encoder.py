@@ -69,14 +69,25 @@ def resize_by_area(image: Image, height: int, width: int) -> Image:
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def spin_within_a_run(options: onnxruntime.SessionOptions, spinning: bool) -> None:
+    """
+    Say whether threads spin while they wait for each other; between two runs they never do.
+
+    A network of small operators makes its threads wait for each other at each of them, and
+    waking one takes as long as the operator.
+    """
+    options.add_session_config_entry('session.intra_op.allow_spinning', str(int(spinning)))
+    options.add_session_config_entry('session.force_spinning_stop', '1')
+
+
 class PlaceEncoder:
     """
     Ternary ViT in an onnxruntime session on the CPU.
 
     :param model: ONNX file, or the name of a shipped model; None for the default one.
     :param threads: of one inference; 0 lets onnxruntime choose.
-    :param spinning: let idle threads spin. Faster by a little, at the price of a
-        busy core: off by default, a robot has better use for it.
+    :param spinning: let the threads of an inference spin while they wait for each other, which
+        is faster but where other programs fill the cores. They stop with the inference.
     :param optimization: how far onnxruntime rewrites the graph, one of `OPTIMIZATIONS`.
     :raises ValueError: another optimization.
     :raises ModelError: the file is missing, is no ONNX model, or lacks the
@@ -85,7 +96,7 @@ class PlaceEncoder:
     """
 
     def __init__(self, model: Path | str | None = None, *, threads: int = 1,
-                 spinning: bool = False, optimization: str = 'all') -> None:
+                 spinning: bool = True, optimization: str = 'all') -> None:
         """Load the model."""
         path = find_model(model)
         data = read_model(path)
@@ -98,7 +109,7 @@ class PlaceEncoder:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        options.add_session_config_entry('session.intra_op.allow_spinning', str(int(spinning)))
+        spin_within_a_run(options, spinning)
         # Else bytes that begin like onnxruntime's own format would be read as that.
         options.add_session_config_entry('session.load_model_format', 'ONNX')
         try:

@@ -11,6 +11,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 import onnxruntime
+from tetra_vpr_ros.vision.encoder import spin_within_a_run
 from tqdm import tqdm
 
 Seconds = NDArray[np.float64]
@@ -29,8 +30,7 @@ def open_session(path: Path, threads: int, profile: Path | None = None
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Idle threads of the other sessions would take the processor from the one that is timed.
-    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    spin_within_a_run(options, True)
     if profile is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile)

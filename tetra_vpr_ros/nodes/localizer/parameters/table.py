@@ -113,7 +113,8 @@ PARAMETERS: tuple[Spec, ...] = (
     Spec('relocalize_timeout', 10.0, 'Seconds until ~/relocalize gives up.', 0.1, 600.0,
          when='now'),
     Spec('threads', 2, 'Threads of one inference; 0 lets onnxruntime choose.', 0, 64),
-    Spec('spinning', False, 'Let idle inference threads spin: a little faster, but a busy core.'),
+    Spec('spinning', True, 'Let the threads of an inference spin while they wait for each other, '
+         'which is faster but where other programs fill the cores; they stop with it.'),
     Spec('graph_optimization', 'all', 'How far onnxruntime rewrites the model when it opens it; '
          'less than all only to look for a fault.', choices=OPTIMIZATIONS),
     Spec('candidates', 10, 'How many candidates are searched and published.', 1, 200, when='now'),
