@@ -100,6 +100,19 @@ def test_a_view_that_hears_nobody_says_what_to_look_at(probe, watch):
     assert process.wait(ENOUGH) == 0
 
 
+def test_a_localizer_that_waits_to_be_activated_is_told_from_none(start, probe, wall_map, watch):
+    localizer = start(map=wall_map, image_topics='[/cam]')
+    assert probe.change('configure'), localizer.log
+    _, url = watch()
+    awaited(url, lambda told: "'ros2 lifecycle get' tells whether" in told['detail'])
+
+
+def test_what_follows_the_arguments_of_ros_is_read(watch, wall_map):
+    process, url = watch('--ros-args', '-r', '__ns:=/robot1', '--', '--map', str(wall_map))
+    told = awaited(url, lambda told: told['plan'])
+    assert told['source'] == 'live: /robot1/vpr/status'
+
+
 @pytest.mark.parametrize('argument', ['ns:/robot1', '__ns:=/1robot', '__node:=1x'])
 def test_names_that_ros_cannot_read_are_told_in_a_line(argument):
     done = subprocess.run([sys.executable, '-m', 'tetra_vpr_ros.nodes.watch', '--port', '0',

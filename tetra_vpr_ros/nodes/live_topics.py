@@ -58,8 +58,12 @@ class LiveTopics(Node):
         self._look_around()
 
     def _look_around(self) -> None:
-        """Say so where nobody publishes: the localizer has ended, or has another name."""
+        """Say so where nobody says anything: the localizer has ended, or is another, or waits."""
         if self.count_publishers(self._status.topic_name):
+            if not self._heard:
+                self._state.tell({'state': 'no images', 'detail':
+                                  f'who publishes {self._status.topic_name} has said nothing yet: '
+                                  "'ros2 lifecycle get' tells whether that localizer is active"})
             return
         why = 'it has ended' if self._heard else (
             "is 'localize' running, in this namespace (--ros-args -r __ns:=/robot1) and domain?")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 import sys
@@ -73,6 +74,19 @@ def _parser() -> argparse.ArgumentParser:
     add('--model', type=Path, metavar='FILE.onnx', help='of the map, if not the default one')
     add('--filter', choices=FILTERS, default='bayes', help='localizer (default: %(default)s)')
     return parser
+
+
+def _without_ros_arguments(given: Sequence[str]) -> list[str]:
+    """Leave out what is ROS 2's: from ``--ros-args`` to ``--``, or to the end."""
+    ours, of_ros = [], False
+    for argument in given:
+        if argument == '--ros-args':
+            of_ros = True
+        elif of_ros:
+            of_ros = argument != '--'
+        else:
+            ours.append(argument)
+    return ours
 
 
 def _serve(state: LiveState, options: argparse.Namespace) -> LiveServer:
@@ -151,11 +165,14 @@ def main(args: list[str] | None = None) -> int:
     :returns: the exit status: 0 when it was told to stop, 1 when it cannot run.
     """
     given = list(sys.argv[1:] if args is None else args)
-    at = given.index('--ros-args') if '--ros-args' in given else len(given)
     parser = _parser()
-    options = parser.parse_args(given[:at])
+    options = parser.parse_args(_without_ros_arguments(given))
     if options.bag and not options.map:
         parser.error('--bag needs --map: where shall it be localized?')
+    for name in ('rate', 'image_topic', 'image_time', 'model', 'filter'):
+        if not options.bag and getattr(options, name) != parser.get_default(name):
+            parser.error(f"--{name.replace('_', '-')} is for a recorded drive: name it with --bag. "
+                         'A localizer that runs has it in its own parameters')
 
     def work() -> int:
         try:

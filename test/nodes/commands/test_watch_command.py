@@ -16,7 +16,9 @@ from watching import ask, awaited, ENOUGH
 @pytest.mark.parametrize('arguments, says', [
     (['--port', '65536'], '65536'), (['--port', '-1'], '--port'), (['--port', 'http'], 'http'),
     (['--rate', '-1'], '--rate'), (['--rate', 'nan'], 'nan'), (['--bag', 'drive'], '--map'),
-    (['--filter', 'none'], '--filter')])
+    (['--filter', 'none'], '--filter'), (['--rate', '2'], '--rate is for a recorded drive'),
+    (['--image-topic', '/cam'], '--image-topic is for a recorded drive'),
+    (['--ros-args', '-r', '__ns:=/a', '--', '--model', 'm'], '--model is for a recorded drive')])
 def test_bad_options_are_named(arguments, says, capsys):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
