@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+import subprocess
+import time
 from types import TracebackType
 from typing import Any
 
@@ -27,15 +30,17 @@ class Listener:
     """
     A node that drives the lifecycle of ``vpr_localize`` and listens to it.
 
+    :param localizer: its process, whose end is the demo's.
     :ivar matches: accepted poses by image stamp.
     :ivar best: pose of the best candidate by image stamp.
     :ivar latencies: milliseconds from image received to match published.
     :ivar answers: how many frames were worked on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, localizer: subprocess.Popen[bytes]) -> None:
         """Create the node."""
         rclpy.init()
+        self._localizer = localizer
         self.node: Node = rclpy.create_node('demo_listener')
         self.matches: dict[int, PoseWithCovarianceStamped] = {}
         self.best: dict[int, Any] = {}
@@ -63,18 +68,37 @@ class Listener:
 
     def change_state(self, transition: int, name: str) -> None:
         """Take the localizer through a lifecycle transition, or end the demo with its name."""
-        if not self._change.wait_for_service(timeout_sec=_PATIENCE):
+        if not self._wait(lambda: self._change.wait_for_service(timeout_sec=1.0)):
             raise SystemExit('the localizer does not come up')
         request = ChangeState.Request()
         request.transition.id = transition
         future = self._change.call_async(request)
-        rclpy.spin_until_future_complete(self.node, future, timeout_sec=_PATIENCE)
+
+        def answered() -> bool:
+            rclpy.spin_until_future_complete(self.node, future, timeout_sec=1.0)
+            return bool(future.done())
+
+        self._wait(answered)
         result = future.result()
         if result is None or not result.success:
             raise SystemExit(f'the localizer could not {name}: see its log above')
 
+    def _wait(self, done: Callable[[], bool]) -> bool:
+        """Ask again while the localizer lives; return whether it came true."""
+        deadline = time.monotonic() + _PATIENCE
+        while not (true := done()) and time.monotonic() < deadline:
+            self._look_after()
+        return true
+
+    def _look_after(self) -> None:
+        """End the demo where the localizer has ended."""
+        if self._localizer.poll() is not None:
+            raise SystemExit(f'the localizer ended with status {self._localizer.returncode}: see '
+                             'its message above')
+
     def spin(self, seconds: float) -> None:
         """Listen for a while."""
+        self._look_after()
         rclpy.spin_once(self.node, timeout_sec=seconds)
 
     def __enter__(self) -> Listener:

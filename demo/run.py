@@ -92,7 +92,7 @@ def localize_second_lap(map_file: Path, level: str, poses: list[Pose2D], out: Pa
            if in_step else [])])
     robot: subprocess.Popen[bytes] | None = None
     try:
-        with Listener() as listener:
+        with Listener(localizer) as listener:
             listener.change_state(Transition.TRANSITION_CONFIGURE, 'configure')
             listener.change_state(Transition.TRANSITION_ACTIVATE, 'activate')
             robot = subprocess.Popen(

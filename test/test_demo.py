@@ -63,3 +63,14 @@ def test_the_demo_removes_nothing_but_an_earlier_demo(tmp_path, arguments, reaso
     assert done.returncode == 2
     assert reason in done.stderr
     assert all(file.exists() for file in kept)
+
+
+def test_the_demo_ends_with_its_localizer():
+    ended = ('import subprocess, sys; from demo.listener import Listener\n'
+             'gone = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])\n'
+             'with Listener(gone) as listener:\n'
+             '    listener.change_state(1, "configure")')
+    done = subprocess.run([sys.executable, '-c', ended], cwd=ROOT, capture_output=True, text=True,
+                          timeout=840)
+    assert 'the localizer ended with status 3: see its message above' in done.stderr
+    assert done.returncode == 1
