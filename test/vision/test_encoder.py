@@ -131,6 +131,7 @@ def test_a_shipped_model_is_found_by_its_name(tmp_path, monkeypatch):
     assert find_model(None) == find_model('') == find_model(default) == default
     assert shipped_models()[default.stem] == find_model(default.stem) == default
     assert PlaceEncoder(default.stem).info.path == default
+    assert find_model('free') == shipped_models()[model_file.FREE_MODEL]
     with pytest.raises(ModelError, match=rf'no model file another.*{default.stem}'):
         PlaceEncoder('another')
     monkeypatch.chdir(tmp_path)

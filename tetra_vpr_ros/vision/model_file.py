@@ -13,6 +13,8 @@ from pathlib import Path
 from tetra_vpr_ros.vision.match_model import MatchModel
 
 DEFAULT_MODEL = 'tetra_vits8_2048.onnx'
+FREE, FREE_MODEL = 'free', 'tetra_nano_1024'
+"""What asks for the model that a product may carry, and which that is (models/README.md)."""
 DESCRIPTOR_FORMAT = 1
 """Version of the descriptor's bit layout (bit i is bit ``i % 8`` of byte ``i // 8``)."""
 EXTERNAL_DATA = 'location'
@@ -94,7 +96,8 @@ def find_model(model: Path | str | None) -> Path:
     """
     Return the file of a model.
 
-    :param model: its path, the name of one that the package ships, or nothing for the default.
+    :param model: its path, the name of one that the package ships, ``free`` for the one that a
+        product may carry (`FREE_MODEL`), or nothing for the default.
     :returns: the path as it was given where neither is there: `read_model` tells.
     :raises ModelError: nothing is named, and no model is installed.
     """
@@ -103,7 +106,8 @@ def find_model(model: Path | str | None) -> Path:
     path = Path(model)
     if path.suffix or len(path.parts) > 1 or path.is_file():
         return path
-    return shipped_models().get(str(path), path)
+    shipped = shipped_models()
+    return shipped.get(FREE_MODEL if str(path) == FREE else str(path), path)
 
 
 def shipped_models() -> dict[str, Path]:

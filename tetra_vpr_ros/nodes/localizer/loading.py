@@ -115,8 +115,9 @@ def fit_to_cameras(node: LifecycleNode, loaded: Loaded) -> None:
 
 def _model(name: str) -> Path:
     """Return the file of the parameter ``model``, which may be the name of a shipped one."""
-    if not name or name in shipped_models():
-        return find_model(name)
+    found = find_model(name)
+    if not name or found in shipped_models().values():
+        return found
     return _existing(name, ModelError, 'model')
 
 
