@@ -108,7 +108,7 @@ def test_a_localizer_that_waits_to_be_activated_is_told_from_none(start, probe, 
 
 
 def test_what_follows_the_arguments_of_ros_is_read(watch, wall_map):
-    process, url = watch('--ros-args', '-r', '__ns:=/robot1', '--', '--map', str(wall_map))
+    _, url = watch('--ros-args', '-r', '__ns:=/robot1', '--', '--map', str(wall_map))
     told = awaited(url, lambda told: told['plan'])
     assert told['source'] == 'live: /robot1/vpr/status'
 

@@ -171,8 +171,9 @@ def main(args: list[str] | None = None) -> int:
         parser.error('--bag needs --map: where shall it be localized?')
     for name in ('rate', 'image_topic', 'image_time', 'model', 'filter'):
         if not options.bag and getattr(options, name) != parser.get_default(name):
-            parser.error(f"--{name.replace('_', '-')} is for a recorded drive: name it with --bag. "
-                         'A localizer that runs has it in its own parameters')
+            option = name.replace('_', '-')
+            parser.error(f'--{option} is for a recorded drive: name it with --bag. A localizer '
+                         'that runs has it in its own parameters')
 
     def work() -> int:
         try:

@@ -34,21 +34,50 @@ def window(encoder, drive):
 
 
 def by_the_book(query, place, most_rows=2, most_columns=4):
-    """Return the score as the recipe has it, token by token."""
+    """
+    Return the recipe's score, the median of all shifts, and what each token meets at the best.
+
+    Those are bits and way of the nearest cell, by cells of the query; what falls beside the place
+    is left out.
+    """
     bits = np.unpackbits(np.stack([query, place]), axis=2).reshape(2, *GRID, -1).astype(int)
-    best = 0.0
+    shifts = []
     for down in range(-most_rows, most_rows + 1):
         for right in range(-most_columns, most_columns + 1):
-            found = []
+            found = {}
             for row in range(14):
                 for column in range(14):
                     y, x = row + down, column + right
                     if not (0 <= y < 14 and 0 <= x < 14):
                         continue
                     around = bits[1, max(y - 1, 0):y + 2, max(x - 1, 0):x + 2]
-                    found.append((around == bits[0, row, column]).mean(-1).max())
-            best = max(best, float(np.mean(found)))
-    return best
+                    apart = (around != bits[0, row, column]).sum(-1)
+                    nearest = np.add(np.divmod(apart.argmin(), apart.shape[1]),
+                                     (max(y - 1, 0) - y, max(x - 1, 0) - x))
+                    found[row, column] = apart.min(), tuple(nearest)
+            shifts.append((np.mean([apart for apart, _ in found.values()]), found))
+    means = np.array([mean for mean, _ in shifts]) / bits.shape[-1]
+    best = int(means.argmin())
+    return 1.0 - means[best], float(np.median(means)), shifts[best][1]
+
+
+def contrasts_by_the_book(found):
+    """Return contrasts of places, of each of which the tokens' bits are given by their cells."""
+    result = []
+    for bits in found:
+        nearer = []
+        for cell, (value, _) in bits.items():
+            others = [place[cell][0] for place in found if cell in place]
+            nearer.append(max(np.mean(others) - value, 0.0) / (np.std(others) + 1.0))
+        result.append(np.mean(nearer))
+    return result
+
+
+def coherence_by_the_book(found):
+    """Return how many neighbours have the same way."""
+    same = [way == found[other][1] for (row, column), (_, way) in found.items()
+            for other in ((row + 1, column), (row, column + 1)) if other in found]
+    return np.mean(same)
 
 
 def test_a_picture_is_itself(compare, tokens):
@@ -61,7 +90,26 @@ def test_a_picture_is_itself(compare, tokens):
 
 def test_the_score_is_that_of_the_recipe(compare, tokens):
     found = compare(tokens[0], tokens[:4])
-    assert found.scores == pytest.approx([by_the_book(tokens[0], place) for place in tokens[:4]])
+    scores, medians, met = zip(*(by_the_book(tokens[0], place) for place in tokens[:4]))
+    assert found.scores == pytest.approx(scores)
+    assert found.backgrounds == pytest.approx(medians)
+    assert found.contrasts == pytest.approx(contrasts_by_the_book(met))
+    assert found.coherence == pytest.approx([coherence_by_the_book(place) for place in met])
+
+
+def test_what_all_places_show_tells_none_from_another(compare, rng):
+    """A token that only one place has counts more than many that all of them have."""
+    common, *places = rng.integers(0, 256, (4, 196, 16), dtype=np.uint8)
+    places = np.array(places)
+    places[:, 98:] = common[98:]  # the lower halves are one
+    query = common.copy()
+    query[:98] = places[1, :98]
+    found = compare(query, places)
+    assert found.contrasts.argmax() == 1
+    assert found.contrasts[1] > 10 * found.contrasts[[0, 2]].max()
+    alone = compare(query, places[:1])
+    assert alone.contrasts.tolist() == [0.0]  # there is nothing to tell it from
+    assert compare(query, places[[0, 0]]).contrasts.tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize('right, down', [
@@ -101,6 +149,7 @@ def test_a_blank_picture(compare, encoder, tokens):
 def test_no_places(compare, tokens):
     found = compare(tokens[0], tokens[:0])
     assert len(found.scores) == len(found.columns) == len(found.rows) == 0
+    assert found.compared.shape[0] == 0
 
 
 @pytest.mark.parametrize('grid, size', [((4, 4), 4), ((2, 3), 40), ((1, 1), 8)])

@@ -106,10 +106,10 @@ def _second_look(encoded: Encoded, count: int) -> _Look | None:
     def look(query: int, order: NDArray[np.int64], apart: NDArray[np.float64]
              ) -> tuple[NDArray[np.int64], float]:
         first = order[:count]
-        scores = compare(queries[query], places[first]).scores
+        seen = compare(queries[query], places[first])
         standing = standing_out(apart.astype(np.int32))[first].astype(np.float64)
-        likely = matches.preferences(scores, apart[first] / bits, standing)
+        likely = matches.preferences(seen.scores, apart[first] / bits, standing, seen.compared)
         again = np.argsort(-likely, kind='stable')
-        return np.concatenate([first[again], order[count:]]), float(scores[again[0]])
+        return np.concatenate([first[again], order[count:]]), float(seen.scores[again[0]])
 
     return look

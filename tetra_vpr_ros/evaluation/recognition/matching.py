@@ -22,6 +22,9 @@ from tqdm import tqdm
 
 _RIDGE = 1e-3          # keeps weights finite where a feature separates all
 _SCALE = (10.0, 10.0)  # of scores and shares, so that the ridge weighs them like deviations
+# Of scores, shares, standing, backgrounds, contrasts and coherence, likewise.
+_SCALES = np.array([10.0, 10.0, 1.0, 50.0, 5.0, 10.0])
+_IMAGINED, _LOOKED_AT = (0, 1, 2), (1, 2, 3, 4, 5)  # features that are asked of a frame
 NOTHING_KINDS = 6
 _FEWEST = 50           # frames of a kind below which nothing is fitted
 _Array = NDArray[np.float64]
@@ -46,7 +49,7 @@ class LabelledPlaces:
 
 @dataclass(frozen=True)
 class _Candidates:
-    """Scores, shares of bits and standing of the candidates of a frame, and which are right."""
+    """What `MatchModel.preferences` takes of the candidates of a frame, and which are right."""
 
     features: _Array
     right: NDArray[np.bool_]
@@ -84,7 +87,7 @@ def fit_match_model(sets: Sequence[LabelledPlaces], foreign: Sequence[Encodings]
     if min(count, others) < _FEWEST:
         raise DatasetError(f'{count} queries with their place among the candidates and {others} '
                            f'foreign pictures: {_FEWEST} of each are needed')
-    where = _fit_where(found)
+    imagined, where = (_fit_where(found, known) for known in (_IMAGINED, _LOOKED_AT))
     right = [_best([c for c in frames if c.right[_winner(c, where)]], where) for frames in found]
     wrong = [_best(frames, where) for frames in strange]
     whether = _fit_whether(right, wrong)
@@ -92,13 +95,17 @@ def fit_match_model(sets: Sequence[LabelledPlaces], foreign: Sequence[Encodings]
     level = float(np.quantile(reached, 0.99))
     beyond = reached[reached > level] - level
     answerable = [int(s.truth.any(1).sum()) for s in sets]
-    score, share, standing = (float(weight) for weight in where)
     frame_score, frame_bits, bias = (float(weight) for weight in whether)
+    score, share, standing = (float(weight) for weight in imagined[:3])
+    look_bits, look_standing, background, contrast, coherence = (
+        float(weight) for weight in where[1:])
     return MatchModel(
         score, share, standing, frame_score, frame_bits, bias,
         missed=float(np.clip(np.mean([1 - len(f) / max(n, 1)
                                       for f, n in zip(found, answerable)]), 0.01, 0.5)),
-        foreign_level=level, foreign_decay=max(float(beyond.mean()), 0.1))
+        foreign_level=level, foreign_decay=max(float(beyond.mean()), 0.1),
+        look_bits=look_bits, look_standing=look_standing, look_background=background,
+        look_contrast=contrast, look_coherence=coherence)
 
 
 def pictures_of_nothing(each: int, seed: int = 0) -> list[NDArray[np.uint8]]:
@@ -159,8 +166,9 @@ def _look(frames: Encodings, at: LabelledPlaces, compare: TokenComparison,
         if truth is not None and not truth[i].any():
             continue
         rows = nearest_rows(distances, SECOND_LOOK)
-        scores = compare(tokens[i], known[rows]).scores
-        features = np.stack([scores, distances[rows] / bits, standing_out(distances)[rows]], 1)
+        seen = compare(tokens[i], known[rows])
+        features = np.column_stack([seen.scores, distances[rows] / bits,
+                                    standing_out(distances)[rows], seen.compared])
         yield _Candidates(features, np.zeros(len(rows), bool) if truth is None
                           else truth[i, rows])
 
@@ -174,8 +182,10 @@ def _best(frames: Sequence[_Candidates], where: _Array) -> _Array:
     return np.reshape([c.features[_winner(c, where), :2] for c in frames], (-1, 2))
 
 
-def _fit_where(sets: Sequence[Sequence[_Candidates]]) -> _Array:
-    frames = [(c.features * [*_SCALE, 1.0], c.right, 1.0 / len(found))
+def _fit_where(sets: Sequence[Sequence[_Candidates]], known: Sequence[int]) -> _Array:
+    """Return weights of all features: those that are not known have none."""
+    known = list(known)
+    frames = [(c.features[:, known] * _SCALES[known], c.right, 1.0 / len(found))
               for found in sets for c in found if not c.right.all()]
 
     def loss(weights: _Array) -> tuple[float, _Array]:
@@ -189,7 +199,9 @@ def _fit_where(sets: Sequence[Sequence[_Candidates]]) -> _Array:
             slope = slope - share * ((likely * right / (hit + 1e-12) - likely) @ features)
         return total, slope
 
-    return np.asarray(minimize(loss, np.zeros(3), jac=True).x * [*_SCALE, 1.0])
+    found = np.zeros(len(_SCALES))
+    found[known] = minimize(loss, np.zeros(len(known)), jac=True).x * _SCALES[known]
+    return found
 
 
 def _fit_whether(right: Sequence[_Array], wrong: Sequence[_Array]) -> _Array:

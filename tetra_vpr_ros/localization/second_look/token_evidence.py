@@ -95,7 +95,7 @@ class TokenEvidence:
         shares = distances[rows] / self._bits
         mean, deviation = moments(count_bits(distances))
         standing = np.asarray((mean - distances[rows]) / deviation, np.float64)
-        preferences = self.model.preferences(looks.scores, shares, standing)
+        preferences = self.model.preferences(looks.scores, shares, standing, looks.compared)
         best = int(np.argmax(preferences))
         likely = np.exp(preferences - preferences[best])
         of_the_map = self.model.of_the_map(float(looks.scores[best]), float(shares[best]))

@@ -10,7 +10,6 @@ score of two pictures is how alike their tokens are at the shift at which they a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,11 +33,26 @@ class TokenScores:
     :ivar columns: by how many cells what the query shows lies further left than in the
         place, ``[K]``: positive where the query's camera is turned to the right of it.
     :ivar rows: by how many cells it lies further up, ``[K]``.
+    :ivar backgrounds: share of bits that differ at the median shift, ``[K]``: walls and skies
+        agree wherever they are shifted to, which is no sign of the place.
+    :ivar contrasts: by how many deviations among the K places a token is nearer to what it falls
+        on than to what it falls on in the others, on average and never below 0, ``[K]``: what all
+        of them show tells none from another.
+    :ivar coherence: share of neighbouring tokens that lie beside the best shift the same way,
+        ``[K]``: of one scene neighbours move together, and by chance one in nine does.
     """
 
     scores: NDArray[np.float64]
     columns: NDArray[np.float64]
     rows: NDArray[np.float64]
+    backgrounds: NDArray[np.float64]
+    contrasts: NDArray[np.float64]
+    coherence: NDArray[np.float64]
+
+    @property
+    def compared(self) -> NDArray[np.float64]:
+        """Return backgrounds, contrasts and coherence, ``[K, 3]``."""
+        return np.stack([self.backgrounds, self.contrasts, self.coherence], axis=1)
 
 
 class TokenComparison:
@@ -84,9 +98,13 @@ class TokenComparison:
         table = hamming_distances(places.reshape(-1, query.shape[1]), query)
         small = np.uint8 if bits < 256 else np.uint16
         apart = table.astype(small).reshape(-1, rows, columns, rows, columns)
-        exact, near = self._means(apart), self._means(_nearest_of_nine(apart))
-        best = near.min((1, 2), initial=bits)
-        return TokenScores(1.0 - best / bits, *self._shift(exact))
+        nearest = _nearest_of_nine(apart)
+        exact, near = self._means(apart), self._means(nearest)
+        near = near.reshape(len(places), len(self._rows) * len(self._columns))
+        best, least = near.argmin(1), near.min(1)
+        met, ways, inside = self._at_best(apart, best)
+        return TokenScores(1.0 - least / bits, *self._shift(exact), np.median(near, 1) / bits,
+                           _contrasts(met, inside), _coherence(ways, inside))
 
     def _means(self, apart: NDArray[np.integer]) -> NDArray[np.float64]:
         """
@@ -96,22 +114,46 @@ class TokenComparison:
         :returns: ``[K, row shifts, column shifts]``.
         """
         means = np.empty((len(apart), len(self._rows), len(self._columns)))
-        for (i, j), overlap in self._overlaps(apart):
+        for i, j in np.ndindex(means.shape[1:]):
+            overlap = self._overlap(apart, self._rows[i], self._columns[j])
             height, width = overlap.shape[1:]
             means[:, i, j] = overlap.sum((1, 2), dtype=np.int32) / (height * width)
         return means
 
-    def _overlaps(self, apart: NDArray[np.integer]
-                  ) -> Iterator[tuple[tuple[int, int], NDArray[np.integer]]]:
-        """Yield ``[K, height, width]`` for each shift: a token against the cell it falls on."""
+    def _overlap(self, apart: NDArray[np.integer], down: int, right: int) -> NDArray[np.integer]:
+        """Return ``[K, height, width]``: tokens against the cells that they fall on."""
         rows, columns = self.grid
         picture, *steps = apart.strides
-        along = (picture, steps[0] + steps[2], steps[1] + steps[3])
-        for i, down in enumerate(self._rows):
-            for j, right in enumerate(self._columns):
-                first = apart[:, max(down, 0):, max(right, 0):, max(-down, 0):, max(-right, 0):]
-                shape = (len(apart), rows - abs(down), columns - abs(right))
-                yield (i, j), as_strided(first, shape, along, writeable=False)
+        first = apart[:, max(down, 0):, max(right, 0):, max(-down, 0):, max(-right, 0):]
+        return as_strided(first, (len(apart), rows - abs(down), columns - abs(right)),
+                          (picture, steps[0] + steps[2], steps[1] + steps[3]), writeable=False)
+
+    def _at_best(self, apart: NDArray[np.integer], best: NDArray[np.int64]
+                 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
+        """
+        Return what each token of the query meets at the best shift of each place.
+
+        :param apart: ``[K, place row, place column, query row, query column]``.
+        :param best: shift of each place, ``[K]``.
+        :returns: bits to the nearest of the nine cells about the one that it falls on, which of
+            the nine that is, and whether it falls on one at all, ``[K, rows, columns]``.
+        """
+        rows, columns = self.grid
+        shape = (len(apart), rows, columns)
+        bits, ways, inside = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, bool)
+        # Beside the picture nothing is alike.
+        padded = np.pad(apart, ((0, 0), (1, 1), (1, 1), (0, 0), (0, 0)),
+                        constant_values=np.iinfo(apart.dtype).max)
+        for shift in np.unique(best):
+            down, right = (int(axis[i]) for axis, i in zip(
+                (self._rows, self._columns), divmod(int(shift), len(self._columns))))
+            which = best == shift
+            nine = np.stack([self._overlap(padded[which, 1 + i:, 1 + j:], down, right)
+                             for i in (-1, 0, 1) for j in (-1, 0, 1)])
+            part = (which, slice(max(-down, 0), rows - max(down, 0)),
+                    slice(max(-right, 0), columns - max(right, 0)))
+            bits[part], ways[part], inside[part] = nine.min(0), nine.argmin(0), True
+        return bits, ways, inside
 
     def _shift(self, means: NDArray[np.float64]
                ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -134,6 +176,32 @@ def _nearest_of_nine(apart: NDArray[np.integer]) -> NDArray[np.integer]:
     np.minimum(near[:, 1:], across[:, :-1], out=near[:, 1:])
     np.minimum(near[:, :-1], across[:, 1:], out=near[:, :-1])
     return near
+
+
+def _contrasts(bits: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """
+    Return what tokens tell a place from the others by, see `TokenScores`.
+
+    :param bits: at the best shift of each place, ``[K, rows, columns]``.
+    :param inside: whether a token falls on the place.
+    """
+    count = np.maximum(inside.sum(0), 1)
+    mean = (inside * bits).sum(0) / count
+    deviation = np.sqrt((inside * (bits - mean) ** 2).sum(0) / count)
+    # A bit more than the deviation: tokens that all places have would weigh without end.
+    nearer = inside * np.maximum(mean - bits, 0.0) / (deviation + 1.0)
+    return np.asarray(nearer.sum((1, 2)) / inside.sum((1, 2)))
+
+
+def _coherence(ways: NDArray[np.int64], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the share of pairs of neighbours inside that have the same way, ``[K]``."""
+    same, pairs = np.zeros(len(ways)), np.zeros(len(ways))
+    for one, other in (((..., slice(1, None)), (..., slice(-1))),
+                       ((slice(None), slice(1, None)), (slice(None), slice(-1)))):
+        both = inside[one] & inside[other]
+        same += (both & (ways[one] == ways[other])).sum((1, 2))
+        pairs += both.sum((1, 2))
+    return same / np.maximum(pairs, 1.0)
 
 
 def _vertex(values: NDArray[np.float64], at: NDArray[np.int64]) -> NDArray[np.float64]:
