@@ -23,11 +23,10 @@ class MatchModel:
 
     *Where*: among the candidates of one frame a place is the right one with a probability
     proportional to ``exp(look_bits · d + look_standing · z + look_background · b + look_contrast
-    · c + look_coherence · h)``, where d is its distance as a share of all bits, z how far it
-    stands out of the map, and b, c and h are background, contrast and coherence of its tokens,
-    see `TokenScores` (a conditional logit, D. McFadden, 1974). Of a frame that is only imagined
-    these are not known: there it is ``exp(place_score · s + place_bits · d + place_standing ·
-    z)``, s its token score (0..1).
+    · c)``, where d is its distance as a share of all bits, z how far it stands out of the map, and
+    b and c are background and contrast of its tokens, see `TokenScores` (a conditional logit,
+    D. McFadden, 1974). Of a frame that is only imagined these two are not known: there it is
+    ``exp(place_score · s + place_bits · d + place_standing · z)``, s its token score (0..1).
 
     *Whether*: the log-likelihood ratio of a frame of the map to one of a foreign world is
     ``frame_score · s + frame_bits · d + frame_bias`` of the best candidate.
@@ -35,7 +34,7 @@ class MatchModel:
     :ivar missed: share of the frames whose right place is not among those looked at.
     :ivar foreign_level: nats that one in a hundred foreign frames reaches.
     :ivar foreign_decay: nats over which that share falls by a factor e.
-    :ivar look_bits: 0, as the four others, in models that were measured without them.
+    :ivar look_bits: 0, as the three others, in models that were measured without them.
     :ivar nothing: tokens of pictures that show nothing (a covered lens, noise), which look like
         the blank walls of a map; base64, empty for none.
     """
@@ -53,7 +52,6 @@ class MatchModel:
     look_standing: float = 0.0
     look_background: float = 0.0
     look_contrast: float = 0.0
-    look_coherence: float = 0.0
     nothing: str = ''
 
     def preferences(self, scores: NDArray[np.float64], shares: NDArray[np.float64],
@@ -65,14 +63,14 @@ class MatchModel:
         :param scores: of the tokens, ``[k]``.
         :param shares: distances as shares of all bits, ``[k]``.
         :param standing: see `standing_out`, ``[k]``.
-        :param compared: background, contrast and coherence of the tokens, ``[k, 3]``; None of a
-            frame that is only imagined.
+        :param compared: background and contrast of the tokens, ``[k, 2]``; None of a frame that
+            is only imagined.
         """
         if compared is None or not self.look_contrast:
             return np.asarray(self.place_score * scores + self.place_bits * shares
                               + self.place_standing * standing)
         return np.asarray(self.look_bits * shares + self.look_standing * standing + compared @ (
-            self.look_background, self.look_contrast, self.look_coherence))
+            self.look_background, self.look_contrast))
 
     def of_the_map(self, score: float, share: float) -> float:
         """

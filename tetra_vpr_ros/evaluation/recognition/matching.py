@@ -22,9 +22,9 @@ from tqdm import tqdm
 
 _RIDGE = 1e-3          # keeps weights finite where a feature separates all
 _SCALE = (10.0, 10.0)  # of scores and shares, so that the ridge weighs them like deviations
-# Of scores, shares, standing, backgrounds, contrasts and coherence, likewise.
-_SCALES = np.array([10.0, 10.0, 1.0, 50.0, 5.0, 10.0])
-_IMAGINED, _LOOKED_AT = (0, 1, 2), (1, 2, 3, 4, 5)  # features that are asked of a frame
+# Of scores, shares, standing, backgrounds and contrasts, likewise.
+_SCALES = np.array([10.0, 10.0, 1.0, 50.0, 5.0])
+_IMAGINED, _LOOKED_AT = (0, 1, 2), (1, 2, 3, 4)  # features that are asked of a frame
 NOTHING_KINDS = 6
 _FEWEST = 50           # frames of a kind below which nothing is fitted
 _Array = NDArray[np.float64]
@@ -97,15 +97,14 @@ def fit_match_model(sets: Sequence[LabelledPlaces], foreign: Sequence[Encodings]
     answerable = [int(s.truth.any(1).sum()) for s in sets]
     frame_score, frame_bits, bias = (float(weight) for weight in whether)
     score, share, standing = (float(weight) for weight in imagined[:3])
-    look_bits, look_standing, background, contrast, coherence = (
-        float(weight) for weight in where[1:])
+    look_bits, look_standing, background, contrast = (float(weight) for weight in where[1:])
     return MatchModel(
         score, share, standing, frame_score, frame_bits, bias,
         missed=float(np.clip(np.mean([1 - len(f) / max(n, 1)
                                       for f, n in zip(found, answerable)]), 0.01, 0.5)),
         foreign_level=level, foreign_decay=max(float(beyond.mean()), 0.1),
         look_bits=look_bits, look_standing=look_standing, look_background=background,
-        look_contrast=contrast, look_coherence=coherence)
+        look_contrast=contrast)
 
 
 def pictures_of_nothing(each: int, seed: int = 0) -> list[NDArray[np.uint8]]:

@@ -47,7 +47,7 @@ class Looks:
     :ivar scores: see `TokenScores`, ``[k]``.
     :ivar columns: share of the picture's width by which the query's camera is turned to the
         right of the place's, ``[k]``.
-    :ivar compared: backgrounds, contrasts and coherence, see `TokenScores`, ``[k, 3]``.
+    :ivar compared: backgrounds and contrasts, see `TokenScores`, ``[k, 2]``.
     """
 
     ids: NDArray[np.int64]
@@ -150,7 +150,7 @@ class SecondLook:
         stored = {int(place): self._tokens(int(place)) for place in places}
         known = {place: found for place, found in stored.items() if found is not None}
         if not known:
-            return Looks(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty((0, 3)))
+            return Looks(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty((0, 2)))
         found = self._compare(tokens, np.stack(list(known.values())))
         return Looks(np.array(list(known), np.int64), found.scores,
                      found.columns / self._compare.grid[1], found.compared)

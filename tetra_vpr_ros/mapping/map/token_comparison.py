@@ -38,8 +38,6 @@ class TokenScores:
     :ivar contrasts: by how many deviations among the K places a token is nearer to what it falls
         on than to what it falls on in the others, on average and never below 0, ``[K]``: what all
         of them show tells none from another.
-    :ivar coherence: share of neighbouring tokens that lie beside the best shift the same way,
-        ``[K]``: of one scene neighbours move together, and by chance one in nine does.
     """
 
     scores: NDArray[np.float64]
@@ -47,12 +45,11 @@ class TokenScores:
     rows: NDArray[np.float64]
     backgrounds: NDArray[np.float64]
     contrasts: NDArray[np.float64]
-    coherence: NDArray[np.float64]
 
     @property
     def compared(self) -> NDArray[np.float64]:
-        """Return backgrounds, contrasts and coherence, ``[K, 3]``."""
-        return np.stack([self.backgrounds, self.contrasts, self.coherence], axis=1)
+        """Return backgrounds and contrasts, ``[K, 2]``."""
+        return np.stack([self.backgrounds, self.contrasts], axis=1)
 
 
 class TokenComparison:
@@ -102,9 +99,8 @@ class TokenComparison:
         exact, near = self._means(apart), self._means(nearest)
         near = near.reshape(len(places), len(self._rows) * len(self._columns))
         best, least = near.argmin(1), near.min(1)
-        met, ways, inside = self._at_best(apart, best)
         return TokenScores(1.0 - least / bits, *self._shift(exact), np.median(near, 1) / bits,
-                           _contrasts(met, inside), _coherence(ways, inside))
+                           _contrasts(*self._at_best(nearest, best)))
 
     def _means(self, apart: NDArray[np.integer]) -> NDArray[np.float64]:
         """
@@ -129,31 +125,25 @@ class TokenComparison:
                           (picture, steps[0] + steps[2], steps[1] + steps[3]), writeable=False)
 
     def _at_best(self, apart: NDArray[np.integer], best: NDArray[np.int64]
-                 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
+                 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """
         Return what each token of the query meets at the best shift of each place.
 
         :param apart: ``[K, place row, place column, query row, query column]``.
         :param best: shift of each place, ``[K]``.
-        :returns: bits to the nearest of the nine cells about the one that it falls on, which of
-            the nine that is, and whether it falls on one at all, ``[K, rows, columns]``.
+        :returns: bits, and whether the token falls on a cell at all, ``[K, rows, columns]``.
         """
         rows, columns = self.grid
-        shape = (len(apart), rows, columns)
-        bits, ways, inside = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, bool)
-        # Beside the picture nothing is alike.
-        padded = np.pad(apart, ((0, 0), (1, 1), (1, 1), (0, 0), (0, 0)),
-                        constant_values=np.iinfo(apart.dtype).max)
+        bits = np.zeros((len(apart), rows, columns))
+        inside = np.zeros(bits.shape, bool)
         for shift in np.unique(best):
             down, right = (int(axis[i]) for axis, i in zip(
                 (self._rows, self._columns), divmod(int(shift), len(self._columns))))
             which = best == shift
-            nine = np.stack([self._overlap(padded[which, 1 + i:, 1 + j:], down, right)
-                             for i in (-1, 0, 1) for j in (-1, 0, 1)])
             part = (which, slice(max(-down, 0), rows - max(down, 0)),
                     slice(max(-right, 0), columns - max(right, 0)))
-            bits[part], ways[part], inside[part] = nine.min(0), nine.argmin(0), True
-        return bits, ways, inside
+            bits[part], inside[part] = self._overlap(apart, down, right)[which], True
+        return bits, inside
 
     def _shift(self, means: NDArray[np.float64]
                ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -191,17 +181,6 @@ def _contrasts(bits: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[
     # A bit more than the deviation: tokens that all places have would weigh without end.
     nearer = inside * np.maximum(mean - bits, 0.0) / (deviation + 1.0)
     return np.asarray(nearer.sum((1, 2)) / inside.sum((1, 2)))
-
-
-def _coherence(ways: NDArray[np.int64], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the share of pairs of neighbours inside that have the same way, ``[K]``."""
-    same, pairs = np.zeros(len(ways)), np.zeros(len(ways))
-    for one, other in (((..., slice(1, None)), (..., slice(-1))),
-                       ((slice(None), slice(1, None)), (slice(None), slice(-1)))):
-        both = inside[one] & inside[other]
-        same += (both & (ways[one] == ways[other])).sum((1, 2))
-        pairs += both.sum((1, 2))
-    return same / np.maximum(pairs, 1.0)
 
 
 def _vertex(values: NDArray[np.float64], at: NDArray[np.int64]) -> NDArray[np.float64]:
