@@ -272,10 +272,12 @@ def test_queries_that_stand_on_their_heads(folders, tmp_path, capsys):
                      'utm:1.0', '--camera-mount', mount, '--json',
                      str(tmp_path / f'{mount}.json')]) == 0
         rows = json.loads((tmp_path / f'{mount}.json').read_text())
-        found[mount] = {row['filter']: row['recall']['1'] for row in rows}
-    # Words do not ask which side is up: what the second look does, no candidate makes good.
-    assert found['forward']['single+tokens'] < 0.7
-    assert found['down']['single+tokens'] > 0.8
+        found[mount] = next(row for row in rows if row['filter'] == 'single+tokens')
+    # Words do not ask which side is up and often find the place all the same, but nobody believes
+    # tokens that agree so little.
+    assert found['forward']['accepted'] < 0.3
+    assert found['down']['accepted'] > 0.8
+    assert found['down']['recall']['1'] > 0.8
     with pytest.raises(SystemExit):
         main(['--map', 'a.vpr', '--bag', 'b', '--camera-mount', 'down'])
     assert 'camera-mount' in capsys.readouterr().err

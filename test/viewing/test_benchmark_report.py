@@ -52,7 +52,7 @@ def test_the_most_confusable_pair_of_an_office(office, encoder):
     assert abs(first.one - first.other) > FAR
     assert first.score == pytest.approx(highest, abs=0.01)
     # Its second lap is recognised in four of five frames: in its own light it is told apart.
-    assert known.sure.mean() > 0.9
+    assert known.sure.mean() > 0.8
     assert not known.mistaken.any()
     assert known.lights[0].word == 'light'
 

@@ -54,8 +54,9 @@ def test_the_answer_is_kept_while_the_pictures_are_the_same(small_config, walk, 
     (second,) = look_alikes(other, [walk], file)
     assert np.array_equal(first, second)
     fewer = walk.subset(np.arange(len(walk)) < 20)
-    (third,) = look_alikes(other, [fewer], file)
-    assert len(third) == 20
+    nobody = walk.subset(np.zeros(len(walk), bool))
+    third, none = look_alikes(other, [fewer, nobody], file)
+    assert (len(third), len(none)) == (20, 0)
     assert list(tmp_path.iterdir()) == [file]
 
 

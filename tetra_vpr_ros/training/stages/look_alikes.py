@@ -58,6 +58,8 @@ def look_alikes(network: PlaceNetwork, sets: Sequence[PlaceSet], file: Path, nea
 def _nearest_others(part: PlaceSet, bits: np.ndarray, decoded: np.ndarray, nearest: int
                     ) -> np.ndarray:
     """Return what looks like each image without being, or perhaps being, the same place."""
+    if not len(part):
+        return np.empty((0, nearest), np.int64)
     index = faiss.IndexBinaryFlat(8 * bits.shape[1])
     index.add(bits)
     # What is the same place stands first: so many more have to be asked for.
@@ -76,7 +78,7 @@ def _descriptors(network: PlaceNetwork, images: Sequence[PoolImage]
     """Return the signs of images, uint8 ``[n, bits / 8]``, and which of them decoded."""
     where, size = device(), network.config.vit.input_size
     nothing, rng = np.zeros((*size, 3), np.uint8), np.random.default_rng(0)
-    packed, decoded = [], []
+    packed, decoded = [np.empty((0, network.config.bits // 8), np.uint8)], []
     for first in tqdm(range(0, len(images), _BATCH), desc='look-alikes', unit='batch'):
         pictures = [read_rgb(image.path) for image in images[first:first + _BATCH]]
         decoded += [picture is not None for picture in pictures]
@@ -86,4 +88,4 @@ def _descriptors(network: PlaceNetwork, images: Sequence[PoolImage]
             tokens = network.tokens(torch.from_numpy(seen).to(where))
         signs = (network.aggregation(tokens.float()) > 0).cpu().numpy()
         packed.append(np.packbits(signs, axis=1))
-    return np.concatenate(packed), np.array(decoded)
+    return np.concatenate(packed), np.array(decoded, bool)
