@@ -14,7 +14,7 @@ from tetra_vpr_ros.training.data.calibration import calibration_images
 from tetra_vpr_ros.training.data.label_maps import LabelMapError
 from tetra_vpr_ros.training.data.place_sets import PlaceSetError
 from tetra_vpr_ros.training.data.pool import find_images, find_pool, read_rgb
-from tetra_vpr_ros.training.data.views import student_view
+from tetra_vpr_ros.training.data.views import resized
 from tetra_vpr_ros.training.loop.checkpoint import (
     CheckpointError, load_network, newest_checkpoint, save_atomically)
 from tetra_vpr_ros.training.loop.validation import Validation
@@ -204,9 +204,8 @@ def evaluate(config: TrainConfig, options: argparse.Namespace) -> int:
 def embed(network: PlaceNetwork, folder: Path) -> torch.Tensor:
     """Return the embeddings ``[n, bits]`` of a folder's images, in natural order (2 before 10)."""
     size = network.config.vit.input_size
-    rng = np.random.default_rng(0)
     entries = sorted(find_images(folder), key=lambda entry: natural_order(entry.name))
-    pictures = [student_view(image, size, rng, 1.0) for entry in entries
+    pictures = [resized(image, size) for entry in entries
                 if (image := read_rgb(entry.path)) is not None]
     parts = torch.from_numpy(np.stack(pictures)).split(16)
     return torch.cat([network(part) for part in parts])

@@ -21,8 +21,7 @@ from tetra_vpr_ros.vision.match_model import MatchModel
 from tqdm import tqdm
 
 _RIDGE = 1e-3          # keeps weights finite where a feature separates all
-_SCALE = (10.0, 10.0)  # of scores and shares, so that the ridge weighs them like deviations
-# Of scores, shares, standing, backgrounds and contrasts, likewise.
+# Of scores, shares, standing, backgrounds and contrasts: the ridge weighs them like deviations.
 _SCALES = np.array([10.0, 10.0, 1.0, 50.0, 5.0])
 _IMAGINED, _LOOKED_AT = (0, 1, 2), (1, 2, 3, 4)  # features that are asked of a frame
 NOTHING_KINDS = 6
@@ -208,7 +207,7 @@ def _fit_whether(right: Sequence[_Array], wrong: Sequence[_Array]) -> _Array:
     parts = [(part, float(label), 1.0 / len(part))
              for label, kind in ((True, right), (False, wrong)) for part in kind if len(part)]
     features = np.concatenate([
-        np.hstack([part * _SCALE, np.ones((len(part), 1))]) for part, _, _ in parts])
+        np.hstack([part * _SCALES[:2], np.ones((len(part), 1))]) for part, _, _ in parts])
     labels, shares = (np.concatenate([np.full(len(part), values[i]) for part, *values in parts])
                       for i in (0, 1))
 
@@ -219,4 +218,4 @@ def _fit_whether(right: Sequence[_Array], wrong: Sequence[_Array]) -> _Array:
         return (float(shares @ each) + _RIDGE * float(ridge @ ridge),
                 np.asarray(slope + 2 * _RIDGE * ridge))
 
-    return np.asarray(minimize(loss, np.zeros(3), jac=True).x * [*_SCALE, 1.0])
+    return np.asarray(minimize(loss, np.zeros(3), jac=True).x * [*_SCALES[:2], 1.0])

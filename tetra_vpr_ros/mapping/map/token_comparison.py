@@ -172,11 +172,11 @@ def _contrasts(bits: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[
     """
     Return what tokens tell a place from the others by, see `TokenScores`.
 
-    :param bits: at the best shift of each place, ``[K, rows, columns]``.
+    :param bits: at the best shift of each place, 0 where not inside, ``[K, rows, columns]``.
     :param inside: whether a token falls on the place.
     """
     count = np.maximum(inside.sum(0), 1)
-    mean = (inside * bits).sum(0) / count
+    mean = bits.sum(0) / count
     deviation = np.sqrt((inside * (bits - mean) ** 2).sum(0) / count)
     # A bit more than the deviation: tokens that all places have would weigh without end.
     nearer = inside * np.maximum(mean - bits, 0.0) / (deviation + 1.0)

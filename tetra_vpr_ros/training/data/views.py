@@ -70,6 +70,11 @@ def geometric_view(image: np.ndarray, size: int, rng: np.random.Generator,
     return np.ascontiguousarray(view[:, ::-1]) if mirror and rng.random() < 0.5 else view
 
 
+def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a picture to height and width by area averaging, as the localizer does."""
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+
+
 def student_view(image: np.ndarray, size: tuple[int, int], rng: np.random.Generator,
                  clean_share: float) -> np.ndarray:
     """
@@ -80,7 +85,7 @@ def student_view(image: np.ndarray, size: tuple[int, int], rng: np.random.Genera
     :param rng: source of randomness.
     :param clean_share: of pictures whose light is not changed.
     """
-    small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    small = resized(image, size)
     return small if rng.random() < clean_share else photometric_view(small, rng)
 
 

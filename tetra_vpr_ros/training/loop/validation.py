@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.data.held_out import ValidationConfig
 from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet
 from tetra_vpr_ros.training.data.pool import read_rgb
-from tetra_vpr_ros.training.data.views import geometric_view, photometric_view
+from tetra_vpr_ros.training.data.views import geometric_view, photometric_view, resized
 from tetra_vpr_ros.training.network.device import has_bfloat16
 from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.network.ternary import QuantizedLinear, set_ternary_factor
@@ -163,14 +162,11 @@ def _queries(part: PlaceSet, size: tuple[int, int], seed: int = 0, lights: int =
                           'them, or widen its radius')
     queries = [index for index, kept in zip(queries, answerable) if kept]
 
-    def resized(image: np.ndarray) -> np.ndarray:
-        return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
-
     def changed(image: np.ndarray) -> np.ndarray:
         if not labelled:
             image = geometric_view(image, max(size), rng, mirror=False)
-        return photometric_view(resized(image), rng)
+        return photometric_view(resized(image, size), rng)
 
-    return (np.stack([resized(pictures[i]) for i in database]),
+    return (np.stack([resized(pictures[i], size) for i in database]),
             np.stack([changed(pictures[i]) for i in queries for _ in range(lights)]),
             truth[answerable].repeat(lights, axis=0))

@@ -89,7 +89,7 @@ class PlaceLoss:
         binary = self._place(signs, labels)
         terms = {'float': real, 'binary': binary}
         total = (1 - q) * real + q * binary
-        head = (self.network.token_head if self.config.tokens or self.config.points else None)
+        head = self.network.token_head if self.config.tokens or self.config.points else None
         codes = None if head is None else head(tokens.float())
         for name, weight, value in self._token_terms(batch, labels, codes, q):
             terms[name] = value
@@ -197,7 +197,7 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
         modules['structure'] = StructureLoss(
             *(knowledge or prepare(config, structure, network)), network.config.bits, structure,
             config.seed).to(device())
-    alike = (look_alikes(network, sets, run / 'finetune_alike.npz') if stage.alike else [])
+    alike = look_alikes(network, sets, run / 'finetune_alike.npz') if stage.alike else []
     _freeze(network, stage.freeze_blocks)
     trunk = _frozen_trunk(stage, network, sets, config.seed)
     # The frozen copy must be of the start, not of a checkpoint that is resumed.

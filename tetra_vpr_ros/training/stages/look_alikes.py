@@ -17,7 +17,7 @@ import faiss
 import numpy as np
 from tetra_vpr_ros.training.data.place_sets import PlaceSet
 from tetra_vpr_ros.training.data.pool import PoolImage, read_rgb
-from tetra_vpr_ros.training.data.views import student_view
+from tetra_vpr_ros.training.data.views import resized
 from tetra_vpr_ros.training.network.device import device, has_bfloat16
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
 import torch
@@ -77,12 +77,12 @@ def _descriptors(network: PlaceNetwork, images: Sequence[PoolImage]
                  ) -> tuple[np.ndarray, np.ndarray]:
     """Return the signs of images, uint8 ``[n, bits / 8]``, and which of them decoded."""
     where, size = device(), network.config.vit.input_size
-    nothing, rng = np.zeros((*size, 3), np.uint8), np.random.default_rng(0)
+    nothing = np.zeros((*size, 3), np.uint8)
     packed, decoded = [np.empty((0, network.config.bits // 8), np.uint8)], []
     for first in tqdm(range(0, len(images), _BATCH), desc='look-alikes', unit='batch'):
         pictures = [read_rgb(image.path) for image in images[first:first + _BATCH]]
         decoded += [picture is not None for picture in pictures]
-        seen = np.stack([nothing if picture is None else student_view(picture, size, rng, 1.0)
+        seen = np.stack([nothing if picture is None else resized(picture, size)
                          for picture in pictures])
         with torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16(where)):
             tokens = network.tokens(torch.from_numpy(seen).to(where))

@@ -15,7 +15,7 @@ import faiss
 import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.data.pool import find_pool, picture_batches, PoolImage
-from tetra_vpr_ros.training.data.views import student_view
+from tetra_vpr_ros.training.data.views import resized
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.network.aggregation import AggregationConfig, VladHead
 from tetra_vpr_ros.training.network.place_network import NetworkConfig, PlaceNetwork
@@ -99,7 +99,7 @@ def _fit(network: PlaceNetwork, images: list[PoolImage], words: WordConfig, seed
                               f'{words.channels} channels need more than {numbers}')
 
     refuse_few(len(images), 'are not held out')
-    head, rng = network.aggregation, np.random.default_rng(seed)
+    head = network.aggregation
     waiting: list[torch.Tensor] = []
     residuals: list[torch.Tensor] = []
 
@@ -110,7 +110,7 @@ def _fit(network: PlaceNetwork, images: list[PoolImage], words: WordConfig, seed
         waiting.clear()
 
     for pictures in picture_batches(images, _BATCH, 'words'):
-        seen = np.stack([student_view(picture, network.config.vit.input_size, rng, 1.0)
+        seen = np.stack([resized(picture, network.config.vit.input_size)
                          for picture in pictures])
         tokens = network.tokens(torch.from_numpy(seen))
         if residuals:

@@ -126,8 +126,3 @@ def open_labelled_sets(sets: Sequence[LabelledSetConfig], held: HeldOut, held_ou
         raise ConfigError('structure.sets: no picture is '
                           + ('held out by validation.patterns' if held_out else 'left'))
     return found
-
-
-def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a picture as the network sees it."""
-    return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)

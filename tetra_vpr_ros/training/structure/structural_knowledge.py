@@ -18,7 +18,7 @@ import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.data.place_sampler import PlaceSampler
 from tetra_vpr_ros.training.data.pool import read_rgb
-from tetra_vpr_ros.training.data.views import geometric_view, photometric_view
+from tetra_vpr_ros.training.data.views import geometric_view, photometric_view, resized
 from tetra_vpr_ros.training.loop.loop import Loop, Losses
 from tetra_vpr_ros.training.loop.place_loss import MultiSimilarity
 from tetra_vpr_ros.training.loop.recipe import hold_to_recipe
@@ -26,7 +26,7 @@ from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.network.device import device
 from tetra_vpr_ros.training.network.place_network import binarize, PlaceNetwork
 from tetra_vpr_ros.training.structure.branch import StructureBranch
-from tetra_vpr_ros.training.structure.labelled_sets import LabelledSet, open_labelled_sets, resized
+from tetra_vpr_ros.training.structure.labelled_sets import LabelledSet, open_labelled_sets
 from tetra_vpr_ros.training.structure.sample_weights import best_positive_ranks, SampleWeights
 from tetra_vpr_ros.training.structure.structure_config import StructureConfig
 import torch
