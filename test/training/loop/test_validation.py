@@ -24,7 +24,7 @@ def test_the_second_look_counts_as_much(recipe, load, validation):
     network.token_head.weight.data.normal_()
     recall = validation(network)
     assert recall['chosen'] == (recall['binary'] + recall['second_look']) / 2
-    hits = validation.hits(network, 'second_look')
+    hits = validation.hits(network)['second_look']
     assert hits.mean() == pytest.approx(recall['second_look_0'])
     # In the light that it was mapped in every picture is found by its tokens.
     validation._parts = [(database, database, np.eye(len(database), dtype=bool))

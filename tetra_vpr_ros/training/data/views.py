@@ -13,6 +13,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+_GREYISH = 0.04  # excess of green over red and blue (2G - R - B) that walls have, too
+_GREENNESS = 6.0  # of what is left, by which leaves are told
+_LEAVES = np.array([[1.5, 1.0, 0.4], [1.7, 0.8, 0.3], [1.2, 1.0, 0.75], [1.05, 1.0, 0.95],
+                    [0.8, 1.4, 0.6]], np.float32)
+"""Colours of leaves at a brightness of 1: yellow, red, dry, bare and fresh."""
+
 
 def random_cut(rng: np.random.Generator, strength: float = 0.25) -> np.ndarray:
     """
@@ -48,9 +54,25 @@ def cut_view(image: np.ndarray, size: int, cut: np.ndarray) -> np.ndarray:
     if shrink > 1:
         image = cv2.resize(image, None, fx=1 / shrink, fy=1 / shrink,
                            interpolation=cv2.INTER_AREA)
+    return _warped(image, size, cut, cv2.INTER_LINEAR)
+
+
+def cut_labels(labels: np.ndarray, size: int, cut: np.ndarray) -> np.ndarray:
+    """
+    Cut a label map as `cut_view` cuts its picture; labels are not mixed.
+
+    :param labels: uint8 ``[H, W]``.
+    :param size: side of the square result.
+    :param cut: see `random_cut`.
+    :returns: uint8 ``[size, size]``.
+    """
+    return _warped(labels, size, cut, cv2.INTER_NEAREST)
+
+
+def _warped(image: np.ndarray, size: int, cut: np.ndarray, interpolation: int) -> np.ndarray:
     height, width = image.shape[:2]
     whole = np.diag([size, size, 1.0]) @ cut @ np.diag([1 / width, 1 / height, 1.0])
-    return cv2.warpPerspective(image, whole, (size, size), flags=cv2.INTER_LINEAR,
+    return cv2.warpPerspective(image, whole, (size, size), flags=interpolation,
                                borderMode=cv2.BORDER_REFLECT_101)
 
 
@@ -94,8 +116,8 @@ def photometric_view(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Change light, weather and camera of an image, not its geometry.
 
     One of: mild exposure and colour change, night (dark tone curve, colour
-    cast, lamps, noise), glare, grey, fog; then possibly blur, noise, JPEG and
-    an occluding box, rain or snow.
+    cast, lamps, noise), glare, another season; then possibly grey, fog, rain,
+    blur, noise, an occluding box and JPEG.
 
     :param image: uint8 RGB ``[H, W, 3]``.
     :param rng: source of randomness.
@@ -111,6 +133,8 @@ def photometric_view(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         x *= rng.uniform(0.85, 1.15, 3).astype(np.float32)
     elif kind < 0.85:
         x = _light_patch(x, rng, rng.uniform(0.5, 1.5))
+    elif kind < 0.95:
+        x = _season(x, rng)
     if rng.random() < 0.1:
         x = np.repeat(x.mean(2, keepdims=True), 3, axis=2)
     if rng.random() < 0.08:  # fog: towards a flat grey, more at the top (farther away)
@@ -145,6 +169,28 @@ def _night(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     gain = rng.uniform(1.0, 2.5)
     noise = rng.normal(0, rng.uniform(0.0, 0.05), x.shape).astype(np.float32)
     return np.clip(x * gain + noise, 0, 1)
+
+
+def _season(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Let what is green be of another colour, and snow lie on smooth parts below the horizon."""
+    luma = x.mean(2, keepdims=True)
+    excess = 2 * x[:, :, 1:2] - x[:, :, :1] - x[:, :, 2:]
+    green = np.clip(_GREENNESS * (excess - _GREYISH), 0, 1)
+    leaves = _LEAVES[rng.integers(len(_LEAVES))] * rng.uniform(0.8, 1.2, 3).astype(np.float32)
+    turned = green * rng.uniform(0.5, 1)
+    x = x * (1 - turned) + luma * leaves * turned
+    if rng.random() < 0.6:
+        height, width = x.shape[:2]
+        rows = np.linspace(0, 1, height, dtype=np.float32)[:, None]
+        ground = np.clip((rows - rng.uniform(0.2, 0.6)) * rng.uniform(3, 10), 0, 1)
+        drifts = cv2.resize(rng.random((6, 6)).astype(np.float32), (width, height),
+                            interpolation=cv2.INTER_CUBIC)
+        edges = np.abs(cv2.GaussianBlur(luma[:, :, 0], (0, 0), 2) - luma[:, :, 0])
+        smooth = cv2.GaussianBlur(np.clip(1.5 - 20 * edges, 0, 1), (0, 0), 1.5)
+        lies = np.clip((drifts - rng.uniform(0.1, 0.5)) * 6, 0, 1) * smooth
+        snow = (rng.uniform(0.5, 0.95) * ground * np.maximum(lies, green[:, :, 0]))[:, :, None]
+        x = x * (1 - snow) + (0.65 + 0.35 * luma) * snow
+    return np.clip(x * rng.uniform(0.7, 1.15), 0, 1)
 
 
 def _light_patch(x: np.ndarray, rng: np.random.Generator, power: float) -> np.ndarray:

@@ -69,14 +69,15 @@ class Validation:
             f'{kind}_{i}': value for kind, values in shares.items() if kind != 'float'
             for i, value in enumerate(values)}}
 
-    def hits(self, network: PlaceNetwork, kind: str = 'binary') -> np.ndarray:
+    def hits(self, network: PlaceNetwork) -> dict[str, np.ndarray]:
         """
         Return which queries of all sets find their place, bool ``[queries]``.
 
         :param network: fully quantised or not; its training state is kept.
-        :param kind: ``float``, ``binary`` or ``second_look``.
+        :returns: by ``float``, ``binary`` and, where there are codes of the patch tokens,
+            ``second_look``.
         """
-        return np.concatenate(self._found(network)[kind])
+        return {kind: np.concatenate(parts) for kind, parts in self._found(network).items()}
 
     @torch.no_grad()
     def _found(self, network: PlaceNetwork) -> dict[str, list[np.ndarray]]:

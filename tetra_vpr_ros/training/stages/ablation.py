@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import csv
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from tetra_vpr_ros.training.stages.finetune_config import FinetuneConfig
 from tetra_vpr_ros.training.structure.structural_knowledge import prepare
 from tetra_vpr_ros.training.structure.structure_config import StructureConfig
 
+KINDS = {'binary': 'the signs', 'second_look': 'the second look'}
+"""Which recall@1 is measured; the latter where the network has codes of its patch tokens."""
+
 ARMS = ('none', 'true', 'shuffled', 'random')
 """Without structure; with it; label maps of other pictures; weights of other pictures."""
 
@@ -30,14 +34,16 @@ class Arm:
     """
     One row of the table, in shares of 1.
 
-    :ivar name: of `ARMS`.
-    :ivar seeds: recall@1 of the signs for each seed.
+    :ivar name: of `ARMS`, or ``start``, before any training.
+    :ivar kind: of `KINDS`.
+    :ivar seeds: recall@1 for each seed.
     :ivar interval: 95 % of the mean, over queries and seeds (bootstrap).
     :ivar gain: mean difference to ``none``.
     :ivar gain_interval: 95 % of it, paired over queries and seeds.
     """
 
     name: str
+    kind: str
     seeds: tuple[float, ...]
     interval: tuple[float, float]
     gain: float
@@ -52,7 +58,7 @@ class Arm:
 def ablate(config: RunConfig, stage: FinetuneConfig, structure: StructureConfig, seeds: int = 3
            ) -> list[Arm]:
     """
-    Train and measure every arm with the same steps and seeds.
+    Train and measure every arm with the same steps and seeds; the start is measured, too.
 
     Each run lies in ``<run>/ablate/<arm>_<seed>`` and continues where it was interrupted.
 
@@ -71,29 +77,49 @@ def ablate(config: RunConfig, stage: FinetuneConfig, structure: StructureConfig,
     optimizer = stage.optimizer  # arms of two recipes, or of two lengths, make no table
     hold_to_recipe(runs, 'ablation', {
         **config.recipe(), **asdict(stage), 'structure': asdict(structure),
-        'length': [optimizer.steps, optimizer.epochs]}, any(runs.glob('*/hits.npy')))
-    knowledge = prepare(config, structure, first_network(config, stage))
-    hits: dict[str, np.ndarray] = {}
+        'length': [optimizer.steps, optimizer.epochs]}, any(runs.glob('*/hits.npz')))
+    start = first_network(config, stage)
+    knowledge = prepare(config, structure, start)
+    hits = {'start': [_hits(runs / 'start', lambda: validation.hits(start))]}
     for arm in ARMS:
-        rows = []
+        hits[arm] = []
         for seed in range(seeds):
             run = runs / f'{arm}_{seed}'
-            stored = run / 'hits.npy'
-            if not stored.exists():
+
+            def measure(arm: str = arm, seed: int = seed, run: Path = run
+                        ) -> dict[str, np.ndarray]:
                 control = 'true' if arm == 'none' else arm
                 taught = replace(structure, control=control,
                                  weight=0.0 if arm == 'none' else structure.weight)
                 finetune(replace(config, run=str(run), seed=seed), stage, taught, knowledge)
-                last = load_network(run / 'finetune.pt')  # not the best: that would be a choice
-                np.save(stored, validation.hits(last))
-            rows.append(np.load(stored))
-        hits[arm] = np.stack(rows).astype(float)  # (seeds, queries)
-    arms = [_row(name, hits[name], hits['none']) for name in ARMS]
+                # Not the best: that would be a choice.
+                return validation.hits(load_network(run / 'finetune.pt'))
+
+            hits[arm].append(_hits(run, measure))
+    arms = []
+    for kind in (kind for kind in KINDS if kind in hits['start'][0]):
+        found = {name: np.stack([part[kind] for part in parts]).astype(float)
+                 for name, parts in hits.items()}  # (seeds, queries)
+        found['start'] = found['start'].repeat(seeds, axis=0)
+        arms += [_row(name, kind, found[name], found['none']) for name in ('start', *ARMS)]
     _write(arms, Path(config.run) / 'ablation.csv')
     return arms
 
 
-def _row(name: str, hits: np.ndarray, base: np.ndarray) -> Arm:
+def _hits(run: Path, measure: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Read what was measured of a run, or measure it."""
+    stored = run / 'hits.npz'
+    if not stored.exists():
+        hits = measure()
+        run.mkdir(parents=True, exist_ok=True)
+        half = stored.with_suffix('.tmp.npz')
+        np.savez(half, **hits)
+        half.replace(stored)
+    with np.load(stored) as file:
+        return dict(file)
+
+
+def _row(name: str, kind: str, hits: np.ndarray, base: np.ndarray) -> Arm:
     rng = np.random.default_rng(0)
     seeds, queries = hits.shape
     means, gains = [], []
@@ -103,22 +129,30 @@ def _row(name: str, hits: np.ndarray, base: np.ndarray) -> Arm:
         means.append(hits[which].mean())
         gains.append((hits[which] - base[which]).mean())
     ends = [2.5, 97.5]
-    return Arm(name, tuple(float(v) for v in hits.mean(1)),
+    return Arm(name, kind, tuple(float(v) for v in hits.mean(1)),
                tuple(float(v) for v in np.percentile(means, ends)),
                float((hits - base).mean()),
                tuple(float(v) for v in np.percentile(gains, ends)))
 
 
 def table(arms: list[Arm]) -> str:
-    """Return the arms as a Markdown table, in per cent, and what follows from it."""
-    lines = ['| structure | recall@1 | 95 % | seeds | gain | 95 % |', '|---|---|---|---|---|---|']
+    """Return the arms as Markdown tables, in per cent, and what follows from each."""
+    return '\n\n'.join(_table([arm for arm in arms if arm.kind == kind], title)
+                       for kind, title in KINDS.items()
+                       if any(arm.kind == kind for arm in arms))
+
+
+def _table(arms: list[Arm], title: str) -> str:
+    lines = [f'Recall@1 of {title}:', '',
+             '| structure | recall@1 | 95 % | seeds | gain | 95 % |', '|---|---|---|---|---|---|']
     for arm in arms:
         low, high = (100 * v for v in arm.interval)
         first, last = (100 * v for v in arm.gain_interval)
-        each = ', '.join(f'{100 * v:.1f}' for v in arm.seeds)
+        each = ', '.join(f'{100 * v:.1f}' for v in arm.seeds) if arm.name != 'start' else ''
         lines.append(f'| {arm.name} | {100 * np.mean(arm.seeds):.1f} | {low:.1f} to {high:.1f} '
                      f'| {each} | {100 * arm.gain:+.1f} | {first:+.1f} to {last:+.1f} |')
-    true, others = arms[1], arms[2:]
+    named = {arm.name: arm for arm in arms}
+    true, others = named['true'], [named['shuffled'], named['random']]
     if not true.helps:
         text = 'True structure does not win outside the noise: train without it.'
     elif any(other.gain >= true.gain for other in others):
@@ -131,8 +165,8 @@ def table(arms: list[Arm]) -> str:
 def _write(arms: list[Arm], path: Path) -> None:
     with path.open('w', newline='') as file:
         writer = csv.writer(file)
-        writer.writerow(['structure', 'recall', 'low', 'high', 'gain', 'gain_low', 'gain_high',
-                         'seeds'])
+        writer.writerow(['recall_of', 'structure', 'recall', 'low', 'high', 'gain', 'gain_low',
+                         'gain_high', 'seeds'])
         for arm in arms:
-            writer.writerow([arm.name, np.mean(arm.seeds), *arm.interval, arm.gain,
+            writer.writerow([arm.kind, arm.name, np.mean(arm.seeds), *arm.interval, arm.gain,
                              *arm.gain_interval, ' '.join(f'{v:.4f}' for v in arm.seeds)])

@@ -41,14 +41,11 @@ from tetra_vpr_ros.training.stages.look_alikes import look_alikes
 from tetra_vpr_ros.training.stages.place_batch import load_batch, PlaceBatch
 from tetra_vpr_ros.training.stages.start import start_network, StartConfig
 from tetra_vpr_ros.training.structure.loss import StructureLoss
-from tetra_vpr_ros.training.structure.sample_weights import SampleWeights
-from tetra_vpr_ros.training.structure.structural_knowledge import prepare
+from tetra_vpr_ros.training.structure.structural_knowledge import Knowledge, prepare
 from tetra_vpr_ros.training.structure.structure_config import StructureConfig
 import torch
 from torch import nn
 from torch.nn import functional as F
-
-Knowledge = tuple[SampleWeights, dict[str, torch.Tensor]]
 
 
 class PlaceLoss:
@@ -67,6 +64,8 @@ class PlaceLoss:
         """Create the place loss, and the copy."""
         self.config, self.network, self._trunk = config, network, trunk
         self._structure, self._weight = structure, weight
+        self._needs_codes = bool(config.tokens or config.points
+                                 or (structure is not None and structure.loss == 'tokens'))
         self._bf16 = config.optimizer.bf16 and has_bfloat16(device())
         self._place = MultiSimilarity()
         tokens = (network.tokens if trunk is None
@@ -89,13 +88,14 @@ class PlaceLoss:
         binary = self._place(signs, labels)
         terms = {'float': real, 'binary': binary}
         total = (1 - q) * real + q * binary
-        head = self.network.token_head if self.config.tokens or self.config.points else None
-        codes = None if head is None else head(tokens.float())
+        codes = (self.network.token_head(tokens.float()) if self._needs_codes else None)
         for name, weight, value in self._token_terms(batch, labels, codes, q):
             terms[name] = value
             total = total + weight * value
         if self._structure is not None:
-            terms['structure'] = self._structure(batch.names, embedding, signs, labels)
+            terms['structure'] = self._structure(
+                batch.names, embedding, signs, labels,
+                None if codes is None else binarize(codes), batch.cuts)
             total = total + self._weight * terms['structure']
         if self._start is not None:
             with torch.no_grad(), torch.autocast(
@@ -175,8 +175,8 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     :param config: of the run.
     :param stage: of the stage.
     :param structure: what is distilled beside the place loss.
-    :param knowledge: sample weights and structural embeddings; None prepares them where
-        ``structure.weight`` asks for them.
+    :param knowledge: of the structural branch; None prepares it where ``structure.weight``
+        asks for it.
     :raises ConfigError: keys contradict each other or the files.
     :raises FloatingPointError: the loss is not finite; step and images are named.
     """
@@ -191,11 +191,11 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     points = ScenePoints(sets) if stage.points else None
     vit = config.network.vit
     network = first_network(config, stage, sets)
-    _train_token_head(stage, network)
+    _train_token_head(stage, structure, network)
     modules: dict[str, nn.Module] = {'network': network}
     if structure.weight:
         modules['structure'] = StructureLoss(
-            *(knowledge or prepare(config, structure, network)), network.config.bits, structure,
+            knowledge or prepare(config, structure, network), network.config, structure,
             config.seed).to(device())
     alike = look_alikes(network, sets, run / 'finetune_alike.npz') if stage.alike else []
     _freeze(network, stage.freeze_blocks)
@@ -223,10 +223,12 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     return network
 
 
-def _train_token_head(stage: FinetuneConfig, network: PlaceNetwork) -> None:
+def _train_token_head(stage: FinetuneConfig, structure: StructureConfig, network: PlaceNetwork
+                      ) -> None:
     """Let the head of the tokens be trained, where there is a loss for it."""
-    if stage.tokens or stage.points:
-        key = 'finetune.tokens' if stage.tokens else 'finetune.points'
+    wanting = {'finetune.tokens': stage.tokens, 'finetune.points': stage.points,
+               'structure.loss: tokens': structure.loss == 'tokens' and structure.weight}
+    for key in (key for key, weight in wanting.items() if weight):
         if network.token_head is None or stage.views < 2:
             raise ConfigError(f'{key} needs network.token_bits and two finetune.views')
         if not network.token_head.fitted:

@@ -26,6 +26,7 @@ class PlaceBatch:
     :ivar images: uint8 ``[H, W, 3]`` of each; None where the cache has it already.
     :ivar labels: int64 ``[B]``.
     :ivar views: which view of each is shown, where a few are kept.
+    :ivar cuts: from each picture to its view, see `random_cut`.
     :ivar pairs: of pictures whose patches are known to share points, int64 ``[P, 2]``.
     :ivar shared: the patches, int64 ``[P, rows*columns]``, see `ScenePoints.shared`.
     """
@@ -34,6 +35,7 @@ class PlaceBatch:
     images: list[np.ndarray | None]
     labels: torch.Tensor
     views: list[int] = field(default_factory=list)
+    cuts: list[np.ndarray] = field(default_factory=list)
     pairs: torch.Tensor = field(default_factory=lambda: torch.empty(0, 2, dtype=torch.int64))
     shared: torch.Tensor = field(default_factory=lambda: torch.empty(0, 0, dtype=torch.int64))
 
@@ -61,7 +63,6 @@ def load_batch(places: list[list[PoolImage]], vit: ViTConfig, stage: FinetuneCon
     batch = PlaceBatch([], [], torch.empty(0, dtype=torch.int64))
     size = vit.input_size
     labels: list[int] = []
-    cuts: list[np.ndarray] = []
     for label, place in enumerate(places):
         for image in place:
             view = int(rng.integers(trunk.views)) if trunk is not None else 0
@@ -77,7 +78,7 @@ def load_batch(places: list[list[PoolImage]], vit: ViTConfig, stage: FinetuneCon
                 if stage.geometric:
                     picture = cut_view(picture, max(size), cut)
                 picture = student_view(picture, size, key, stage.clean_share)
-            cuts.append(cut)
+            batch.cuts.append(cut)
             batch.names.append(image.name)
             batch.images.append(picture)
             batch.views.append(view)
@@ -87,19 +88,18 @@ def load_batch(places: list[list[PoolImage]], vit: ViTConfig, stage: FinetuneCon
                            + ', '.join(image.name for place in places for image in place))
     batch.labels = torch.tensor(labels)
     if points is not None:
-        _find_shared(batch, cuts, vit.grid, points)
+        _find_shared(batch, vit.grid, points)
     return batch
 
 
-def _find_shared(batch: PlaceBatch, cuts: list[np.ndarray], grid: tuple[int, int],
-                 points: ScenePoints) -> None:
+def _find_shared(batch: PlaceBatch, grid: tuple[int, int], points: ScenePoints) -> None:
     """Find the patches that the first picture of each place shares with its others."""
     pairs, cells = [], []
     for label in batch.labels.unique():
         first, *others = torch.nonzero(batch.labels == label).flatten().tolist()
         for second in others:
             shared = points.shared((batch.names[first], batch.names[second]),
-                                   (cuts[first], cuts[second]), grid)
+                                   (batch.cuts[first], batch.cuts[second]), grid)
             if shared is not None:
                 pairs.append((first, second))
                 cells.append(shared)

@@ -64,12 +64,21 @@ class StructureBranch(nn.Module):
         self.head = GridHead(AggregationConfig(rows=config.rows, cols=config.cols,
                                                bits=config.dims), config.width, (tokens, tokens))
 
-    def forward(self, encoded: torch.Tensor) -> torch.Tensor:
-        """Map label maps ``[B, groups, side, side]`` to ``[B, dims]``."""
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Return the rows and columns of its tokens."""
+        return self.config.side // _PATCH, self.config.side // _PATCH
+
+    def tokens(self, encoded: torch.Tensor) -> torch.Tensor:
+        """Map label maps ``[B, groups, side, side]`` to tokens ``[B, rows*columns, width]``."""
         batch, groups, side, _ = encoded.shape
         cells = side // _PATCH
         x = encoded.reshape(batch, groups, cells, _PATCH, cells, _PATCH)
         x = x.permute(0, 2, 4, 1, 3, 5).reshape(batch, cells**2, -1)
-        x = self.norm(self.blocks(self.embed(x) + self.position))
+        return self.norm(self.blocks(self.embed(x) + self.position))
+
+    def forward(self, encoded: torch.Tensor) -> torch.Tensor:
+        """Map label maps ``[B, groups, side, side]`` to ``[B, dims]``."""
+        x = self.tokens(encoded)
         # The head expects a class token in front, and does not look at it.
         return self.head(torch.cat([x[:, :1], x], dim=1))

@@ -14,6 +14,7 @@ from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.data.held_out import HeldOut
 from tetra_vpr_ros.training.data.label_maps import ClassTable, encode_label_map, read_label_map
 from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet, PlaceSetConfig
+from tetra_vpr_ros.training.data.views import cut_labels
 
 _SIDE = 112
 
@@ -62,16 +63,19 @@ class LabelledSet:
         """Tell whether each picture is its own place, for want of labels."""
         return self.places.config.kind == 'images'
 
-    def encoded(self, index: int, side: int, rng: np.random.Generator | None = None
-                ) -> np.ndarray:
+    def encoded(self, index: int, side: int, rng: np.random.Generator | None = None,
+                cut: np.ndarray | None = None) -> np.ndarray:
         """
         Return an encoded label map, cut at random where there is a source of randomness.
 
         :param index: of the picture.
         :param side: cells in both directions.
+        :param cut: by which its picture was cut, see `random_cut`.
         :returns: float32 ``[groups, side, side]``.
         """
         labels = self._labels(index)
+        if cut is not None:
+            labels = cut_labels(labels, _SIDE, cut)
         if rng is not None:
             height, width = labels.shape
             left, right, top, bottom = rng.uniform(0, 0.15, 4) * [width, width, height, height]

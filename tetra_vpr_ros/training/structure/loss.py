@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from tetra_vpr_ros.training.structure.sample_weights import SampleWeights
+from tetra_vpr_ros.training.network.place_network import NetworkConfig
+from tetra_vpr_ros.training.structure.structural_knowledge import Knowledge
 from tetra_vpr_ros.training.structure.structure_config import StructureConfig
+from tetra_vpr_ros.training.structure.token_relations import relation_loss, StructuralTokens
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -21,36 +23,42 @@ class StructureLoss(nn.Module):
     ``feature`` (StructVPR, eq. 4): squared distance of unit embeddings, the student's
     after a linear projection that exists in training only. ``relational``: the margin
     between the best positive and the hardest negative must not be smaller than the
-    teacher's; it is taken of the signs, so that it survives binarisation.
+    teacher's; it is taken of the signs, so that it survives binarisation. ``tokens``: patch
+    tokens of the same label are related as the teacher's are, see `relation_loss`; of their
+    signs, too.
 
-    :param weights: of the pictures.
-    :param embeddings: unit vectors of the structural branch by the pictures' names.
-    :param bits: of the student's embedding.
+    :param knowledge: weights of the pictures, and what the structural branch says of them.
+    :param network: shape of the student.
     :param config: which loss, and which control.
     :param seed: of the controls.
     """
 
-    def __init__(self, weights: SampleWeights, embeddings: Mapping[str, torch.Tensor], bits: int,
-                 config: StructureConfig, seed: int) -> None:
+    def __init__(self, knowledge: Knowledge, network: NetworkConfig, config: StructureConfig,
+                 seed: int) -> None:
         """Index the pictures; a control changes who says what."""
         super().__init__()
         rng = np.random.default_rng(seed)
-        names = list(embeddings)
-        values = torch.stack([embeddings[name] for name in names])
-        amounts = np.array(weights.weights)
-        if config.control == 'shuffled':  # label maps of other pictures
-            values = values[torch.from_numpy(rng.permutation(len(values)))]
-        elif config.control == 'random':  # the same histogram of weights
+        names = list(knowledge.embeddings)
+        values = torch.stack([knowledge.embeddings[name] for name in names])
+        amounts = np.array(knowledge.weights.weights)
+        shuffled = config.control == 'shuffled'  # label maps of other pictures
+        if config.control == 'random':  # the same histogram of weights
             amounts = rng.permutation(amounts)
+        elif shuffled and config.loss != 'tokens':
+            values = values[torch.from_numpy(rng.permutation(len(values)))]
         self._row = {name: i for i, name in enumerate(names)}
-        self._weight = dict(zip(weights.names, amounts.tolist()))
+        self._weight = dict(zip(knowledge.weights.names, amounts.tolist()))
         self.register_buffer('values', values, persistent=False)
-        self.relational = config.loss == 'relational'
-        self.project = (nn.Identity() if self.relational
-                        else nn.Linear(bits, values.shape[1], bias=False))
+        self.loss = config.loss
+        self.project = (nn.Linear(network.bits, values.shape[1], bias=False)
+                        if config.loss == 'feature' else nn.Identity())
+        self._tokens = (StructuralTokens(knowledge.branch, knowledge.sets, network.vit.grid,
+                                         rng if shuffled else None)
+                        if config.loss == 'tokens' else None)
 
     def forward(self, names: Sequence[str], embedding: torch.Tensor, binary: torch.Tensor,
-                labels: torch.Tensor) -> torch.Tensor:
+                labels: torch.Tensor, codes: torch.Tensor | None = None,
+                cuts: Sequence[np.ndarray] = ()) -> torch.Tensor:
         """
         Return the mean weighted loss of a batch.
 
@@ -58,6 +66,9 @@ class StructureLoss(nn.Module):
         :param embedding: of the student, ``[B, bits]``.
         :param binary: its signs, with straight-through gradient.
         :param labels: places, ``[B]``.
+        :param codes: signs of the patch tokens, ``[B, rows*columns, token_bits]``; only
+            ``tokens`` needs them.
+        :param cuts: from each picture to its view, as above.
         """
         rows = torch.tensor([self._row.get(name, -1) for name in names], device=embedding.device)
         weight = torch.tensor([self._weight.get(name, 0.0) for name in names],
@@ -65,8 +76,13 @@ class StructureLoss(nn.Module):
         known = rows >= 0
         if not (known & (weight > 0)).any():
             return embedding.sum() * 0.0
+        if self._tokens is not None:
+            assert codes is not None
+            taught = torch.nonzero(known & (weight > 0)).flatten()
+            told = self._tokens([names[i] for i in taught], [cuts[i] for i in taught])
+            return (weight[taught] * relation_loss(codes[taught], *told)).sum() / len(names)
         teacher = self.values[rows.clamp_min(0)]
-        if self.relational:
+        if self.loss == 'relational':
             loss = self._margins(F.normalize(binary), teacher, known, labels)
         else:
             student = F.normalize(self.project(embedding))

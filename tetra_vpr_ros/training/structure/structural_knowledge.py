@@ -10,7 +10,7 @@ much the structural teacher may say about that picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -39,6 +39,23 @@ SHARE = 0.03
 """… or below this share of the audited pictures."""
 
 _CUT = 0.15  # of the sides, at most, as label maps are cut
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """
+    What structure says of the training pictures.
+
+    :ivar weights: how much it may say of each picture.
+    :ivar embeddings: of the branch, unit vectors by the pictures' names.
+    :ivar branch: that sees label maps.
+    :ivar sets: places with label maps, without what is held out.
+    """
+
+    weights: SampleWeights
+    embeddings: Mapping[str, torch.Tensor]
+    branch: StructureBranch
+    sets: Sequence[LabelledSet]
 
 
 @dataclass
@@ -182,8 +199,7 @@ def rank_samples(network: PlaceNetwork, branch: StructureBranch, sets: Sequence[
     return SampleWeights.of(names, x, y, right), embeddings
 
 
-def prepare(config: RunConfig, stage: StructureConfig, network: PlaceNetwork
-            ) -> tuple[SampleWeights, dict[str, torch.Tensor]]:
+def prepare(config: RunConfig, stage: StructureConfig, network: PlaceNetwork) -> Knowledge:
     """
     Train the branch and weigh the training pictures, or read what an earlier call has left.
 
@@ -200,15 +216,16 @@ def prepare(config: RunConfig, stage: StructureConfig, network: PlaceNetwork
     hold_to_recipe(run, 'structure', {
         **config.recipe(), 'sets': [asdict(entry) for entry in stage.sets],
         'branch': asdict(stage.branch), 'right': stage.right}, there)
-    if there:
-        return SampleWeights.read(table), torch.load(stored, weights_only=True)
     sets = open_labelled_sets(stage.sets, config.validation.held_out(), held_out=False)
     branch = train_branch(config, stage, sets)
+    if there:
+        return Knowledge(SampleWeights.read(table), torch.load(stored, weights_only=True), branch,
+                         sets)
     weights, embeddings = rank_samples(network, branch, sets, stage.right, config.seed)
     torch.save(embeddings, stored)
     weights.plot(run / 'structure_weights.png', stage.right)
     weights.write(table)
-    return weights, embeddings
+    return Knowledge(weights, embeddings, branch, sets)
 
 
 def audit(config: RunConfig, stage: StructureConfig, network: PlaceNetwork

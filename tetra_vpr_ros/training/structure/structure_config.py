@@ -22,8 +22,9 @@ class StructureConfig:
     :ivar optimizer: of the branch.
     :ivar right: largest rank of the best positive that counts as right.
     :ivar weight: of the distillation in stage 2; 0 leaves it out.
-    :ivar loss: ``feature`` (L2 of unit embeddings, after a projection that is thrown away) or
-        ``relational`` (margins between best positive and hardest negative).
+    :ivar loss: ``feature`` (L2 of unit embeddings, after a projection that is thrown away),
+        ``relational`` (margins between best positive and hardest negative) or ``tokens``
+        (how patch tokens of the same label are related to each other).
     :ivar control: ``true``, or what it must win against: ``shuffled`` (label maps of other
         pictures) or ``random`` (the same weights on other pictures).
     """
@@ -35,5 +36,5 @@ class StructureConfig:
                                                 save_every=100))
     right: int = 5
     weight: float = 0.0
-    loss: Literal['feature', 'relational'] = 'relational'
+    loss: Literal['feature', 'relational', 'tokens'] = 'relational'
     control: Literal['true', 'shuffled', 'random'] = 'true'
