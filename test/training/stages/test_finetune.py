@@ -5,6 +5,7 @@
 import csv
 import shutil
 
+import numpy as np
 import pytest
 from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.data.pool import find_images
@@ -138,7 +139,7 @@ def test_patches_learn_to_find_the_same_point(recipe, load, tmp_path, rendered):
          'radius': 2.5, 'apart': 3.0}]
     losses = []
     for rate in (0.0, 3e-3):  # the same pictures at each step
-        finetune(load(recipe, finetune__points=1.0, finetune__optimizer__steps=61,
+        finetune(load(recipe, finetune__points=1.0, finetune__optimizer__steps=121,
                       finetune__optimizer__learning_rate=rate,
                       finetune__optimizer__validate_every=100))
         table = tmp_path / 'run' / 'finetune.csv'
@@ -147,7 +148,8 @@ def test_patches_learn_to_find_the_same_point(recipe, load, tmp_path, rendered):
         for left in (tmp_path / 'run').glob('finetune*'):
             left.unlink()
     assert losses[1][0] == losses[0][0]
-    assert losses[1][-1] < 0.9 * losses[0][-1]
+    half = len(losses[0]) // 2  # one batch says little
+    assert np.mean(losses[1][half:]) < 0.9 * np.mean(losses[0][half:]), losses
 
 
 def test_the_second_looks_loss_needs_a_head_to_start_from(second, load):
