@@ -88,7 +88,7 @@ class PlaceLoss:
         binary = self._place(signs, labels)
         terms = {'float': real, 'binary': binary}
         total = (1 - q) * real + q * binary
-        codes = (self.network.token_head(tokens.float()) if self._needs_codes else None)
+        codes = self.network.token_head(tokens.float()) if self._needs_codes else None
         for name, weight, value in self._token_terms(batch, labels, codes, q):
             terms[name] = value
             total = total + weight * value

@@ -44,7 +44,7 @@ class StructureLoss(nn.Module):
         shuffled = config.control == 'shuffled'  # label maps of other pictures
         if config.control == 'random':  # the same histogram of weights
             amounts = rng.permutation(amounts)
-        elif shuffled and config.loss != 'tokens':
+        elif shuffled:
             values = values[torch.from_numpy(rng.permutation(len(values)))]
         self._row = {name: i for i, name in enumerate(names)}
         self._weight = dict(zip(knowledge.weights.names, amounts.tolist()))
@@ -68,17 +68,18 @@ class StructureLoss(nn.Module):
         :param labels: places, ``[B]``.
         :param codes: signs of the patch tokens, ``[B, rows*columns, token_bits]``; only
             ``tokens`` needs them.
-        :param cuts: from each picture to its view, as above.
+        :param cuts: from each picture to its view, see `random_cut`; likewise.
         """
         rows = torch.tensor([self._row.get(name, -1) for name in names], device=embedding.device)
         weight = torch.tensor([self._weight.get(name, 0.0) for name in names],
                               device=embedding.device)
         known = rows >= 0
-        if not (known & (weight > 0)).any():
+        counts = known & (weight > 0)
+        if not counts.any():
             return embedding.sum() * 0.0
         if self._tokens is not None:
             assert codes is not None
-            taught = torch.nonzero(known & (weight > 0)).flatten()
+            taught = torch.nonzero(counts).flatten()
             told = self._tokens([names[i] for i in taught], [cuts[i] for i in taught])
             return (weight[taught] * relation_loss(codes[taught], *told)).sum() / len(names)
         teacher = self.values[rows.clamp_min(0)]
