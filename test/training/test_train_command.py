@@ -106,3 +106,25 @@ def test_the_help_names_the_verbs(capsys):
         train.main(['--help'])
     printed = capsys.readouterr().out
     assert all(verb in printed for verb in ('distill', 'finetune', 'export', 'evaluate'))
+
+
+def test_between_a_network_and_what_became_of_it(recipe, tmp_path, capsys):
+    first = str(write_config(tmp_path / 'first.yaml', recipe))
+    assert train.main(['distill', '--config', first]) == 0
+    assert train.main(['export', '--config', first]) == 0
+    begun = str(tmp_path / 'models' / 'small.onnx')
+    second = str(write_config(
+        tmp_path / 'second.yaml', recipe, run=str(tmp_path / 'second'),
+        distill={**recipe['distill'], 'start': {'model': begun}},
+        interpolate={'start': begun, 'share': 0.5}))
+    assert train.main(['distill', '--config', second]) == 0
+    capsys.readouterr()
+    assert train.main(['interpolate', '--config', second]) == 0
+    between = tmp_path / 'second' / 'interpolate.pt'
+    said = capsys.readouterr().out
+    assert f'{between}: 0.5 of {tmp_path}/second/distill' in said
+    assert said.endswith(f'the rest of {begun}\n')
+    other = tmp_path / 'between.onnx'
+    assert train.main(['export', '--config', second, '--out', str(other)]) == 0
+    assert f'from {between}' in capsys.readouterr().out
+    assert PlaceEncoder(other).info.bits == 128

@@ -9,12 +9,13 @@ from pathlib import Path
 import re
 
 from tetra_vpr_ros.training.config_keys import ConfigError, from_mapping
+from tetra_vpr_ros.training.heads.tokens import TokenConfig
+from tetra_vpr_ros.training.heads.words import WordConfig
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.onnx_export.export import ExportConfig
 from tetra_vpr_ros.training.stages.distill_config import DistillConfig
 from tetra_vpr_ros.training.stages.finetune_config import FinetuneConfig
-from tetra_vpr_ros.training.stages.tokens import TokenConfig
-from tetra_vpr_ros.training.stages.words import WordConfig
+from tetra_vpr_ros.training.stages.interpolate import InterpolateConfig
 from tetra_vpr_ros.training.structure.structure_config import StructureConfig
 import yaml
 
@@ -28,6 +29,7 @@ class TrainConfig(RunConfig):
     structure: StructureConfig = field(default_factory=StructureConfig)
     words: WordConfig = field(default_factory=WordConfig)
     tokens: TokenConfig = field(default_factory=TokenConfig)
+    interpolate: InterpolateConfig = field(default_factory=InterpolateConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
 
 

@@ -1,7 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 """
-Train a ternary place encoder: ``train distill|finetune|words|tokens|export|evaluate``.
+Train a ternary place encoder: ``train distill|finetune|interpolate|words|tokens|export|evaluate``.
 
 ``segment``, ``audit`` and ``ablate`` are about structural knowledge.
 
@@ -28,6 +28,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     verbs = parser.add_subparsers(dest='verb', required=True)
     for verb, text in (('distill', 'stage 1: distillation from a teacher, no labels'),
                        ('finetune', 'stage 2: binary fine-tuning with place labels'),
+                       ('interpolate', 'weights between a trained network and its start'),
                        ('words', 'fit the descriptor of visual words'),
                        ('tokens', 'fit the head of the patch tokens, for the second look'),
                        ('export', 'write the trained network as a model file'),
@@ -36,10 +37,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                        ('ablate', 'stage 2 with, without, and with fake structure')):
         entry = verbs.add_parser(verb, help=text)
         entry.add_argument('--config', type=Path, required=verb != 'export', metavar='FILE.yaml')
-        if verb in ('words', 'tokens', 'export', 'evaluate', 'audit'):
+        if verb in ('interpolate', 'words', 'tokens', 'export', 'evaluate', 'audit'):
             entry.add_argument('--checkpoint', type=Path, metavar='FILE',
                                help='instead of the best one of the run; .pt or .onnx')
-        if verb in ('words', 'tokens'):
+        if verb in ('interpolate', 'words', 'tokens'):
             entry.add_argument('--out', type=Path, metavar='FILE.pt',
                                help=f'instead of {verb}.pt in the folder of the run')
         if verb == 'export':

@@ -15,6 +15,8 @@ from tetra_vpr_ros.training.data.label_maps import LabelMapError
 from tetra_vpr_ros.training.data.place_sets import PlaceSetError
 from tetra_vpr_ros.training.data.pool import find_images, find_pool, read_rgb
 from tetra_vpr_ros.training.data.views import resized
+from tetra_vpr_ros.training.heads.tokens import fit_tokens
+from tetra_vpr_ros.training.heads.words import fit_words
 from tetra_vpr_ros.training.loop.checkpoint import (
     CheckpointError, load_network, newest_checkpoint, save_atomically)
 from tetra_vpr_ros.training.loop.validation import Validation
@@ -28,8 +30,7 @@ from tetra_vpr_ros.training.stages.ablation import table
 from tetra_vpr_ros.training.stages.distill import distill as run_distill
 from tetra_vpr_ros.training.stages.finetune import finetune as run_finetune
 from tetra_vpr_ros.training.stages.finetune import first_network
-from tetra_vpr_ros.training.stages.tokens import fit_tokens
-from tetra_vpr_ros.training.stages.words import fit_words
+from tetra_vpr_ros.training.stages.interpolate import interpolate as between
 from tetra_vpr_ros.training.structure.segment import segment_folder, Segmenter
 from tetra_vpr_ros.training.structure.structural_knowledge import audit as audit_structure
 from tetra_vpr_ros.training.teachers.teacher import TeacherError
@@ -92,6 +93,16 @@ def words(config: TrainConfig, options: argparse.Namespace) -> int:
     path = _save_fitted(network, config, options)
     print(f'{path}: {network.config.bits} bits of {config.words.words} words, the rest from '
           f'{checkpoint}')
+    return 0
+
+
+def interpolate(config: TrainConfig, options: argparse.Namespace) -> int:
+    """Write the network between a trained one and its start."""
+    checkpoint = chosen_checkpoint(config, options)
+    network = between(config.interpolate, load_network(checkpoint))
+    path = _save_fitted(network, config, options)
+    print(f'{path}: {config.interpolate.share:g} of {checkpoint}, the rest of '
+          f'{config.interpolate.start}')
     return 0
 
 

@@ -7,12 +7,13 @@ from functools import partial
 import numpy as np
 import pytest
 from sample_data import DATA
+from scipy.stats import binomtest
 from tetra_vpr_ros.evaluation.recognition.answering import answer
 from tetra_vpr_ros.evaluation.recognition.dataset import images_of
 from tetra_vpr_ros.evaluation.recognition.earlier import answer_earlier, earlier_frames
 from tetra_vpr_ros.evaluation.recognition.ground_truth import read_truth
 from tetra_vpr_ros.evaluation.recognition.methods import Encoded
-from tetra_vpr_ros.evaluation.recognition.metrics import judge
+from tetra_vpr_ros.evaluation.recognition.metrics import judge, right_at
 from tetra_vpr_ros.evaluation.recognition.recall import frames_truth
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.vision.encoder import Encodings
@@ -29,13 +30,16 @@ def sides(encoder, places, queries):
 
 def gain(name, encoded, truth, ask=answer):
     """Return recall@1 of the plain ranking and of the second look, and the queries."""
-    plain, again = (judge('shipped', 'single', ask(encoded, second_look=count, progress=False),
-                          truth) for count in (0, SECOND_LOOK))
+    answers = [ask(encoded, second_look=count, progress=False) for count in (0, SECOND_LOOK)]
+    plain, again = (judge('shipped', 'single', found, truth) for found in answers)
+    before, after = (right_at(found, truth, 1) for found in answers)
+    won, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    p = binomtest(won, won + lost).pvalue if won + lost else 1.0
     added = again.latency_ms['p50'] - plain.latency_ms['p50']
     low, high = plain.ci95[1], again.ci95[1]
     print(f'{name}: n {plain.n}, recall@1 {100 * plain.recall[1]:.1f} [{100 * low[0]:.1f}, '
           f'{100 * low[1]:.1f}] -> {100 * again.recall[1]:.1f} [{100 * high[0]:.1f}, '
-          f'{100 * high[1]:.1f}], {added:.1f} ms added')
+          f'{100 * high[1]:.1f}], {added:.1f} ms added; won {won}, lost {lost}, p {p:.3f}')
     return plain.recall[1], again.recall[1], plain.n
 
 

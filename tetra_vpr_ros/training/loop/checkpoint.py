@@ -46,8 +46,8 @@ STAGES = {'distill': ('distill_best.pt', 'distill.pt'),
           'finetune': ('finetune_best.pt', 'finetune.pt')}
 """Files of each stage, the best first."""
 
-FITTED = ('words.pt', 'tokens.pt')
-"""Files of the heads that are fitted after a stage."""
+FITTED = ('interpolate.pt', 'words.pt', 'tokens.pt')
+"""Files of what is made of a stage's network: others between it and its start, fitted heads."""
 
 
 def newest_checkpoint(run: Path, *stages: str) -> Path | None:

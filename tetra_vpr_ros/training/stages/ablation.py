@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import csv
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from tetra_vpr_ros.training.loop.checkpoint import load_network
 from tetra_vpr_ros.training.loop.recipe import hold_to_recipe
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.loop.validation import Validation
+from tetra_vpr_ros.training.network.place_network import PlaceNetwork
 from tetra_vpr_ros.training.stages.finetune import finetune, first_network
 from tetra_vpr_ros.training.stages.finetune_config import FinetuneConfig
 from tetra_vpr_ros.training.structure.structural_knowledge import prepare
@@ -80,22 +82,19 @@ def ablate(config: RunConfig, stage: FinetuneConfig, structure: StructureConfig,
         'length': [optimizer.steps, optimizer.epochs]}, any(runs.glob('*/hits.npz')))
     start = first_network(config, stage)
     knowledge = prepare(config, structure, start)
-    hits = {'start': [_hits(runs / 'start', lambda: validation.hits(start))]}
+
+    def train(arm: str, seed: int) -> PlaceNetwork:
+        run = runs / f'{arm}_{seed}'
+        taught = (replace(structure, weight=0.0) if arm == 'none'
+                  else replace(structure, control=arm))
+        finetune(replace(config, run=str(run), seed=seed), stage, taught, knowledge,
+                 runs / 'alike.npz', validate=False)  # the best one would be a choice
+        return load_network(run / 'finetune.pt')
+
+    hits = {'start': [_hits(runs / 'start', validation, lambda: start)]}
     for arm in ARMS:
-        hits[arm] = []
-        for seed in range(seeds):
-            run = runs / f'{arm}_{seed}'
-
-            def measure(arm: str = arm, seed: int = seed, run: Path = run
-                        ) -> dict[str, np.ndarray]:
-                control = 'true' if arm == 'none' else arm
-                taught = replace(structure, control=control,
-                                 weight=0.0 if arm == 'none' else structure.weight)
-                finetune(replace(config, run=str(run), seed=seed), stage, taught, knowledge)
-                # Not the best: that would be a choice.
-                return validation.hits(load_network(run / 'finetune.pt'))
-
-            hits[arm].append(_hits(run, measure))
+        hits[arm] = [_hits(runs / f'{arm}_{seed}', validation, partial(train, arm, seed))
+                     for seed in range(seeds)]
     arms = []
     for kind in (kind for kind in KINDS if kind in hits['start'][0]):
         found = {name: np.stack([part[kind] for part in parts]).astype(float)
@@ -106,11 +105,12 @@ def ablate(config: RunConfig, stage: FinetuneConfig, structure: StructureConfig,
     return arms
 
 
-def _hits(run: Path, measure: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Read what was measured of a run, or measure it."""
+def _hits(run: Path, validation: Validation, network: Callable[[], PlaceNetwork]
+          ) -> dict[str, np.ndarray]:
+    """Read what was measured of a run's network, or make and measure it."""
     stored = run / 'hits.npz'
     if not stored.exists():
-        hits = measure()
+        hits = validation.hits(network())
         run.mkdir(parents=True, exist_ok=True)
         half = stored.with_suffix('.tmp.npz')
         np.savez(half, **hits)

@@ -168,7 +168,8 @@ def first_network(config: RunConfig, stage: FinetuneConfig, sets: list[PlaceSet]
 
 
 def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfig,
-             knowledge: Knowledge | None = None) -> PlaceNetwork:
+             knowledge: Knowledge | None = None, alike: Path | None = None,
+             validate: bool = True) -> PlaceNetwork:
     """
     Run stage 2, or continue it.
 
@@ -177,6 +178,8 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
     :param structure: what is distilled beside the place loss.
     :param knowledge: of the structural branch; None prepares it where ``structure.weight``
         asks for it.
+    :param alike: what looks alike to the start, see `look_alikes`; None keeps it in the run.
+    :param validate: look for the best checkpoint; else the last one is all that is left.
     :raises ConfigError: keys contradict each other or the files.
     :raises FloatingPointError: the loss is not finite; step and images are named.
     """
@@ -197,9 +200,10 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
         modules['structure'] = StructureLoss(
             knowledge or prepare(config, structure, network), network.config, structure,
             config.seed).to(device())
-    alike = look_alikes(network, sets, run / 'finetune_alike.npz') if stage.alike else []
+    similar = (look_alikes(network, sets, alike or run / 'finetune_alike.npz')
+               if stage.alike else [])
     _freeze(network, stage.freeze_blocks)
-    trunk = _frozen_trunk(stage, network, sets, config.seed)
+    trunk = _frozen_trunk(stage, network, sets)
     # The frozen copy must be of the start, not of a checkpoint that is resumed.
     loss = PlaceLoss(stage, network, modules.get('structure'), structure.weight, trunk)
     total = sum(len(part) for part in sets)
@@ -209,14 +213,14 @@ def finetune(config: RunConfig, stage: FinetuneConfig, structure: StructureConfi
                                   {'config': network_entry(config.network)})
     loop.resume()
     sampler = PlaceSampler(sets, stage.optimizer.batch // loop.parts, stage.views,
-                           stage.one_set, alike, stage.alike)
+                           stage.one_set, similar, stage.alike)
     skipped: Counter[str] = Counter()
 
     def make(step: int, part: int, parts: int) -> PlaceBatch:
         rng = np.random.default_rng((config.seed, step, part))
         return load_batch(sampler.draw(rng), vit, stage, rng, skipped, trunk, points)
 
-    validation = Validation.of(config.validation, vit.input_size)
+    validation = Validation.of(config.validation, vit.input_size) if validate else None
     loop.train(make, loss, (lambda: validation(network)) if validation else None)
     if skipped:
         print(f'{len(skipped)} images did not decode and were skipped')
@@ -247,7 +251,7 @@ def _freeze(network: PlaceNetwork, blocks: int) -> None:
             parameter.requires_grad_(False)
 
 
-def _frozen_trunk(stage: FinetuneConfig, network: PlaceNetwork, sets: list[PlaceSet], seed: int
+def _frozen_trunk(stage: FinetuneConfig, network: PlaceNetwork, sets: list[PlaceSet]
                   ) -> FrozenTrunk | None:
     if not stage.cache:
         return None
@@ -255,6 +259,7 @@ def _frozen_trunk(stage: FinetuneConfig, network: PlaceNetwork, sets: list[Place
         raise ConfigError('finetune.cache keeps what frozen blocks say: set '
                           'finetune.freeze_blocks')
     names = sorted({image.name for part in sets for image in part.images})
-    recipe = {'seed': seed, 'geometric': stage.geometric, 'clean_share': stage.clean_share}
+    # Not the run's seed: a picture's views are drawn by its row and their numbers.
+    recipe = {'geometric': stage.geometric, 'clean_share': stage.clean_share}
     return FrozenTrunk(Path(stage.cache), names, stage.cache_views, network,
                        stage.freeze_blocks, recipe)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 from tetra_vpr_ros.training.config_keys import ConfigError
+from tetra_vpr_ros.training.heads.tokens import fit_tokens, TokenConfig, TokenMoments
 from tetra_vpr_ros.training.network.place_network import NetworkConfig, PlaceNetwork
-from tetra_vpr_ros.training.stages.tokens import fit_tokens, TokenConfig, TokenMoments
 import torch
 
 

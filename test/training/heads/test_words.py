@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 from tetra_vpr_ros.training.config_keys import ConfigError
+from tetra_vpr_ros.training.heads.words import (
+    fit_projection, fit_vocabulary, fit_words, WordConfig)
 from tetra_vpr_ros.training.network.aggregation import AggregationConfig, VladHead
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
-from tetra_vpr_ros.training.stages.words import (
-    fit_projection, fit_vocabulary, fit_words, WordConfig)
 import torch
 
 SMALL = {'words': 2, 'channels': 4, 'bits': 8}
