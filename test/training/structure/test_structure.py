@@ -69,3 +69,19 @@ def test_what_is_missing_is_named(structured, load, tmp_path):
     del structured['structure']['sets']
     with pytest.raises(ConfigError, match=r'structure\.sets names no data set'):
         training_sets(load(structured))
+
+
+def test_label_maps_are_not_asked_for_what_is_stored(structured, load, monkeypatch):
+    config = load(structured)
+    first = structure.prepare(config, config.structure, PlaceNetwork(config.network))
+    structured['structure']['loss'] = 'tokens'  # reads them at each step
+    config_of_tokens = load(structured)
+    known = structure.prepare(config_of_tokens, config_of_tokens.structure,
+                              PlaceNetwork(config.network))
+    assert known.branch is not None
+    assert known.sets
+    monkeypatch.setattr(structure, 'open_labelled_sets', None)
+    known = structure.prepare(config, config.structure, PlaceNetwork(config.network))
+    assert known.branch is None
+    assert np.allclose(known.weights.weights, first.weights.weights, atol=1e-6)
+    assert known.embeddings.keys() == first.embeddings.keys()

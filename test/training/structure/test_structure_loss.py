@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 from tetra_vpr_ros.training.network.aggregation import AggregationConfig
 from tetra_vpr_ros.training.network.place_network import NetworkConfig
-from tetra_vpr_ros.training.structure.branch import BranchConfig, StructureBranch
 from tetra_vpr_ros.training.structure.loss import StructureLoss
 from tetra_vpr_ros.training.structure.sample_weights import SampleWeights
 from tetra_vpr_ros.training.structure.structural_knowledge import Knowledge
@@ -22,8 +21,7 @@ def knowledge(names=('a', 'b', 'c', 'd'), weights=(1.0, 0.5, 0.0, 1.0)):
     teacher = F.normalize(torch.randn(len(names), 8, generator=torch.Generator().manual_seed(1)))
     ranks = np.ones(len(names), int)
     return Knowledge(SampleWeights(list(names), ranks, ranks, np.zeros(len(names), int),
-                                   np.array(weights)), dict(zip(names, teacher)),
-                     StructureBranch(BranchConfig()), [])
+                                   np.array(weights)), dict(zip(names, teacher)))
 
 
 def test_only_weighted_pictures_are_pulled():

@@ -52,9 +52,11 @@ class StructureLoss(nn.Module):
         self.loss = config.loss
         self.project = (nn.Linear(network.bits, values.shape[1], bias=False)
                         if config.loss == 'feature' else nn.Identity())
-        self._tokens = (StructuralTokens(knowledge.branch, knowledge.sets, network.vit.grid,
-                                         rng if shuffled else None)
-                        if config.loss == 'tokens' else None)
+        self._tokens = None
+        if config.loss == 'tokens':
+            assert knowledge.branch is not None
+            self._tokens = StructuralTokens(knowledge.branch, knowledge.sets, network.vit.grid,
+                                            rng if shuffled else None)
 
     def forward(self, names: Sequence[str], embedding: torch.Tensor, binary: torch.Tensor,
                 labels: torch.Tensor, codes: torch.Tensor | None = None,

@@ -48,14 +48,14 @@ class Knowledge:
 
     :ivar weights: how much it may say of each picture.
     :ivar embeddings: of the branch, unit vectors by the pictures' names.
-    :ivar branch: that sees label maps.
-    :ivar sets: places with label maps, without what is held out.
+    :ivar branch: that sees label maps; None where `embeddings` are all that the loss asks for.
+    :ivar sets: places with label maps, without what is held out; likewise none.
     """
 
     weights: SampleWeights
     embeddings: Mapping[str, torch.Tensor]
-    branch: StructureBranch
-    sets: Sequence[LabelledSet]
+    branch: StructureBranch | None = None
+    sets: Sequence[LabelledSet] = ()
 
 
 @dataclass
@@ -216,6 +216,8 @@ def prepare(config: RunConfig, stage: StructureConfig, network: PlaceNetwork) ->
     hold_to_recipe(run, 'structure', {
         **config.recipe(), 'sets': [asdict(entry) for entry in stage.sets],
         'branch': asdict(stage.branch), 'right': stage.right}, there)
+    if there and stage.loss != 'tokens':
+        return Knowledge(SampleWeights.read(table), torch.load(stored, weights_only=True))
     sets = open_labelled_sets(stage.sets, config.validation.held_out(), held_out=False)
     branch = train_branch(config, stage, sets)
     if there:
