@@ -121,8 +121,11 @@ def test_between_a_network_and_what_became_of_it(recipe, tmp_path, capsys):
     capsys.readouterr()
     assert train.main(['interpolate', '--config', second]) == 0
     between = tmp_path / 'second' / 'interpolate.pt'
+    once = between.read_bytes()
+    assert train.main(['interpolate', '--config', second]) == 0  # not of what it wrote itself
+    assert between.read_bytes() == once
     said = capsys.readouterr().out
-    assert f'{between}: 0.5 of {tmp_path}/second/distill' in said
+    assert said.count(f'{between}: 0.5 of {tmp_path}/second/distill') == 2
     assert said.endswith(f'the rest of {begun}\n')
     other = tmp_path / 'between.onnx'
     assert train.main(['export', '--config', second, '--out', str(other)]) == 0

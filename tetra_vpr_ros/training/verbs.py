@@ -98,7 +98,7 @@ def words(config: TrainConfig, options: argparse.Namespace) -> int:
 
 def interpolate(config: TrainConfig, options: argparse.Namespace) -> int:
     """Write the network between a trained one and its start."""
-    checkpoint = chosen_checkpoint(config, options)
+    checkpoint = chosen_checkpoint(config, options, fitted=False)  # never of itself
     network = between(config.interpolate, load_network(checkpoint))
     path = _save_fitted(network, config, options)
     print(f'{path}: {config.interpolate.share:g} of {checkpoint}, the rest of '
@@ -114,15 +114,17 @@ def _save_fitted(network: PlaceNetwork, config: TrainConfig, options: argparse.N
     return path
 
 
-def chosen_checkpoint(config: TrainConfig, options: argparse.Namespace) -> Path:
+def chosen_checkpoint(config: TrainConfig, options: argparse.Namespace, fitted: bool = True
+                      ) -> Path:
     """
     Return the checkpoint that is asked for, or the best of the last stage.
 
+    :param fitted: see `newest_checkpoint`.
     :raises ConfigError: the run holds none.
     """
     if options.checkpoint is not None:
         return Path(options.checkpoint)
-    found = newest_checkpoint(Path(config.run), 'finetune', 'distill')
+    found = newest_checkpoint(Path(config.run), 'finetune', 'distill', fitted=fitted)
     if found is None:
         raise ConfigError(f"run: {config.run} holds no checkpoint: run 'train distill' first")
     return found

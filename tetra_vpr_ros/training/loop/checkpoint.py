@@ -50,7 +50,7 @@ FITTED = ('interpolate.pt', 'words.pt', 'tokens.pt')
 """Files of what is made of a stage's network: others between it and its start, fitted heads."""
 
 
-def newest_checkpoint(run: Path, *stages: str) -> Path | None:
+def newest_checkpoint(run: Path, *stages: str, fitted: bool = True) -> Path | None:
     """
     Return the checkpoint of the first of some stages that a run has.
 
@@ -59,16 +59,18 @@ def newest_checkpoint(run: Path, *stages: str) -> Path | None:
 
     :param run: folder.
     :param stages: of `STAGES`, the last one first.
+    :param fitted: whether what was made of a stage's network later counts, too.
     """
-    fitted = max((run / name for name in FITTED if (run / name).exists()), key=_age, default=None)
+    made = max((run / name for name in FITTED if fitted and (run / name).exists()), key=_age,
+               default=None)
     for stage in stages:
         path = next((run / name for name in STAGES[stage] if (run / name).exists()), None)
         if path is not None:
             later = list(STAGES)[list(STAGES).index(stage) + 1:]
-            newer = fitted is not None and _age(fitted) >= _age(path) and all(
-                _age(fitted) < _age(run / name) for other in later for name in STAGES[other]
+            newer = made is not None and _age(made) >= _age(path) and all(
+                _age(made) < _age(run / name) for other in later for name in STAGES[other]
                 if (run / name).exists())
-            return fitted if newer else path
+            return made if newer else path
     return None
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.loop.checkpoint import load_network
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
+import torch
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,13 @@ def interpolate(config: InterpolateConfig, trained: PlaceNetwork) -> PlaceNetwor
                           f'trained network: {start.config.vit}, not {trained.config.vit}')
     between = PlaceNetwork(shape)
     before, after = start.state_dict(), trained.state_dict()
+    if trained.config.aggregation != shape.aggregation:
+        after = {name: value for name, value in after.items()
+                 if not name.startswith('aggregation.')}
     values = {}
-    for name, initial in between.state_dict().items():
-        old = before[name]
-        new = after.get(name)
-        same = new is not None and new.shape == old.shape and old.is_floating_point() and (
-            not name.startswith('aggregation.')
-            or trained.config.aggregation == shape.aggregation)
-        values[name] = (1 - config.share) * old + config.share * new if same else old
-        assert values[name].shape == initial.shape
+    for name in between.state_dict():
+        old, new = before[name], after.get(name)
+        values[name] = old if new is None or new.shape != old.shape else torch.lerp(
+            old, new, config.share)
     between.load_state_dict(values)
     return between.eval()
