@@ -1,6 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 import csv
+from dataclasses import replace
 import json
 
 import cv2
@@ -173,6 +174,18 @@ def test_two_models_of_one_name_are_refused(folders, tiny, tmp_path, capsys):
         main(['--database', str(folders[0]), '--queries', str(folders[1]), '--model', tiny,
               '--model', str(tmp_path / 'tiny.onnx')])
     assert 'two have the same name' in capsys.readouterr().err
+
+
+def test_a_drive_in_another_frame_is_told(map_file, drive, tmp_path, capsys):
+    write_bag(tmp_path / 'short', [
+        (stamp, replace(pose, y=pose.y + 5000.0), image) for stamp, pose, image in drive[:5]])
+    assert main(['--map', str(map_file), '--bag', str(tmp_path / 'short')]) == 0
+    assert f'no frame lies within 5 m of a place of {map_file}: are its poses in the frame' \
+        in capsys.readouterr().err
+    for radius in ('nan', '-3'):
+        with pytest.raises(SystemExit):
+            main(['--map', str(map_file), '--bag', str(tmp_path / 'short'), '--radius', radius])
+        assert 'it must lie between 0 and' in capsys.readouterr().err
 
 
 def test_half_of_the_arguments_are_not_enough(capsys):

@@ -93,6 +93,11 @@ def test_rows_that_are_longer_than_they_say_are_refused_not_sheared(rgb):
                               data=bytes(416 * 320 * 3))
     with pytest.raises(ImageError, match='pads the rows, but does not say so in step'):
         decode_message(message)
+    # The same in grey is longer by less than a page.
+    message = SimpleNamespace(height=308, width=410, encoding='mono8', step=410, is_bigendian=0,
+                              data=bytes(416 * 308))
+    with pytest.raises(ImageError, match='pads the rows, but does not say so in step'):
+        decode_message(message)
     # Rows below the picture are no fault, nor is the rest of a page.
     for more in (bytes(8 * WIDTH * 3), bytes(100)):
         assert np.array_equal(decode_message(raw(rgb, 'rgb8', data=rgb.tobytes() + more)), rgb)

@@ -19,7 +19,7 @@ import sys
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.command_line import make_folders
+from tetra_vpr_ros.command_line import at_least_zero, make_folders
 from tetra_vpr_ros.evaluation.recognition.answering import answer, answer_strangers
 from tetra_vpr_ros.evaluation.recognition.answering_drive import (
     answer_bag, DriveAnswers, look_on_map)
@@ -149,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         'quarter turns, and the best is taken (default: forward)')
     add('--map', type=Path, metavar='FILE.vpr', help='instead of folders: a map …')
     add('--bag', type=Path, metavar='BAG', help='… and a drive with poses in its frame')
-    add('--radius', type=float, default=5.0, metavar='M',
+    add('--radius', type=at_least_zero, default=5.0, metavar='M',
         help='metres within which a place of the map is true (default: 5)')
     add_bag_arguments(parser)
     add('--foreign', type=Path, metavar='DIR',

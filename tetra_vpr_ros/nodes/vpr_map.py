@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.command_line import at_least_zero, field_of_view, INTERRUPTED, run_command
 from tetra_vpr_ros.mapping import BagError, BuildOptions, import_folder, MapError, PlaceMap, Pose
 from tetra_vpr_ros.mapping.calibration import MapCalibration
+from tetra_vpr_ros.mapping.pose import sound_poses
 from tetra_vpr_ros.mapping.sources.bag_arguments import add_max_pose_gap
 from tetra_vpr_ros.mapping.sources.image_folder import POSE_SOURCES
 from tetra_vpr_ros.mapping.tools.export import export, FORMATS
@@ -59,9 +60,17 @@ def describe(path: Path) -> str:
 
 
 def pose_from_numbers(numbers: Sequence[float]) -> Pose:
-    """Return a pose from x, y, z in metres and a yaw in degrees."""
+    """
+    Return a pose from x, y, z in metres and a yaw in degrees.
+
+    :raises MapError: they are no pose on this planet.
+    """
     x, y, z, yaw = numbers
-    return Pose(np.array([x, y, z]), Rotation.from_euler('z', math.radians(yaw)).as_quat())
+    pose = Pose(np.array([x, y, z]), Rotation.from_euler('z', math.radians(yaw)).as_quat())
+    if not sound_poses(pose.position[None], pose.quaternion[None]).all():
+        raise MapError(f'--transform {x:g} {y:g} {z:g} {yaw:g}: three lengths in metres and a yaw '
+                       'in degrees are needed')
+    return pose
 
 
 def _parser() -> argparse.ArgumentParser:

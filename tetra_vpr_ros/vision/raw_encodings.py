@@ -113,7 +113,8 @@ def _checked(height: int, width: int, encoding: str, step: int, size: int
         raise ImageError(f'{size} bytes of data for {rows} rows of step {step}')
     # More rows than the picture has are a buffer's; else they are longer than they say.
     more = size - step * rows
-    if more > _PAGE and (more % step or layout.chroma_rows):
+    longer = more > 0 and size % rows == 0 and size // rows % 4 == 0  # each by the same bytes
+    if (more > _PAGE or longer) and (more % step or layout.chroma_rows):
         raise ImageError(f'{size} bytes of data for {rows} rows of step {step}: its driver pads '
                          'the rows, but does not say so in step')
     return layout, rows, step

@@ -76,6 +76,20 @@ def test_lists_of_indices(tmp_path):
         (0, 0), (1, 3), (2, 4)]
 
 
+@pytest.mark.parametrize('rows', [[[0, -1], [1, 2], [3, 4]], [[0.0], [1.7], [2.0]]])
+def test_indices_that_are_none_are_told(tmp_path, rows):
+    np.save(tmp_path / 'rows.npy', np.array(rows))
+    with pytest.raises(DatasetError, match='indices are whole and count from 0'):
+        read_truth(f'npy:{tmp_path}/rows.npy', DATABASE, QUERIES)
+
+
+def test_pairs_of_other_pictures_are_told(tmp_path):
+    file = tmp_path / 'pairs.csv'
+    file.write_text('a,b\nleft_1.jpg,right_1.jpg\n')
+    with pytest.raises(DatasetError, match='none of its pairs is of a query and a place'):
+        read_truth(f'pairs:{file}', DATABASE, QUERIES)
+
+
 class Hostile:
 
     def __reduce__(self):

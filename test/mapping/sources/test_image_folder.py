@@ -1,6 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from PIL import ExifTags, Image
 import pytest
 from sample_data import ROOT
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.mapping import BuildOptions, import_folder, MapError, PlaceMap
+from tetra_vpr_ros.mapping import BagError, BuildOptions, import_folder, MapError, PlaceMap
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.image_folder import read_folder
 from tetra_vpr_ros.mapping.tools.export import export
@@ -159,6 +160,29 @@ def test_gps_in_exif(folder, tmp_path, tiny):
     with PlaceMap.open_file(tmp_path / 'm.vpr') as opened:
         assert np.allclose(opened.places().geodetic[10], [-32.999, -70.5, 400])
         assert np.allclose(opened.meta()['geodetic_origin'], origin)
+
+
+def test_positions_of_gps_and_others_make_no_map_together(folder, tmp_path, tiny):
+    for i in range(12):
+        write_fix(folder / f'view{i}.jpg', -33.0 + 1e-4 * i, -70.5, heading=90.0)
+    file = tmp_path / 'poses.txt'
+    file.write_text(''.join(f'{i} {i} 0 0 0 0 0 1\n' for i in range(12)))
+    other = shutil.copytree(folder, tmp_path / 'others')
+
+    def imported(pictures, poses, name, append=False):
+        return import_folder(pictures, poses, BuildOptions(
+            tmp_path / name, model=tiny, append=append), progress=False)
+
+    imported(folder, f'tum:{file}', 'odometry.vpr')
+    with pytest.raises(BagError, match='others has GPS poses, but the places of .*odometry.vpr'):
+        imported(other, 'exif', 'odometry.vpr', append=True)
+    with PlaceMap.open_file(tmp_path / 'odometry.vpr') as opened:
+        assert opened.geodetic_origin is None
+        assert len(opened) == 12
+    imported(folder, 'exif', 'gps.vpr')
+    notes = imported(other, f'tum:{file}', 'gps.vpr', append=True).notes
+    assert any('its poses are not of GPS, and the map is in a frame of GPS' in note
+               for note in notes)
 
 
 def test_an_interrupted_import_continues(folder, tmp_path, tiny, monkeypatch):

@@ -219,6 +219,33 @@ def test_euroc_and_what_is_taken_for_tum(tmp_path):
         read_folder(folder, f'tum:{file}')
 
 
+@pytest.mark.parametrize('mark', ['#', ''])
+def test_a_header_that_names_another_order_is_believed(tmp_path, mark):
+    folder = touch(tmp_path / 'data', [f'{ns}.png' for ns in NS])
+    turned = Rotation.from_euler('z', 1.0).as_quat()
+    tum, euroc = tmp_path / 'w_first.txt', tmp_path / 'w_last.csv'
+    tum.write_text(f'{mark}timestamp tx ty tz qw qx qy qz\n' + ''.join(
+        f'{ns / 1e9:.9f} {i} 2 3 ' + ' '.join(map(str, np.roll(turned, 1))) + '\n'
+        for i, ns in enumerate(NS)))
+    with pytest.raises(MapError, match='quaternions begin with w'):
+        read_folder(folder, f'tum:{tum}')
+    euroc.write_text(f'{mark}timestamp,x,y,z,qx,qy,qz,qw\n' + ''.join(
+        f'{ns},{i},2,3,' + ','.join(map(str, turned)) + '\n' for i, ns in enumerate(NS)))
+    with pytest.raises(MapError, match='its header puts w last: use --poses csv:'):
+        read_folder(folder, f'euroc:{euroc}')
+    for file in (tum, euroc):  # by their headers both say the same
+        images = read_folder(folder, f'csv:{file}')[0].images
+        assert Rotation.from_quat(images[3][2].quaternion).as_euler('xyz')[2] == pytest.approx(1.0)
+
+
+def test_tum_is_not_taken_for_euroc(tmp_path):
+    folder = touch(tmp_path / 'data', [f'{ns}.png' for ns in NS])
+    file = tmp_path / 'tum.txt'
+    file.write_text(''.join(f'{ns / 1e9:.9f} {i} 2 3 0 0 0 1\n' for i, ns in enumerate(NS)))
+    with pytest.raises(MapError, match='looks like one of TUM.* use --poses tum:'):
+        read_folder(folder, f'euroc:{file}')
+
+
 @pytest.mark.parametrize('rest', [',0.1,0.2,0.3,', ''])
 def test_what_vins_writes_is_not_taken_for_tum(tmp_path, rest):
     # No header, w first: read as x, y, z, w every camera would stand on its head.

@@ -220,3 +220,42 @@ def test_an_old_map_gets_its_patch_tokens(own_map, map_file, capsys):
     assert main(['reencode', str(own_map), '--no-tokens']) == 0
     with PlaceMap.open_file(own_map) as bare:
         assert not bare.has_second_look()
+
+
+def test_an_export_takes_no_map_and_mixes_no_exports(own_map, tmp_path, capsys):
+    before = own_map.read_bytes()
+    for form in ('csv', 'tum', 'png', 'npz'):
+        assert main(['export', str(own_map), '--format', form, '--out', str(own_map)]) == 1
+        assert 'own.vpr is a map and would be lost' in capsys.readouterr().err
+    assert own_map.read_bytes() == before
+    folder = tmp_path / 'views'
+    asked = ['--format', 'utm', '--out', str(folder)]
+    for _ in range(2):  # the same again is no other export
+        assert main(['export', str(own_map), *asked]) == 0
+    names = sorted(file.name for file in folder.iterdir())
+    thin = tmp_path / 'thin.vpr'
+    assert main(['prune', str(own_map), '--spacing', '2', '--out', str(thin)]) == 0
+    assert main(['export', str(thin), *asked]) == 1
+    assert 'pictures of another export' in capsys.readouterr().err
+    assert sorted(file.name for file in folder.iterdir()) == names
+
+
+def test_what_is_unfinished_stays_so(own_map, map_file, tmp_path, capsys):
+    with sqlite3.connect(own_map) as db:
+        db.execute('UPDATE session SET complete = 0')
+    thin = tmp_path / 'thin.vpr'
+    assert main(['prune', str(own_map), '--spacing', '2', '--out', str(thin)]) == 0
+    assert main(['verify', str(thin)]) == 1
+    assert 'is not complete' in capsys.readouterr().out
+    with PlaceMap.open_file(thin) as pruned, PlaceMap.open_file(own_map) as whole:
+        assert pruned.meta()['poses'] == whole.meta()['poses']
+    for both in ((own_map, map_file), (map_file, own_map)):
+        assert main(['merge', *map(str, both), '--out', str(tmp_path / 'both.vpr')]) == 1
+        assert 'finish it with build_map --resume first' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('numbers', [('nan', '0', '0', '0'), ('0', '5e12', '0', '0')])
+def test_a_transform_that_is_none(own_map, map_file, tmp_path, capsys, numbers):
+    assert main(['merge', str(own_map), str(map_file), '--out', str(tmp_path / 'both.vpr'),
+                 '--transform', *numbers]) == 1
+    assert f'--transform {float(numbers[0]):g} ' in capsys.readouterr().err

@@ -18,7 +18,8 @@ from tetra_vpr_ros.evaluation.recognition.positions import within
 from tetra_vpr_ros.localization import Estimate, LocalizerOptions
 from tetra_vpr_ros.localization.picture_localizer import PictureLocalizer
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
-from tetra_vpr_ros.mapping import BagError, BuildReport, PlaceMap
+from tetra_vpr_ros.mapping import BuildReport, PlaceMap
+from tetra_vpr_ros.mapping.building.build import no_gps_frame, not_of_gps
 from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag, Topics
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
 from tetra_vpr_ros.viewing.frame.pictures import Keepsakes
@@ -117,6 +118,10 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
         raise DatasetError(f'{bag}: no frame can be used: {told or "there are no images"}')
     true_at = np.array(positions)
     truth = within(asked.localizer.table.positions, true_at, radius)
+    if not truth.any():
+        report.notes.append(
+            f'{bag}: no frame lies within {radius:g} m of a place of {map_file}: are its poses in '
+            'the frame of the map? --pose-topic and --tf-frames say which are taken')
     size = encoder.bits // 8 + (int(np.prod(encoder.info.token_shape)) if second_look else 0)
     return DriveAnswers(
         collected(estimates, np.array(seconds), asked.localizer, filter_name, size),
@@ -128,6 +133,7 @@ def _drive(bag: Path, wanted: Topics, origin: Origin | None, map_file: Path) -> 
     # It is None only where all of the bag is known.
     traverse = cast(BagTraverse, read_bag(bag, wanted, origin, {}, progress=False))
     if traverse.track.origin is not None and origin is None:
-        raise BagError(f'{bag} has GPS poses, but the places of {map_file} are not in a GPS '
-                       'frame')
+        raise no_gps_frame(bag, map_file)
+    if traverse.track.origin is None and origin is not None:
+        traverse.notes.append(not_of_gps(bag, origin))
     return traverse

@@ -185,6 +185,9 @@ def _pairs(path: Path, database: Sequence[Path], queries: Sequence[Path]) -> Tru
                         truth[asked[query], places[place]] = True
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise DatasetError(f'{path} is no CSV with the names a and b: {error!r}') from error
+    if not truth.any():
+        raise DatasetError(f'{path}: none of its pairs is of a query and a place: are its names '
+                           f'those of the pictures, such as {queries[0].stem}?')
     return truth
 
 
@@ -215,7 +218,11 @@ def _index_lists(path: Path, shape: tuple[int, int]) -> Truth:
         for number, row in enumerate(rows):
             paired = len(row) == 2 and np.ndim(row[0]) == 0 and np.ndim(row[1]) == 1
             query, places = (int(row[0]), row[1]) if paired else (number, row)
-            truth[query, np.asarray(places, int)] = True
+            listed = np.asarray(places)
+            rows_of = listed.astype(int)
+            if not ((rows_of == listed) & (rows_of >= 0)).all() or query < 0:
+                raise ValueError(f'row {number} has {row!r}: indices are whole and count from 0')
+            truth[query, rows_of] = True
     except (ValueError, IndexError, TypeError, pickle.UnpicklingError, EOFError) as error:
         raise DatasetError(f'{path} does not list places of {shape[0]} queries among {shape[1]} '
                            f'places: {error}') from error

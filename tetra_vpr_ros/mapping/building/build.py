@@ -65,7 +65,13 @@ def import_folder(folder: Path, poses: str, options: BuildOptions, progress: boo
     """
     def read(place_map: PlaceMap | None) -> tuple[list[FolderTraverse], Origin | None]:
         known = {s.source: s.complete for s in place_map.sessions()} if place_map else {}
-        traverse, origin = read_folder(folder, poses, _origin(place_map), options.max_gap)
+        origin = _origin(place_map)
+        traverse, found = read_folder(folder, poses, origin, options.max_gap)
+        if found is not None and origin is None and place_map and len(place_map):
+            raise no_gps_frame(folder, options.output)
+        if found is None and origin is not None:
+            traverse.notes.append(not_of_gps(folder, origin))
+        origin = origin or found
         if not known.get(traverse.source):
             return [traverse], origin
         if not options.resume:
@@ -184,6 +190,10 @@ def _read_bags(options: BuildOptions, place_map: PlaceMap | None, progress: bool
     origin = _origin(place_map) or options.origin
     known = {s.source: s.complete for s in place_map.sessions()} if place_map else {}
     traverses = []
+    again = [path for i, path in enumerate(options.bags)
+             if path.resolve() in {other.resolve() for other in options.bags[:i]}]
+    if again:
+        raise BagError(f'{again[0]} is given twice: its places would be mapped twice')
     for path in options.bags:
         traverse = read_bag(path, options.topics(), origin, known, progress)
         if traverse is None:
@@ -198,11 +208,14 @@ def _read_bags(options: BuildOptions, place_map: PlaceMap | None, progress: bool
     if origin is not None:
         for traverse in traverses:
             if traverse.track.origin is None:
-                traverse.notes.append(
-                    f'{traverse.path}: its poses are not of GPS, and the map is in a frame of GPS '
-                    f'with its origin at {origin[0]:.6f}, {origin[1]:.6f}: they fit only where '
-                    'they are in that frame')
+                traverse.notes.append(not_of_gps(traverse.path, origin))
     return traverses, origin
+
+
+def not_of_gps(path: Path, origin: Origin) -> str:
+    """Return a note about poses that are not of GPS, for a map in a frame that is."""
+    return (f'{path}: its poses are not of GPS, and the map is in a frame of GPS with its origin '
+            f'at {origin[0]:.6f}, {origin[1]:.6f}: they fit only where they are in that frame')
 
 
 def no_gps_frame(bag: Path, output: Path) -> BagError:

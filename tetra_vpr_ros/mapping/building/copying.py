@@ -56,7 +56,8 @@ def copy_places(source: PlaceMap, table: PlaceTable, into: PlaceMap, keep: NDArr
                     _copied(source, table, row, transform, *encoding)
                     for row, encoding in zip(batch, encodings)])
                 bar.update(len(batch))
-            into.finish_session(number)
+            if session.complete:  # else the rest of it can still be built
+                into.finish_session(number)
     return int(keep.sum())
 
 

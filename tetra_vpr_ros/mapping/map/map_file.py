@@ -17,6 +17,8 @@ from tetra_vpr_ros.mapping.map.map_error import damage_told, MapError
 from tetra_vpr_ros.mapping.map.schema import (
     APPLICATION_ID, check_schema, FORMAT_VERSION, SCHEMA, TOKENS)
 
+_MAGIC = b'SQLite format 3\0'
+
 
 def create_database(path: Path, metadata: Mapping[str, Any]) -> sqlite3.Connection:
     """
@@ -147,11 +149,17 @@ def settle(path: Path) -> None:
         # Where that fails, opening tells what is wrong.
 
 
+def is_database(path: Path) -> bool:
+    """Tell whether a file begins like a map; one that is cut off does, too."""
+    with path.open('rb') as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
 def _check_header(path: Path) -> None:
     """Tell a file that is no database, or half of one, before SQLite does less clearly."""
     with path.open('rb') as file:
         header = file.read(100)
-    if len(header) < 100 or not header.startswith(b'SQLite format 3\0'):
+    if len(header) < 100 or not header.startswith(_MAGIC):
         raise MapError(f'{path} is not a map file (no SQLite database): '
                        'make one with build_map')
     if Path(f'{path}-wal').exists():

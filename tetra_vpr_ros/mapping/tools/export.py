@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.map.map_file import is_database
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.vision.image_files import ViewName
@@ -37,9 +38,12 @@ def export(place_map: PlaceMap, form: str, output: Path) -> int:
     :param form: one of `FORMATS`.
     :param output: file, or folder for ``utm``.
     :returns: places written.
-    :raises MapError: the map does not hold what the format needs.
+    :raises MapError: the map does not hold what the format needs, the file is a map, or the
+        folder holds pictures of another export.
     """
     table = place_map.places()
+    if output.is_file() and is_database(output):
+        raise MapError(f'{output} is a map and would be lost: name another file')
     if form == 'utm':
         return _thumbnails(place_map, table, output)
     if form == 'csv':
@@ -77,8 +81,7 @@ def export(place_map: PlaceMap, form: str, output: Path) -> int:
 
 def _thumbnails(place_map: PlaceMap, table: PlaceTable, folder: Path) -> int:
     """Name thumbnails as VPR-methods-evaluation reads them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = 0
+    pictures = {}
     for row, place in enumerate(table.ids):
         jpeg = place_map.thumbnail(int(place))
         if jpeg is None:
@@ -89,11 +92,17 @@ def _thumbnails(place_map: PlaceMap, table: PlaceTable, folder: Path) -> int:
         name = ViewName(x, y, latitude, longitude, panorama=str(place),
                         heading=(90.0 - math.degrees(yaw)) % 360.0, height=z,
                         stamp=str(table.stamps[row]))
-        (folder / str(name)).write_bytes(jpeg)
-        written += 1
-    if not written:
+        pictures[str(name)] = jpeg
+    if not pictures:
         raise MapError(f'{place_map.path} has no thumbnails to export')
-    return written
+    others = [file.name for file in folder.glob('@*') if file.name not in pictures]
+    if others:
+        raise MapError(f'{folder} holds {len(others)} pictures of another export, the first is '
+                       f'{min(others)}: remove them or name another folder')
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, jpeg in pictures.items():
+        (folder / file).write_bytes(jpeg)
+    return len(pictures)
 
 
 def _arrays(place_map: PlaceMap, table: PlaceTable, output: Path) -> None:

@@ -32,8 +32,12 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
     if output.resolve() in (first.resolve(), second.resolve()):
         raise MapError(f'{output} is one of the maps to be merged: name another file')
     with PlaceMap.open_file(first) as one, PlaceMap.open_file(second) as two:
-        one.require_sound()
-        two.require_sound()
+        for place_map in (one, two):
+            place_map.require_sound()
+            for session in place_map.sessions():
+                if not session.complete:
+                    raise MapError(f'{place_map.path} has an unfinished traverse '
+                                   f'{session.source}: finish it with build_map --resume first')
         if one.meta()['model_fingerprint'] != two.meta()['model_fingerprint']:
             raise MapError(f'{first} was built with model {one.meta()["model_name"]}, {second} '
                            f'with {two.meta()["model_name"]}: build one of them again')

@@ -34,7 +34,7 @@ def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
                           int(meta.get('token_bits', 0)), like.match_model())
     try:
         with PlaceMap.create(temporary, model, like.frame_id) as new:
-            kept = {key: meta[key] for key in ('build', 'geodetic_origin', 'camera')
+            kept = {key: meta[key] for key in ('build', 'poses', 'geodetic_origin', 'camera')
                     if key in meta}
             new.set_meta(**kept)
             yield new

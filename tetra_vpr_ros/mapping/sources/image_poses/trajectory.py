@@ -51,15 +51,27 @@ def read_tum(path: Path) -> Trajectory:
     :raises MapError: the file is none.
     """
     comments, lines = read_rows(path)
-    names = [word.strip('[]').lower() for word in ' '.join(comments).replace(',', ' ').split()]
-    w, x = (next((i for i, name in enumerate(names) if name in words), -1)
-            for words in (('qw', 'q_w', 'q_rs_w'), ('qx', 'q_x', 'q_rs_x')))
-    if -1 < w < x or _like_euroc(lines):
+    if _scalar_last(comments, lines) is False or _like_euroc(lines):
         raise MapError(f'{path} is no TUM trajectory, but looks like one of EuRoC, whose '
                        f'quaternions begin with w: use --poses euroc:{path}, or part its numbers '
                        'by blanks where they do not')
     rows, skipped = _numeric(path, lines, 8, 'TUM', 'stamp x y z qx qy qz qw')
     return _trajectory(path, rows, skipped, rows.values[:, 1:4], rows.values[:, 4:8])
+
+
+def _scalar_last(comments: Sequence[str], lines: Sequence[Line]) -> bool | None:
+    """Tell whether the names of the columns put w behind x, y and z; None without names."""
+    header = list(lines[0].words) if _is_header(lines) else []
+    names = [word.strip('[]').lower()
+             for word in (*' '.join(comments).replace(',', ' ').split(), *header)]
+    w, x = (next((i for i, name in enumerate(names) if name in words), -1)
+            for words in (('qw', 'q_w', 'q_rs_w'), ('qx', 'q_x', 'q_rs_x')))
+    return None if -1 in (w, x) else w > x
+
+
+def _is_header(lines: Sequence[Line]) -> bool:
+    """Tell whether the first line holds names of columns and not numbers."""
+    return len(lines) > 1 and all(number(word) is None for word in lines[0].words)
 
 
 def _like_euroc(lines: Sequence[Line]) -> bool:
@@ -73,10 +85,17 @@ def read_euroc(path: Path) -> Trajectory:
     Read EuRoC's ``data.csv``: nanoseconds, position, quaternion with w first, and more.
 
     :param path: of the file or its folder.
-    :raises MapError: the file is none.
+    :raises MapError: the file is none, or its header names another order.
     """
     path = path / 'data.csv' if path.is_dir() else path
-    _, lines = read_rows(path)
+    comments, lines = read_rows(path)
+    if _scalar_last(comments, lines):
+        raise MapError(f'{path} is no EuRoC trajectory, its header puts w last: use --poses '
+                       f'csv:{path}, which goes by the header')
+    stamp = number(lines[-1].words[0]) if lines else None
+    if stamp is not None and not lines[-1].commas and unit_since_1970(stamp) == 's':
+        raise MapError(f'{path} is no EuRoC trajectory, but looks like one of TUM, whose '
+                       f'quaternions end with w: use --poses tum:{path}')
     rows, skipped = _numeric(path, lines, 8, 'EuRoC', 'stamp x y z qw qx qy qz', more=True)
     return _trajectory(path, rows, skipped, rows.values[:, 1:4], rows.values[:, [5, 6, 7, 4]])
 
@@ -112,7 +131,7 @@ class _Rows:
 def _numeric(path: Path, lines: list[Line], columns: int, form: str, needed: str,
              more: bool = False) -> tuple[_Rows, Skipped]:
     """Turn lines to numbers; what is no such line keeps its place, for the count."""
-    if lines and all(number(word) is None for word in lines[0].words) and len(lines) > 1:
+    if _is_header(lines):
         lines = lines[1:]  # the names of the columns
     values = np.full((len(lines), columns), np.nan)
     malformed = []
