@@ -63,7 +63,7 @@ class BagFactory:
             orientation=self.t['geometry_msgs/msg/Quaternion'](x=q[0], y=q[1], z=q[2], w=q[3]))
 
     def odometry(self, stamp, x, y=0.0, yaw=0.0, topic='/odom', received=None, turn=None,
-                 variance=0.0):
+                 variance=0.0, frame='odom'):
         """Write odometry; ``turn`` is a quaternion that may be none, ``variance`` on each axis."""
         pose = self.pose(x, y, yaw)
         if turn is not None:
@@ -71,7 +71,7 @@ class BagFactory:
         zero = self.t['geometry_msgs/msg/Vector3'](x=0.0, y=0.0, z=0.0)
         kind = 'nav_msgs/msg/Odometry'
         self.write(topic, kind, received or stamp, self.t[kind](
-            header=self.header(stamp, 'odom'), child_frame_id='base_link',
+            header=self.header(stamp, frame), child_frame_id='base_link',
             pose=self.t['geometry_msgs/msg/PoseWithCovariance'](
                 pose=pose, covariance=(variance * np.eye(6)).ravel()),
             twist=self.t['geometry_msgs/msg/TwistWithCovariance'](

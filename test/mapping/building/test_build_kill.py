@@ -233,7 +233,7 @@ def test_what_a_killed_build_left_beside_a_map_is_not_played_into_another(halves
 
     def killed():
         removed(path)
-        code, output = run(build_map.main, build('--bag', halves[0], '--map', path), log, 60)
+        code, output = run(build_map.main, build('--bag', halves[0], '--map', path), log, 64)
         assert code == -signal.SIGKILL, output
         assert path.with_name('m.vpr-wal').stat().st_size, 'its places are in the log'
 

@@ -10,6 +10,7 @@ import pytest
 from recorded import drive, fixes, MS, N, odometry, right, T, TF
 from street import camera, S, STEP, transforms, write_recording
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, PlaceMap
+from tetra_vpr_ros.mapping.tools.prune import prune
 
 LOST = {
     'a null pose': {'x': 0.0, 'turn': (0.0, 0.0, 0.0, 0.0), 'variance': 9999.0},
@@ -153,3 +154,38 @@ def test_fixes_whose_status_is_not_known_are_fixes(built, images):
     table, report = built([*camera(T, images), *unknown])
     right(table, within=1e-2)
     assert not report.notes
+
+
+def test_drives_in_other_frames_are_told(tmp_path, images, tiny):
+    for name, start, frame in (('monday', T, 'map'), ('tuesday', T + 900 * S, 'world'),
+                               ('friday', T + 1800 * S, '/map')):
+        write_recording(tmp_path / name, [
+            *camera(start, images), *[(at + start - T, 'odometry', {
+                'stamp': at + start - T, 'x': x, 'frame': frame}) for at, x in drive()]])
+    monday, tuesday, friday = (tmp_path / name for name in ('monday', 'tuesday', 'friday'))
+    told = "tuesday: its poses are in frame 'world', those of an earlier drive in 'map'"
+    options = BuildOptions(tmp_path / 'm.vpr', (monday, tuesday, friday), model=tiny)
+    assert len(build_map(options, progress=False).notes) == 1
+    one = replace(options, output=tmp_path / 'n.vpr', bags=(monday,))
+    assert build_map(one, progress=False).notes == []
+    thin = tmp_path / 'thin.vpr'  # what is written anew from it knows, too
+    prune(one.output, thin, spacing=2.0, progress=False)
+    for output in (one.output, thin):
+        more = replace(one, output=output, append=True, bags=(tuesday,))
+        assert re.search(told, *build_map(more, progress=False).notes)
+
+
+def test_poses_of_several_frames_in_a_topic_are_told(built, images):
+    events = [(stamp, 'odometry', {'stamp': stamp, 'x': x, 'frame': 'tag2' if i % 2 else 'tag1'})
+              for i, (stamp, x) in enumerate(drive())]
+    _, report = built([*camera(T, images), *events])
+    assert "several frames, 'tag1' and 'tag2' among them" in report.notes[0]
+
+
+def test_a_bag_that_is_given_twice_is_told(tmp_path, images, tiny):
+    write_recording(tmp_path / 'run', [*camera(T, images), *odometry(drive())])
+    options = BuildOptions(tmp_path / 'm.vpr', (tmp_path / 'run', tmp_path / '.' / 'run'),
+                           model=tiny)
+    with pytest.raises(BagError, match='run is given twice'):
+        build_map(options, progress=False)
+    assert not options.output.exists()

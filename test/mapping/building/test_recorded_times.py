@@ -4,11 +4,14 @@
 
 import functools
 
+import cv2
 import numpy as np
 import pytest
 from recorded import drive, fixes, MS, N, odometry, T
 from street import camera, S, STEP, write_recording
-from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError, PlaceMap
+from tetra_vpr_ros.mapping import (
+    BagError, build_map, BuildOptions, import_folder, MapError, PlaceMap)
+from tetra_vpr_ros.mapping.tools.merge import merge
 from tetra_vpr_ros.mapping.tools.reencode import reencode
 from tetra_vpr_ros.nodes.build_map import main
 from tetra_vpr_ros.vision import PlaceEncoder
@@ -34,6 +37,28 @@ def test_a_camera_of_another_clock_is_refused_and_may_take_the_times_of_the_reco
     reencode(path, tmp_path / 'again.vpr', PlaceEncoder(tiny), from_bags=True, progress=False)
     with PlaceMap.open_file(tmp_path / 'again.vpr') as opened:
         assert np.array_equal(opened.places().descriptors, before.descriptors)
+
+
+def test_two_maps_of_a_bag_are_encoded_from_it(built, images, tmp_path, tiny):
+    table, _ = built([*camera(T, images), *odometry(drive())])
+    path, both = tmp_path / 'm.vpr', tmp_path / 'both.vpr'
+    merge(path, path, both, progress=False)
+    reencode(both, tmp_path / 'again.vpr', PlaceEncoder(tiny), from_bags=True, progress=False)
+    with PlaceMap.open_file(tmp_path / 'again.vpr') as opened:
+        assert np.array_equal(opened.places().descriptors, np.tile(table.descriptors, (2, 1)))
+        assert opened.sessions()[1].source.endswith(' (again)')
+
+
+def test_a_folder_of_images_is_no_bag(tmp_path, tiny):
+    folder, poses = tmp_path / 'images', tmp_path / 'poses.txt'
+    folder.mkdir()
+    for i in range(3):
+        cv2.imwrite(str(folder / f'{i}.png'), np.full((40, 60, 3), 60 * i, np.uint8))
+    poses.write_text(''.join(f'{i} {i} 0 0 0 0 0 1\n' for i in range(3)))
+    path = tmp_path / 'm.vpr'
+    import_folder(folder, f'tum:{poses}', BuildOptions(path, model=tiny), progress=False)
+    with pytest.raises(MapError, match='is not a bag: encode from the thumbnails'):
+        reencode(path, path, PlaceEncoder(tiny), from_bags=True, progress=False)
 
 
 def test_clocks_that_overlap_are_compared_too(built, images):

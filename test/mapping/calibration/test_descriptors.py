@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sample_data import noisy, random_descriptors, walk_descriptors
 from tetra_vpr_ros.mapping import calibrate, Calibration
-from tetra_vpr_ros.mapping.calibration import place_spacing, SCORE_EDGES, standing_out
+from tetra_vpr_ros.mapping.calibration import (
+    MapCalibration, place_spacing, SCORE_EDGES, standing_out)
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 
@@ -154,3 +155,15 @@ def test_half_of_a_small_map_is_far(rng):
     found = calibrate(line(random_descriptors(rng, 4), 0.5))
     assert found.far == 0.75
     assert sum(found.pairs) == 6
+
+
+@pytest.mark.parametrize('same, says', [
+    (True, 'a single frame is never accepted: other places look the same to the last bit'),
+    (False, 'a single frame is accepted up to')])
+def test_a_person_is_told_what_is_accepted(rng, same, says):
+    descriptors = random_descriptors(rng, 100)
+    if same:
+        descriptors[50:] = descriptors[:50]
+    said = MapCalibration(calibrate(line(descriptors)), None, second_look=False).summary()
+    assert says in said
+    assert '-1 bits' not in said

@@ -47,6 +47,27 @@ def test_units_of_stamps_in_names_and_in_the_file(tmp_path, name, stamp):
     assert traverse.notes[0].startswith('matched 12 of 12 images by stamp')
 
 
+@pytest.mark.parametrize('digits', [3, 6])
+@pytest.mark.parametrize('period', [0.2, 1.0, 1.01])
+def test_seconds_and_a_shorter_fraction(tmp_path, digits, period):
+    stamps = [1_700_000_000_700_000_000 + round(period * i * 1e9) for i in range(150)]
+    folder = touch(tmp_path / 'data', [
+        f'{ns // 10**9}_{ns % 10**9 // 10**(9 - digits):0{digits}}.jpg' for ns in stamps])
+    file = tum(tmp_path / 'poses.txt', [f'{ns / 1e9:.9f}' for ns in stamps],
+               [period * i for i in range(150)])
+    wanted = [period * i for i in range(150)]
+    assert np.allclose(xs(folder, f'tum:{file}'), wanted, atol=2e-3)
+
+
+@pytest.mark.parametrize('digits', [3, 6])
+def test_counters_behind_seconds_are_no_fractions(tmp_path, digits):
+    names = [f'{1_700_000_000 + i}_{i:0{digits}}.jpg' for i in range(150)]
+    folder = touch(tmp_path / 'data', names)
+    file = tum(tmp_path / 'poses.txt', [f'{1_700_000_000 + i}.0' for i in range(150)])
+    images = read_folder(folder, f'tum:{file}')[0].images
+    assert [ns for _, ns, _ in images] == [(1_700_000_000 + i) * 10**9 for i in range(150)]
+
+
 def test_a_clock_that_began_with_the_power_and_counts_nanoseconds(tmp_path):
     since = [123_456_789_012 + 33_333_333 * i for i in range(12)]
     folder = touch(tmp_path / 'data', [f'{ns}.png' for ns in since])

@@ -243,6 +243,7 @@ def _add_bags(place_map: PlaceMap, traverses: Sequence[BagTraverse], encoder: Pl
             report.notes.append(
                 f'{traverse.path}: its stamps jump back {traverse.clock.jumps} times; the parts '
                 'are mapped one after the other')
+    _tell_frames(place_map, traverses, report)
     _tell_odometry(place_map, traverses, report)
     if not options.resume:
         Parts(place_map, options).clear()  # of a build that was given up
@@ -259,6 +260,24 @@ def _add_bags(place_map: PlaceMap, traverses: Sequence[BagTraverse], encoder: Pl
     elif rest:
         add_with_processes(place_map, rest, encoder, options, report, workers, progress)
     Parts(place_map, options).clear()
+
+
+def _tell_frames(place_map: PlaceMap, traverses: Sequence[BagTraverse], report: BuildReport
+                 ) -> None:
+    """Note poses in other frames than those of the first drive; GPS makes its own."""
+    first = place_map.value('pose_frame') or ''
+    for traverse in traverses:
+        frame = traverse.frame.strip('/')
+        if traverse.track.origin is not None or not frame:
+            continue
+        if not first:
+            first = frame
+            place_map.set_meta(pose_frame=first)
+        elif frame != first:
+            report.notes.append(
+                f'{traverse.path}: its poses are in frame {frame!r}, those of an earlier drive in '
+                f'{first!r}, and are taken for those of one; are they not, build a map of its own '
+                'and join the two with vpr_map merge --transform')
 
 
 def _tell_odometry(place_map: PlaceMap, traverses: Sequence[BagTraverse], report: BuildReport

@@ -62,8 +62,9 @@ class MapCalibration:
                 said += '; matches are judged by the second look'
             else:
                 threshold = found.threshold(DEFAULT_FALSE_MATCH_RATE)
-                said += (f': at a false-match rate of {DEFAULT_FALSE_MATCH_RATE} a single frame '
-                         f'is accepted up to {threshold} bits, which '
+                said += f': at a false-match rate of {DEFAULT_FALSE_MATCH_RATE} a single frame is '
+                said += ('never accepted: other places look the same to the last bit'
+                         if threshold < 0 else f'accepted up to {threshold} bits, which '
                          f'{found.chance(threshold):.1%} of the frames off the map would pass')
         if self.errors is not None:
             clear, faint = map(self.errors.deviation, (_CLEAR, _FAINT))

@@ -66,9 +66,10 @@ def _camera(value: Any) -> bool:
 _REQUIRED: dict[str, Callable[[Any], bool]] = {
     'model_fingerprint': _text, 'model_name': _text, 'frame_id': _text, 'created': _text,
     'bits': _bits}
-_KNOWN = {**_REQUIRED, 'build': _recipe, 'poses': _text, 'geodetic_origin': _origin,
-          'calibration': _calibration, 'position_errors': _calibration, 'token_grid': _grid,
-          'token_bits': _bits, 'match_model': _match_model, 'camera': _camera}
+_KNOWN = {**_REQUIRED, 'build': _recipe, 'poses': _text, 'pose_frame': _text,
+          'geodetic_origin': _origin, 'calibration': _calibration,
+          'position_errors': _calibration, 'token_grid': _grid, 'token_bits': _bits,
+          'match_model': _match_model, 'camera': _camera}
 
 
 def token_metadata(model: ModelInfo) -> dict[str, Any]:

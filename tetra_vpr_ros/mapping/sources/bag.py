@@ -38,7 +38,6 @@ class BagSource(BagTopics):
     :ivar clock: that of the poses, once they are read; their track is in its time.
     :ivar pose_times: stamps of the poses and when they were recorded, nanoseconds; of
         transforms those that move most.
-    :ivar pose_frame: in which the poses of a topic are, as its messages say.
     :ivar notes: what a person should know of the bag and its poses.
     """
 
@@ -47,7 +46,12 @@ class BagSource(BagTopics):
         super().__init__(path, progress)
         self.clock = RecordingClock()
         self.pose_times: tuple[Sequence[int], Sequence[int]] = (), ()
-        self.pose_frame = ''
+        self._pose_frames: dict[str, None] = {}  # in the order in which they came
+
+    @property
+    def pose_frame(self) -> str:
+        """Frame of the poses of a topic, as the first of its messages that names one says."""
+        return next((frame for frame in self._pose_frames if frame), '')
 
     def find_pose_topic(self, wanted: str | None = None, image_topic: str = '') -> str:
         """
@@ -124,7 +128,7 @@ class BagSource(BagTopics):
 
             def take(_: Connection, received: int, message: Any
                      ) -> tuple[int, int, tuple[float, ...], bool]:
-                self.pose_frame = self.pose_frame or str(message.header.frame_id)
+                self._pose_frames[str(message.header.frame_id)] = None
                 return stamp_of(message, received), received, *read(message)
 
             for record in self._poses([topic], take):
@@ -135,12 +139,18 @@ class BagSource(BagTopics):
             raise self._fault(f'{self.path}, topic {topic}: {error}') from error
         self.clock, self.pose_times = records.clock, records.pose_times
         self.notes += [f'{self.path}, topic {topic}: {note}' for note in records.notes]
+        frames = [frame for frame in self._pose_frames if frame]
+        if kind != FIX_TYPE and len(frames) > 1:
+            self.notes.append(
+                f'{self.path}, topic {topic}: its poses are in several frames, {frames[0]!r} and '
+                f'{frames[1]!r} among them, and are taken for those of one: take poses in one '
+                'frame, for example --tf-frames map base_link')
         return track
 
     def _read_path(self, topic: str, records: PoseRecords) -> None:
         """Read the poses of a path; of each stamp the newest, as loops are closed."""
         def take(_: Connection, received: int, message: Any) -> tuple[int, list[tuple[int, Row]]]:
-            self.pose_frame = self.pose_frame or str(message.header.frame_id)
+            self._pose_frames[str(message.header.frame_id)] = None
             return received, path_rows(message)
 
         came: dict[int, int] = {}  # when a pose was first known: only then its stamp was news

@@ -20,6 +20,7 @@ from tetra_vpr_ros.mapping.sources.sqlite_log import copy_with_logs, files_with_
 Item = TypeVar('Item')
 Reader = TypeVar('Reader', bound='BagReader')
 _SUFFIXES = ('.mcap', '.db3', '.bag')
+_FOREIGN = ('protobuf', 'ros1msg', 'jsonschema', 'flatbuffer')  # what else MCAP may hold
 _Raw = tuple[Connection, int, bytes]
 
 
@@ -66,8 +67,11 @@ class BagReader:
                 raise
             except Exception as second:  # the copy is whole, yet what it holds is not
                 self._stack.close()
-                raise BagError(f'{self.path} cannot be read: {self._told(second)}; copy it again'
-                               ) from second
+                told = self._told(second)
+                if told.strip("'") in _FOREIGN:
+                    raise BagError(f'{self.path} holds messages of {told}, not of ROS 2: convert '
+                                   'it, or name the bag that it was made of') from second
+                raise BagError(f'{self.path} cannot be read: {told}; copy it again') from second
 
     def _with_logs(self) -> Path:
         """Return a copy of a bag whose recorder left messages in logs of SQLite, or the bag."""

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+import re
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from tetra_vpr_ros.vision.encoder import Encodings, PlaceEncoder
 from tqdm import tqdm
 
 _BATCH = 8
+_POSES = (':tum', ':kitti', ':euroc', ':csv', ':colmap')  # behind a folder of images
 Look = Callable[[Sequence[Image]], Encodings]
 
 
@@ -89,14 +91,15 @@ class _FromBags:
 
     def _encode(self, number: int) -> dict[int, Encodings]:
         session = next(s for s in self._map.sessions() if s.number == number)
-        bag_path, _, topic = session.source.rpartition(':')
+        # Of two maps of one bag that were merged the second names it so.
+        bag_path, _, topic = re.sub(r'( \(again\))+$', '', session.source).rpartition(':')
         rows = np.flatnonzero(self._table.sessions == number)
         stamps = self._table.stamps[rows].tolist()
         repeated = [s for s, n in Counter(stamps).items() if n > 1]
         if repeated:
             raise MapError(f'{session.source}: several places have the stamp {repeated[0]}: '
                            'encode from the thumbnails, or build the map again')
-        if not topic.startswith('/') or not bag_path:
+        if not topic.startswith('/') or not bag_path or bag_path.endswith(_POSES):
             raise MapError(f'{session.source} is not a bag: encode from the thumbnails')
         wanted, found = dict(zip(stamps, rows.tolist())), {}
         with BagSource(Path(bag_path)) as bag:

@@ -14,6 +14,9 @@ from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.vision.model_file import ModelInfo
 
 
+_KEPT = ('build', 'poses', 'pose_frame', 'geodetic_origin', 'camera')
+
+
 @contextmanager
 def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
               ) -> Iterator[PlaceMap]:
@@ -34,9 +37,7 @@ def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
                           int(meta.get('token_bits', 0)), like.match_model())
     try:
         with PlaceMap.create(temporary, model, like.frame_id) as new:
-            kept = {key: meta[key] for key in ('build', 'poses', 'geodetic_origin', 'camera')
-                    if key in meta}
-            new.set_meta(**kept)
+            new.set_meta(**{key: meta[key] for key in _KEPT if key in meta})
             yield new
             calibrate_map(new)
         put_in_place(temporary, output)

@@ -95,11 +95,14 @@ def numbers_of_names(files: Sequence[Path]) -> Numbers:
     """
     Find stamps or frame numbers in the names of images.
 
-    ``1403636579.763555.png``, ``left-1403636579763555584.png``, ``1403636579_763555584.png``
-    and ``frame000123.png`` are understood.
+    ``1403636579.763555.png``, ``left-1403636579763555584.png``, ``1403636579_763555584.png``,
+    ``1403636579_763555.png`` and ``frame000123.png`` are understood.
     """
-    found = [[value for part in re.findall(r'\d+[_-]\d{9}(?!\d)|\d+\.\d+|\d+', file.stem)
-              for value in _parts(part)] for file in files]
+    shorter = ''.join(rf'\d{{10}}[_-]\d{{{digits}}}(?!\d)|' for digits in (3, 6)
+                      if _fractions(files, digits))
+    found = [[value for part in re.findall(
+        rf'\d+[_-]\d{{9}}(?!\d)|{shorter}\d+\.\d+|\d+', file.stem) for value in _parts(part)]
+             for file in files]
     most = _MOST * len(files)
     for at in range(max(map(len, found), default=0)):
         column = [parts[at] if at < len(parts) else None for parts in found]
@@ -120,8 +123,21 @@ def numbers_of_names(files: Sequence[Path]) -> Numbers:
     return Numbers([None] * len(files), None)
 
 
+def _fractions(files: Sequence[Path], digits: int) -> bool:
+    """
+    Tell whether so many digits behind whole seconds are a fraction of them.
+
+    They may count frames as well: those begin small, or only grow.
+    """
+    pairs = [re.search(rf'(?<!\d)\d{{10}}[_-](\d{{{digits}}})(?!\d)', file.stem)
+             for file in files]
+    known = [int(pair[1]) for pair in pairs if pair is not None]
+    return (len(known) >= _MOST * len(files) and 10 * max(known, default=0) >= 10**digits
+            and (len(known) == 1 or any(a >= b for a, b in zip(known, known[1:]))))
+
+
 def _parts(text: str) -> list[Decimal]:
-    """Return the numbers of digits; seconds and nanoseconds beside each other are one."""
+    """Return the numbers of digits; seconds and a fraction beside each other are one."""
     seconds, _, rest = text.replace('-', '_').partition('_')
     if rest and unit_since_1970(Decimal(seconds)) == 's':
         return [Decimal(f'{seconds}.{rest}')]
