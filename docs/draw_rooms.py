@@ -18,7 +18,8 @@ ROOMS = {'vision': (0, 1), 'mapping': (1, 1), 'localization': (2, 1), 'nodes': (
 MAPPING = {'map': (0, 0), 'sources': (0, 1), 'building': (1, 1), 'tools': (2, 1),
            'calibration': (1, 0)}
 TRAINING = {'network': (0, 0.5), 'data': (0.8, 1.3), 'teachers': (1.3, 0.7), 'loop': (1.9, 0),
-            'onnx_export': (0.9, -0.3), 'structure': (2.4, 1.2), 'stages': (3, 0.4)}
+            'onnx_export': (0.9, -0.3), 'structure': (2.4, 1.2), 'stages': (3, 0.4),
+            'heads': (3.6, 0.9)}
 
 
 @dataclass
