@@ -81,28 +81,32 @@ def export(place_map: PlaceMap, form: str, output: Path) -> int:
 
 def _thumbnails(place_map: PlaceMap, table: PlaceTable, folder: Path) -> int:
     """Name thumbnails as VPR-methods-evaluation reads them."""
-    pictures = {}
-    for row, place in enumerate(table.ids):
-        jpeg = place_map.thumbnail(int(place))
-        if jpeg is None:
-            continue
-        x, y, z = table.positions[row]
-        yaw = Rotation.from_quat(table.quaternions[row]).as_euler('xyz')[2]
-        latitude, longitude, _ = (None if np.isnan(v) else v for v in table.geodetic[row])
-        name = ViewName(x, y, latitude, longitude, panorama=str(place),
-                        heading=(90.0 - math.degrees(yaw)) % 360.0, height=z,
-                        stamp=str(table.stamps[row]))
-        pictures[str(name)] = jpeg
-    if not pictures:
-        raise MapError(f'{place_map.path} has no thumbnails to export')
-    others = [file.name for file in folder.glob('@*') if file.name not in pictures]
+    names = [_view_name(table, row) for row in range(len(table))]
+    known = set(names)
+    others = [file.name for file in folder.glob('@*') if file.name not in known]
     if others:
         raise MapError(f'{folder} holds {len(others)} pictures of another export, the first is '
                        f'{min(others)}: remove them or name another folder')
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, jpeg in pictures.items():
-        (folder / file).write_bytes(jpeg)
-    return len(pictures)
+    written = 0
+    for place, name in zip(table.ids, names):
+        jpeg = place_map.thumbnail(int(place))
+        if jpeg is None:
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(jpeg)
+        written += 1
+    if not written:
+        raise MapError(f'{place_map.path} has no thumbnails to export')
+    return written
+
+
+def _view_name(table: PlaceTable, row: int) -> str:
+    x, y, z = table.positions[row]
+    yaw = Rotation.from_quat(table.quaternions[row]).as_euler('xyz')[2]
+    latitude, longitude, _ = (None if np.isnan(v) else v for v in table.geodetic[row])
+    return str(ViewName(x, y, latitude, longitude, panorama=str(table.ids[row]),
+                        heading=(90.0 - math.degrees(yaw)) % 360.0, height=z,
+                        stamp=str(table.stamps[row])))
 
 
 def _arrays(place_map: PlaceMap, table: PlaceTable, output: Path) -> None:
