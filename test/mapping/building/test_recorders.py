@@ -271,3 +271,14 @@ def test_images_that_are_none_at_all_leave_no_map(tmp_path, images, mapped):
             r'/camera/image_raw/compressed at 1700000000\.000 s')):
         mapped(tmp_path / 'run')
     assert [path.name for path in tmp_path.iterdir()] == ['run']
+
+
+@pytest.mark.parametrize('form', ['file', 'folder'])
+def test_messages_of_another_system_are_told(mapped, tmp_path, images, form):
+    path = tmp_path / 'run'
+    write_recording(path, [*camera(T, images), (T, 'odometry', {'stamp': T, 'x': 0.0})])
+    file, = path.glob('*.mcap')
+    file.write_bytes(file.read_bytes().replace(b'ros2msg', b'ros1msg'))
+    with pytest.raises(BagError, match=f"{'run.mcap' if form == 'file' else 'run'} holds messages "
+                                       "of 'ros1msg', not of ROS 2: convert it"):
+        mapped(file if form == 'file' else path)
