@@ -17,13 +17,16 @@ from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.sources.bag import BagSource
+from tetra_vpr_ros.mapping.sources.image_folder import POSE_SOURCES
 from tetra_vpr_ros.mapping.tools.rewriting import rewritten
 from tetra_vpr_ros.vision.decoding import decode_compressed, Image, ImageError
 from tetra_vpr_ros.vision.encoder import Encodings, PlaceEncoder
 from tqdm import tqdm
 
 _BATCH = 8
-_POSES = (':tum', ':kitti', ':euroc', ':csv', ':colmap')  # behind a folder of images
+# Behind a folder of images, and before the file of their poses.
+_POSES = tuple(f':{kind}' for kind, _, file in (source.partition(':') for source in POSE_SOURCES)
+               if file in ('FILE', 'FOLDER'))
 Look = Callable[[Sequence[Image]], Encodings]
 
 
