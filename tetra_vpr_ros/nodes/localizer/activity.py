@@ -135,9 +135,10 @@ class Activity:
         unusable = self._health.idle() > timeout
         if not silent and not unusable:
             return
-        reason = f'no image: {told_of(silent)}' if silent else (
-            f'no usable image for {self._health.idle():.1f} s'
-            + (f': {self._health.refusal}' if self._health.refusal else ''))
+        reason = (f'no image: {told_of(silent)}' if silent
+                  else f'no usable image for {self._health.idle():.1f} s')
+        if self._health.unusable:  # also before the silence: it says what else to mend
+            reason += f'; the last one was refused: {self._health.unusable}'
         if unusable:
             outputs.status(NO_IMAGES, reason)
         if silent:  # refused frames are told of as they come

@@ -60,9 +60,10 @@ class Listened:
             return (f'{asked} is published by {_names(refused)} as '
                     f'{_qos_name(refused[0].qos_profile)}, which does not fit ({why}): change '
                     f'qos_overrides.{self.topic}.subscription.… of this node or the publisher')
+        more = ' any more' if self.count else ''
         return (f'{asked} is published by {_names(fitting)} '
-                f'({_qos_name(fitting[0].qos_profile)}), but nothing comes: is it paused, or are '
-                'large messages lost (see docs/troubleshooting.md)?')
+                f'({_qos_name(fitting[0].qos_profile)}), but nothing comes{more}: is it paused, '
+                'or are large messages lost (see docs/troubleshooting.md)?')
 
     def _elsewhere(self) -> str:
         """Return where messages of the kind could be had."""

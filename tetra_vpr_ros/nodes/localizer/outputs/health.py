@@ -21,12 +21,13 @@ class Health:
         ``moments`` that they belong to, those ``with odometry`` among them, and the estimates
         that were ``accepted``.
     :ivar refusal: why the last frame that was refused was.
+    :ivar unusable: the same, but empty once a frame was worked on.
     """
 
     def __init__(self) -> None:
         """Begin to count."""
         self.counts: Counter[str] = Counter()
-        self.refusal = ''
+        self.refusal = self.unusable = ''
         self._latencies: deque[float] = deque(maxlen=_LATEST)
         self._moments: deque[float] = deque(maxlen=_LATEST)
         self._began = self._last_image = time.monotonic()
@@ -34,7 +35,7 @@ class Health:
     def refused(self, reason: str) -> None:
         """Count a frame that cannot be used."""
         self.counts['refused'] += 1
-        self.refusal = reason
+        self.refusal = self.unusable = reason
 
     def processed(self, frames: int, received: float, with_odometry: bool) -> float:
         """
@@ -45,7 +46,7 @@ class Health:
         :param with_odometry: whether the motion up to that moment is known.
         :returns: the latency, seconds.
         """
-        self._last_image = time.monotonic()
+        self._last_image, self.unusable = time.monotonic(), ''
         self._moments.append(self._last_image)
         latency = self._last_image - received
         self._latencies.append(latency)
