@@ -6,6 +6,7 @@ from bag_factory import BagFactory
 import numpy as np
 import pytest
 from tetra_vpr_ros.mapping import BagError, BagSource
+import yaml
 
 S = 1_000_000_000
 T = 1_700_000_000 * S
@@ -152,26 +153,91 @@ def test_a_malformed_message_is_passed_over_and_told(tmp_path, street):
     assert 'malformed messages on /camera/compressed' in source.problems[0]
 
 
-@pytest.mark.parametrize('alone', [True, False])
-def test_a_recording_that_was_cut_off_yields_what_it_holds(tmp_path, rng, alone):
-    path = tmp_path / 'run'
-    with BagFactory(path) as bag:
-        for i in range(150):
+def recorded(path, storage, rng, first=0, count=150):
+    """Record odometry and pictures once a second; return the file."""
+    with BagFactory(path, storage) as bag:
+        for i in range(first, first + count):
             bag.odometry(T + i * S, float(i))
             bag.jpeg(T + i * S, rng.integers(0, 256, (120, 160, 3), dtype=np.uint8))
-    file = next(path.glob('*.mcap'))
+    return next(file for file in path.iterdir() if file.suffix in ('.mcap', '.db3'))
+
+
+def seconds_and_track(source):
+    """Return the seconds of the pictures, and the positions at all but the last of them."""
+    track = source.pose_track('/odom')
+    seen = [frame.stamp_ns for frame in source.images('/camera/compressed')]
+    return ([(stamp - T) // S for stamp in seen],
+            [track.at(stamp, 20 * S).position[0] for stamp in seen[:-1]])
+
+
+@pytest.mark.parametrize('alone', [True, False])
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_recording_that_was_cut_off_yields_what_it_holds(tmp_path, rng, alone, storage):
+    path = tmp_path / 'run'
+    file = recorded(path, storage, rng)
     data = file.read_bytes()
     file.write_bytes(data[:len(data) * 7 // 10])
     with BagSource(file if alone else path) as source:
-        track = source.pose_track('/odom')
-        seen = [frame.stamp_ns for frame in source.images('/camera/compressed')]
+        seen, positions = seconds_and_track(source)
     assert 30 < len(seen) < 120
-    assert seen == [T + i * S for i in range(len(seen))]
-    assert track.at(seen[-2], S).position[0] == len(seen) - 2
-    assert 'is cut off' in source.problems[0]
+    assert seen == list(range(len(seen)))
+    assert positions == seen[:-1]
+    assert f'{file} is cut off or damaged' in source.problems[0]
+    assert 'messages were recovered' in source.problems[0]
     file.write_bytes(data[:200])
     with pytest.raises(BagError, match='cannot be read'):
         BagSource(path)
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_of_a_split_recording_the_parts_that_are_there_are_read(tmp_path, rng, storage):
+    path = tmp_path / 'run'
+    parts = [recorded(path, storage, rng)]
+    for i, begin in enumerate((150, 300)):
+        other = recorded(tmp_path / f'part{i}', storage, rng, begin)
+        parts.append(other.rename(path / f'run_{i + 1}{other.suffix}'))
+    metadata = path / 'metadata.yaml'
+    listed = yaml.safe_load(metadata.read_text())
+    listed['rosbag2_bagfile_information']['relative_file_paths'] = [p.name for p in parts]
+    metadata.write_text(yaml.safe_dump(listed))
+    data = parts[1].read_bytes()
+    parts[1].write_bytes(data[:len(data) * 7 // 10])
+    with BagSource(path) as source:
+        seen, _ = seconds_and_track(source)
+    assert 330 < len(seen) < 420
+    assert set(seen) > {*range(150), *range(300, 450)}
+    assert len(source.problems) == 1
+    assert f'{parts[1]} is cut off or damaged' in source.problems[0]
+    parts[1].unlink()
+    with BagSource(path) as source:
+        assert seconds_and_track(source)[0] == [*range(150), *range(300, 450)]
+    assert len(source.problems) == 1
+    assert parts[1].name in source.problems[0]
+    parts[2].write_bytes(b'')
+    with BagSource(path) as source:
+        assert seconds_and_track(source)[0] == list(range(150))
+
+
+@pytest.mark.parametrize('seen_at_once', [True, False])
+def test_pages_that_were_lost_cost_what_was_on_them(tmp_path, rng, seen_at_once):
+    path = tmp_path / 'run'
+    file = recorded(path, 'sqlite3', rng)
+    # A leaf of the tree of messages is missed when the bag is opened, what is too long for the
+    # leaf, on a page that begins with the number of the next, when the message is read.
+    first_byte = b'\x0d' if seen_at_once else b'\0'
+    data = bytearray(file.read_bytes())
+    page = next(begin for begin in range(len(data) // 2 // 4096 * 4096, len(data), 4096)
+                if data[begin:begin + 1] == first_byte)
+    data[page:page + 4096] = b'\xff' * 4096
+    file.write_bytes(data)
+    with BagSource(path) as source:
+        seen, positions = seconds_and_track(source)
+    assert 140 < len(seen) < 150
+    assert sorted(set(seen)) == seen
+    assert positions == pytest.approx(seen[:-1])
+    assert len(source.problems) == 1
+    assert ('messages were recovered' if seen_at_once else 'what can be read of it is used') in \
+        source.problems[0]
 
 
 def test_without_mcap_it_says_what_to_install(tmp_path, picture, monkeypatch):
@@ -179,7 +245,7 @@ def test_without_mcap_it_says_what_to_install(tmp_path, picture, monkeypatch):
         bag.jpeg(T, picture)
     file = next((tmp_path / 'run').glob('*.mcap'))
     file.write_bytes(file.read_bytes()[:-20])
-    monkeypatch.setitem(sys.modules, 'tetra_vpr_ros.mapping.sources.bag_recovery', None)
+    monkeypatch.setitem(sys.modules, 'tetra_vpr_ros.mapping.sources.rescue.cut_mcap', None)
     with pytest.raises(BagError, match='pip install mcap'):
         BagSource(file)
 

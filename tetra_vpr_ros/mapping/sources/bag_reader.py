@@ -15,7 +15,10 @@ from typing import Any, TypeVar
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import get_typestore, Stores
-from tetra_vpr_ros.mapping.sources.sqlite_log import copy_with_logs, files_with_logs, log_of
+from tetra_vpr_ros.mapping.sources.rescue.sound_files import (
+    MissingMcapError, sound_files, storage_files)
+from tetra_vpr_ros.mapping.sources.rescue.sqlite_log import (
+    copy_with_logs, files_with_logs, log_of)
 
 Item = TypeVar('Item')
 Reader = TypeVar('Reader', bound='BagReader')
@@ -55,6 +58,7 @@ class BagReader:
         self.notes: list[str] = []
         self._malformed: set[str] = set()
         self._copies: list[str] = []
+        self._rescued = False
         self._stack = ExitStack()
         self._opened = self._with_logs()
         try:
@@ -94,7 +98,7 @@ class BagReader:
         self._copies.append(folder)
         return Path(folder)
 
-    def _told(self, error: Exception) -> str:
+    def _told(self, error: Exception | str) -> str:
         """Return what an error says, of the bag where it is of a copy."""
         text = str(error)
         for folder in self._copies:
@@ -110,28 +114,31 @@ class BagReader:
                     raise ValueError(f'a topic or its type is called {text!r:.80}')
         return reader
 
-    def _recovered(self, error: Exception) -> list[Path]:
-        """Return whole copies of MCAP files that were cut, beginning with what they hold."""
-        files = (sorted(self.path.glob('*.mcap')) if self.path.is_dir()
-                 else [self.path] if self.path.suffix == '.mcap' else [])
-        copies, count = [], 0
-        if files:
-            try:
-                from tetra_vpr_ros.mapping.sources.bag_recovery import recover_mcap
-            except ImportError as missing:  # it is in no distribution's packages
-                raise BagError(f'{self.path} is cut off ({error}): to read what it holds, '
-                               'pip install mcap') from missing
-            folder = self._temporary_folder()
-            for file in files:
-                found = recover_mcap(file, folder / file.name, self._progress)
-                if found:
-                    copies.append(folder / file.name)
-                count += found
-        if not copies:
+    def _recovered(self, error: Exception, among_messages: bool = False) -> list[Path]:
+        """Return whole files with what can be read of a bag that cannot, and tell of the rest."""
+        try:
+            files, told = sound_files(self._opened, self._problem, self._temporary_folder(),
+                                      self._progress, among_messages)
+        except MissingMcapError as missing:
+            raise BagError(f'{self.path} is cut off ({error}): {missing}') from missing
+        except OSError as full:
+            raise BagError(f'{self.path} is cut off ({error}), and what it holds cannot be copied '
+                           f'({full}): make room, or set TMPDIR to a folder with more') from full
+        if not files:
             raise BagError(f'{self.path} cannot be read: {self._told(error)}; copy it again, or '
                            "try 'ros2 bag reindex'") from error
-        self.problems.append(f'{self.path} is cut off ({error}): {count} messages were recovered')
-        return copies
+        self.problems += [self._told(text) for text in told] or [
+            f'{self.path} is damaged ({self._told(error)}): what can be read of it is used']
+        self._rescued = True
+        return files
+
+    def _problem(self, file: Path) -> str:
+        """Return why a file of the bag cannot be opened; empty when it can."""
+        try:
+            with AnyReader([file]):
+                return ''
+        except Exception as error:  # as above
+            return self._told(error)
 
     def __enter__(self: Reader) -> Reader:
         """Return itself."""
@@ -183,19 +190,26 @@ class BagReader:
             yield item
 
     def _raw(self, topics: Sequence[str], start: int | None) -> Iterator[_Raw]:
+        reader = self._reader
         connections = [c for name in topics for c in self._connections(name)]
-        messages = self._reader.messages(connections, start) if connections else iter(())
-        seen = False
+        messages = reader.messages(connections, start) if connections else iter(())
+        seen: int | None = None
         while True:
             try:
-                yield next(messages)
-                seen = True
+                message = next(messages)
             except StopIteration:
                 break
             except Exception as error:
-                raise BagError(f'{self.path} is damaged at {topics[0]}: '
-                               f'{self._told(error)}') from error
-        files = [] if seen or start else self._files_beside_metadata()
+                if reader is self._reader:  # nobody else has met the damage
+                    if self._rescued or not storage_files(self._opened):
+                        raise BagError(f'{self.path} is damaged at {topics[0]}: '
+                                       f'{self._told(error)}') from error
+                    self._reader = self._open(self._recovered(error, among_messages=True))
+                yield from self._raw(topics, start if seen is None else seen + 1)
+                return
+            seen = message[1]
+            yield message
+        files = [] if seen is not None or start else self._files_beside_metadata()
         if files and any(c.msgcount for c in connections):
             # Whoever changed the QoS in metadata.yaml to play it sees no message by it.
             self._reader = self._open(files)
@@ -205,8 +219,7 @@ class BagReader:
         """Return the files of a folder that was opened by its metadata."""
         if self._reader.paths != [self._opened] or not self._opened.is_dir():
             return []
-        return [file for file in sorted(self._opened.iterdir())
-                if file.suffix in ('.mcap', '.db3')]
+        return storage_files(self._opened)
 
 
 def _thinned(messages: Iterator[_Raw], every: int) -> Iterator[_Raw]:
