@@ -18,6 +18,7 @@ MOUNTS = ('forward', 'down')
 PINHOLE, EQUIDISTANT = 'pinhole', 'equidistant'
 _FISHEYE_MODELS = ('equidistant', 'fisheye', 'kannala_brandt')
 _NARROWEST, _WIDEST = math.radians(1.0), math.radians(180.0)
+_SAME = 0.05  # of a field of view: below that pictures of one place look alike
 _MOST_PIXELS = 100_000  # along a side
 # image_proc's image_rect and image_rect_color, and .../rect/image of newer drivers.
 _RECTIFIED = re.compile(r'(^|[/_])rect(ified)?($|[/_])')
@@ -197,6 +198,19 @@ class Camera:
         fisheye = ', fisheye' if self.projection == EQUIDISTANT else ''
         return (f'{math.degrees(self.horizontal_fov):.1f}° x '
                 f'{math.degrees(self.vertical_fov):.1f}°{fisheye}')
+
+
+def seen_otherwise(camera: Camera, kept: Camera) -> str:
+    """
+    Tell a person that a map's pictures are of two cameras; nothing where they see about the same.
+
+    :param camera: of further pictures.
+    :param kept: that the map remembers.
+    """
+    if camera.projection == kept.projection and \
+            abs(camera.horizontal_fov / kept.horizontal_fov - 1) <= _SAME:
+        return ''
+    return f'its camera sees {camera}, that of the map {kept}; the map keeps its own'
 
 
 def info_topic(image_topic: str) -> str:

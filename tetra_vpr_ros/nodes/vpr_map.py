@@ -173,8 +173,9 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         print(f'{options.out}: {count} places')
     elif options.verb == 'merge':
         transform = pose_from_numbers(options.transform) if options.transform else None
-        count = merge(options.first, options.second, options.out, transform)
-        print(f'{options.out}: {count} places')
+        notes: list[str] = []
+        count = merge(options.first, options.second, options.out, transform, notes=notes)
+        print('\n'.join([f'{options.out}: {count} places', *notes]))
     elif options.verb == 'import':
         return _import(options)
     elif options.verb == 'reencode':

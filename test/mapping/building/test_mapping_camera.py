@@ -112,3 +112,17 @@ def test_several_processes_and_the_tools_keep_it(record, build, tiny, tmp_path):
                  functools.partial(reencode, path, out, PlaceEncoder(tiny))):
         tool(progress=False)
         assert camera(out) == kept
+
+
+def test_merging_says_that_the_other_camera_sees_another_part(record, build, tmp_path):
+    wide, _ = build(record('wide', [40.0]), name='wide.vpr')
+    path, _ = build(record('one', [72.0], first=12))
+    bare, _ = build(record('bare', first=24), name='bare.vpr')
+    out, notes = tmp_path / 'out.vpr', []
+    merge(path, wide, out, progress=False, notes=notes)
+    assert notes == [f'{wide}: its camera sees {camera(wide)}, that of the map {camera(path)}; '
+                     'the map keeps its own']
+    notes.clear()
+    merge(bare, wide, out, progress=False, notes=notes)
+    assert not notes
+    assert camera(out) == camera(wide)

@@ -160,21 +160,17 @@ def _check_continuation(place_map: PlaceMap, encoder: PlaceEncoder, options: Bui
     if options.frame_id and options.frame_id != place_map.frame_id:
         raise MapError(f'{options.output} has poses in frame {place_map.frame_id!r}, '
                        f'not {options.frame_id!r}')
-    unfinished = _unfinished(place_map)
+    unfinished = place_map.unfinished()
     if unfinished and not options.resume:
         raise MapError(f'{options.output} has an unfinished traverse {unfinished[0]}: '
                        'finish it with --resume before you append')
-
-
-def _unfinished(place_map: PlaceMap) -> list[str]:
-    return [session.source for session in place_map.sessions() if not session.complete]
 
 
 def _check_unfinished(place_map: PlaceMap, traverses: Sequence[Traverse], options: BuildOptions
                       ) -> None:
     """Refuse to resume without what was begun: from another path all of it would come twice."""
     given = {traverse.source for traverse in traverses}
-    missing = [source for source in _unfinished(place_map) if source not in given]
+    missing = [source for source in place_map.unfinished() if source not in given]
     if missing:
         raise MapError(f'{options.output} has an unfinished traverse {missing[0]}, which is not '
                        'among what was given: resume with the same paths')

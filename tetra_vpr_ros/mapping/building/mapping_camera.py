@@ -10,14 +10,13 @@ from itertools import islice
 import math
 
 from tetra_vpr_ros.mapping.building.report import BuildReport
-from tetra_vpr_ros.mapping.camera import Camera
+from tetra_vpr_ros.mapping.camera import Camera, seen_otherwise
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.sources.traverse import Traverse
 from tetra_vpr_ros.vision.decoding import ImageError
 
 _LOOKED_AT = 100  # frames, for one that can be decoded
-_SAME = 0.05  # of a field of view: below that pictures of one place look alike
 
 
 def keep_camera(place_map: PlaceMap, traverses: Sequence[Traverse], horizontal_fov: float,
@@ -44,9 +43,8 @@ def keep_camera(place_map: PlaceMap, traverses: Sequence[Traverse], horizontal_f
                 width, height = _picture_size(traverse) or (camera.width, camera.height)
                 kept = replace(camera, width=width, height=height)
             place_map.set_meta(camera=kept.to_meta())
-        elif abs(camera.horizontal_fov / kept.horizontal_fov - 1) > _SAME:
-            report.notes.append(f'{traverse.source}: its camera sees {camera}, that of the map '
-                                f'{kept}; the map keeps its own')
+        elif otherwise := seen_otherwise(camera, kept):
+            report.notes.append(f'{traverse.source}: {otherwise}')
 
 
 def _camera_of(traverse: Traverse, horizontal_fov: float) -> Camera | None:

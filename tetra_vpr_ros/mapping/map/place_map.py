@@ -159,6 +159,10 @@ class PlaceMap:
         """Return all traverses."""
         return read_sessions(self._db)
 
+    def unfinished(self) -> list[str]:
+        """Return the sources of the traverses that were begun and not finished."""
+        return [session.source for session in self.sessions() if not session.complete]
+
     def begin_session(self, source: str) -> int:
         """Start a traverse and return its id."""
         return insert_session(self._db, source)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from tetra_vpr_ros.mapping.building.copying import copy_places
+from tetra_vpr_ros.mapping.camera import seen_otherwise
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.pose import Pose
@@ -16,7 +17,7 @@ from tetra_vpr_ros.mapping.tools.rewriting import rewritten
 
 
 def merge(first: Path, second: Path, output: Path, transform: Pose | None = None,
-          progress: bool = True) -> int:
+          progress: bool = True, notes: list[str] | None = None) -> int:
     """
     Join two maps of one model.
 
@@ -26,6 +27,7 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
     :param transform: pose of the second map's frame in the first's. None takes what the origins
         of two frames of GPS tell, else that both frames are the same.
     :param progress: show bars.
+    :param notes: is told what a person should know.
     :returns: places of the new map.
     :raises MapError: the maps do not fit each other, or cannot be read or written.
     """
@@ -34,10 +36,10 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
     with PlaceMap.open_file(first) as one, PlaceMap.open_file(second) as two:
         for place_map in (one, two):
             place_map.require_sound()
-            for session in place_map.sessions():
-                if not session.complete:
-                    raise MapError(f'{place_map.path} has an unfinished traverse '
-                                   f'{session.source}: finish it with build_map --resume first')
+            unfinished = place_map.unfinished()
+            if unfinished:
+                raise MapError(f'{place_map.path} has an unfinished traverse {unfinished[0]}: '
+                               'finish it with build_map --resume first')
         if one.meta()['model_fingerprint'] != two.meta()['model_fingerprint']:
             raise MapError(f'{first} was built with model {one.meta()["model_name"]}, {second} '
                            f'with {two.meta()["model_name"]}: build one of them again')
@@ -47,12 +49,24 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
         if transform is None:
             transform = _by_gps(one, two)
         with rewritten(output, one) as new:
+            _keep_camera(new, two, notes)
             count = 0
             for place_map, moved in ((one, None), (two, transform)):
                 table = place_map.places()
                 count += copy_places(place_map, table, new, np.ones(len(table), bool), moved,
                                      progress)
             return count
+
+
+def _keep_camera(new: PlaceMap, two: PlaceMap, notes: list[str] | None) -> None:
+    """Take the second map's camera where the first has none, and tell where they differ."""
+    kept, camera = new.camera, two.camera
+    if camera is None:
+        return
+    if kept is None:
+        new.set_meta(camera=camera.to_meta())
+    elif notes is not None and (otherwise := seen_otherwise(camera, kept)):
+        notes.append(f'{two.path}: {otherwise}')
 
 
 def _by_gps(one: PlaceMap, two: PlaceMap) -> Pose | None:
