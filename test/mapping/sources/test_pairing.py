@@ -59,6 +59,33 @@ def test_seconds_and_a_shorter_fraction(tmp_path, digits, period):
     assert np.allclose(xs(folder, f'tum:{file}'), wanted, atol=2e-3)
 
 
+def test_nanoseconds_without_the_zeros_that_they_begin_with(tmp_path):
+    stamps = [1_700_000_000_700_000_000 + 33_333_333 * i for i in range(150)]
+    assert len({len(str(ns % 10**9)) for ns in stamps}) > 1
+    folder = touch(tmp_path / 'data', [f'left_{ns // 10**9}_{ns % 10**9}.jpg' for ns in stamps])
+    file = tum(tmp_path / 'poses.txt', [f'{ns / 1e9:.9f}' for ns in stamps], range(150))
+    images = read_folder(folder, f'tum:{file}')[0].images
+    assert sorted(ns for _, ns, _ in images) == stamps
+
+
+@pytest.mark.parametrize('columns', [
+    'header.stamp.sec,header.stamp.nanosec,pose.pose.position.x,pose.pose.position.y,'
+    'pose.pose.orientation.x,pose.pose.orientation.y,pose.pose.orientation.z,'
+    'pose.pose.orientation.w,twist.twist.linear.x',
+    '/odom/header/stamp/sec,/odom/header/stamp/nanosec,/odom/pose/pose/position/x,'
+    '/odom/pose/pose/position/y,/odom/pose/pose/orientation/x,/odom/pose/pose/orientation/y,'
+    '/odom/pose/pose/orientation/z,/odom/pose/pose/orientation/w,/odom/twist/twist/linear/x',
+    'sec,nanosec,x,y,qx,qy,qz,qw,speed'], ids=['bagpy', 'PlotJuggler', 'short'])
+def test_tables_of_the_fields_of_messages(tmp_path, columns):
+    folder = touch(tmp_path / 'data', [f'{ns}.png' for ns in NS])
+    file = tmp_path / 'poses.csv'
+    file.write_text(f'{columns}\n' + ''.join(
+        f'{ns // 10**9},{ns % 10**9},{x},0,0,0,0,1,9\n' for ns, x in zip(NS, METRES)))
+    traverse = read_folder(folder, f'csv:{file}')[0]
+    assert np.allclose([pose.position[0] for _, _, pose in traverse.images], METRES)
+    assert [ns for _, ns, _ in traverse.images] == list(NS)
+
+
 @pytest.mark.parametrize('digits', [3, 6])
 def test_counters_behind_seconds_are_no_fractions(tmp_path, digits):
     names = [f'{1_700_000_000 + i}_{i:0{digits}}.jpg' for i in range(150)]

@@ -98,11 +98,13 @@ def numbers_of_names(files: Sequence[Path]) -> Numbers:
     ``1403636579.763555.png``, ``left-1403636579763555584.png``, ``1403636579_763555584.png``,
     ``1403636579_763555.png`` and ``frame000123.png`` are understood.
     """
-    shorter = ''.join(rf'\d{{10}}[_-]\d{{{digits}}}(?!\d)|' for digits in (3, 6)
-                      if _fractions(files, digits))
+    unpadded = _unpadded(files)
+    shorter = r'\d{10}[_-]\d{1,8}(?!\d)|' if unpadded else ''.join(
+        rf'\d{{10}}[_-]\d{{{digits}}}(?!\d)|' for digits in (3, 6) if _fractions(files, digits))
+    width = 9 if unpadded else 0
     found = [[value for part in re.findall(
-        rf'\d+[_-]\d{{9}}(?!\d)|{shorter}\d+\.\d+|\d+', file.stem) for value in _parts(part)]
-             for file in files]
+        rf'\d+[_-]\d{{9}}(?!\d)|{shorter}\d+\.\d+|\d+', file.stem)
+        for value in _parts(part, width)] for file in files]
     most = _MOST * len(files)
     for at in range(max(map(len, found), default=0)):
         column = [parts[at] if at < len(parts) else None for parts in found]
@@ -136,11 +138,19 @@ def _fractions(files: Sequence[Path], digits: int) -> bool:
             and (len(known) == 1 or any(a >= b for a, b in zip(known, known[1:]))))
 
 
-def _parts(text: str) -> list[Decimal]:
+def _unpadded(files: Sequence[Path]) -> bool:
+    """Tell whether behind seconds nanoseconds stand without the zeros that they begin with."""
+    pairs = [re.search(r'(?<!\d)\d{10}[_-](\d{1,9})(?!\d)', file.stem) for file in files]
+    digits = [len(pair[1]) for pair in pairs if pair is not None]
+    # Nine in ten nanoseconds have nine digits; where all of them have, there is nothing to tell.
+    return len(digits) >= _MOST * len(files) and len(digits) / 2 < digits.count(9) < len(digits)
+
+
+def _parts(text: str, width: int) -> list[Decimal]:
     """Return the numbers of digits; seconds and a fraction beside each other are one."""
     seconds, _, rest = text.replace('-', '_').partition('_')
     if rest and unit_since_1970(Decimal(seconds)) == 's':
-        return [Decimal(f'{seconds}.{rest}')]
+        return [Decimal(f'{seconds}.{rest.zfill(width)}')]
     return [Decimal(part) for part in (seconds, rest) if part]
 
 

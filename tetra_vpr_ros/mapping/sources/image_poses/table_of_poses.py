@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 import math
 from pathlib import Path
 import re
@@ -19,12 +20,16 @@ from tetra_vpr_ros.mapping.sources.image_poses.tables import Line, read_rows
 from tetra_vpr_ros.mapping.sources.image_poses.trajectory import sound, Trajectory
 
 _NAMES = ('name', 'image', 'file', 'filename', 'image_name', 'path')
-_STAMPS = ('stamp', 'timestamp', 'time', 'stamp_ns', 'timestamp_ns', 't')
+_STAMPS = ('stamp', 'timestamp', 'time', 'stamp_ns', 'timestamp_ns', 't', 'header.stamp',
+           '__time')
+_SECONDS = ('sec', 'secs', 'stamp.sec', 'stamp.secs')  # of a ROS time
+_NANOSECONDS = ('nanosec', 'nsecs', 'stamp.nanosec', 'stamp.nsecs')
 _EARTH = {'x': ('east', 'easting', 'utm_east'), 'y': ('north', 'northing', 'utm_north'),
           'z': ('up', 'height', 'alt', 'altitude')}
-_COLUMNS = {axis: (axis, f't{axis}', f'p_{axis}', f'position_{axis}', *_EARTH[axis])
-            for axis in 'xyz'} | {
-    f'q{axis}': (f'q{axis}', f'q_{axis}', f'orientation_{axis}') for axis in 'xyzw'}
+_COLUMNS = {axis: (axis, f't{axis}', f'p_{axis}', f'position_{axis}', *_EARTH[axis],
+                   f'position.{axis}') for axis in 'xyz'} | {
+    f'q{axis}': (f'q{axis}', f'q_{axis}', f'orientation_{axis}', f'orientation.{axis}')
+    for axis in 'xyzw'}
 _YAWS = {'yaw': 1.0, 'yaw_rad': 1.0, 'yaw_deg': math.radians(1.0)}  # radians of each
 _HEADINGS = ('heading', 'heading_deg')
 
@@ -35,7 +40,10 @@ def read_table(path: Path) -> Trajectory:
 
     It needs ``x`` and ``y``, or ``east`` and ``north`` (metres); ``qx qy qz qw``, ``yaw``
     (radians, counter-clockwise from x), ``yaw_deg`` or ``heading`` (degrees, clockwise from y,
-    which is north); and ``name`` of the image, with or without its ending, or ``stamp``.
+    which is north); and ``name`` of the image, with or without its ending, or ``stamp``, or ``sec``
+    and ``nanosec``.
+    Fields of messages are known by how they end: ``pose.pose.position.x``,
+    ``/odom/pose/pose/orientation/z``, ``header.stamp.sec``.
 
     :raises MapError: it is none, or has no such columns.
     """
@@ -50,12 +58,16 @@ def read_table(path: Path) -> Trajectory:
     names = [_plain(name) for name in header]
     at = {key: _find(names, words) for key, words in _COLUMNS.items()}
     name, stamp = _find(names, _NAMES), _find(names, _STAMPS)
+    parts = _find(names, _SECONDS), _find(names, _NANOSECONDS)
+    timed = stamp is not None or None not in parts
     turn = next((key for key in (*_YAWS, *_HEADINGS) if key in names), None)
     whole = all(at[f'q{axis}'] is not None for axis in 'xyzw')
-    if at['x'] is None or at['y'] is None or not (whole or turn) or name == stamp:
+    if at['x'] is None or at['y'] is None or not (whole or turn) or (
+            name is None and not timed):
         raise MapError(
-            f"{path} has the columns {', '.join(header)}: needed are name or stamp, x, y, and "
-            'qx, qy, qz, qw, or yaw (radians) or yaw_deg, or heading (degrees clockwise from y)')
+            f"{path} has the columns {', '.join(header)}: needed are name or stamp (or sec and "
+            'nanosec), x, y, and qx, qy, qz, qw, or yaw (radians) or yaw_deg, or heading (degrees '
+            'clockwise from y)')
     skipped = Skipped()
     good = [len(line.words) == len(names) for line in lines]
     for line, fits in zip(lines, good):
@@ -75,16 +87,16 @@ def read_table(path: Path) -> Trajectory:
                   [not fits for fits in good])
     if all(pose is None for pose in poses):
         raise MapError(f"{path}: no line holds a pose: {'; '.join(skipped.lines())}")
-    return Trajectory(
-        path, None if stamp is None else numbers_of(
-            [number(line.words[stamp]) if fits else None for line, fits in zip(lines, good)]),
-        poses, skipped, None if name is None else [
-            line.words[name] if fits else '' for line, fits in zip(lines, good)])
+    times = [_time(line, stamp, *parts) if fits else None for line, fits in zip(lines, good)]
+    return Trajectory(path, numbers_of(times) if timed else None, poses, skipped,
+                      None if name is None else [line.words[name] if fits else ''
+                                                 for line, fits in zip(lines, good)])
 
 
 def _plain(name: str) -> str:
-    """Return the name of a column in lower case: ``X [m]`` is ``x``, ``Yaw [deg]`` yaw_deg."""
+    """Return a plain name: ``X [m]`` is x, ``Yaw [deg]`` yaw_deg, ``/odom/pose`` odom.pose."""
     unit = re.sub(r'\s*\[\s*(.*?)\s*\]', r'_\1', name.strip().lower())
+    unit = unit.strip('/').replace('/', '.')
     return re.sub(r'_m?$', '', unit)
 
 
@@ -101,7 +113,23 @@ def _yaws(path: Path, column: str, angles: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def _find(names: Sequence[str], words: Sequence[str]) -> int | None:
-    return next((names.index(word) for word in words if word in names), None)
+    """Return which column has one of these names, or is the one field that ends so."""
+    for word in words:
+        if word in names:
+            return names.index(word)
+        ending = [i for i, name in enumerate(names) if '.' in word and name.endswith(f'.{word}')]
+        if len(ending) == 1:
+            return ending[0]
+    return None
+
+
+def _time(line: Line, stamp: int | None, seconds: int | None, nanoseconds: int | None
+          ) -> Decimal | None:
+    """Return what is in the column of stamps, or the seconds of two columns."""
+    if seconds is None or nanoseconds is None:
+        return None if stamp is None else number(line.words[stamp])
+    whole, rest = number(line.words[seconds]), number(line.words[nanoseconds])
+    return None if whole is None or rest is None else whole + rest * Decimal('1e-9')
 
 
 def _value(line: Line, at: int) -> float:
