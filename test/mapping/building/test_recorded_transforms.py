@@ -31,6 +31,14 @@ def test_a_transform_that_has_nothing_to_do_with_it_does_not_matter(built, image
     assert report.notes == []
 
 
+@pytest.mark.parametrize('frames, told', [(('map', 'base_link'), 0), (('base_link', 'map'), 1)])
+def test_frames_the_wrong_way_round_are_told(built, images, frames, told):
+    _, report = built([
+        *camera(T, images), *transforms('map', 'odom', [(T, 0.0)], 0),
+        *transforms('odom', 'base_link', drive())], tf_frames=frames)
+    assert sum('--tf-frames map base_link' in note for note in report.notes) == told
+
+
 @pytest.mark.parametrize('topic', [None, '/odom'])
 def test_poses_that_are_sent_again_do_not_matter(built, images, topic):
     again = [(stamp, x) for stamp, x in drive() if stamp % (400 * MS) == 0]

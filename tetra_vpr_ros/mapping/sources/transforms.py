@@ -76,6 +76,10 @@ class TransformBuffer:
         if not edges:
             position, rotation, _ = self._compose(path, {}, np.zeros(1, np.int64), 0, set())
             return PoseTrack([0], position, rotation.as_quat())
+        if not any(forward for key, forward in path if key in edges):
+            self.notes.append(
+                f'{target!r} is the parent of what moves, {source!r} its child: are --tf-frames '
+                f'the wrong way round? Usual is --tf-frames {target} {source}')
         moving = most_moving(edges)
         edges[moving] = edges[moving].without_repeats()
         self.clock = RecordingClock(edges[moving].stamps, edges[moving].received)

@@ -40,8 +40,8 @@ def read_table(path: Path) -> Trajectory:
 
     It needs ``x`` and ``y``, or ``east`` and ``north`` (metres); ``qx qy qz qw``, ``yaw``
     (radians, counter-clockwise from x), ``yaw_deg`` or ``heading`` (degrees, clockwise from y,
-    which is north); and ``name`` of the image, with or without its ending, or ``stamp``, or ``sec``
-    and ``nanosec``.
+    which is north); and ``name`` of the image, with or without its ending, or ``stamp``, or
+    ``sec`` and ``nanosec``.
     Fields of messages are known by how they end: ``pose.pose.position.x``,
     ``/odom/pose/pose/orientation/z``, ``header.stamp.sec``.
 
