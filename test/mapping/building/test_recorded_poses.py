@@ -182,10 +182,13 @@ def test_poses_of_several_frames_in_a_topic_are_told(built, images):
     assert "several frames, 'tag1' and 'tag2' among them" in report.notes[0]
 
 
-def test_a_bag_that_is_given_twice_is_told(tmp_path, images, tiny):
+@pytest.mark.parametrize('turned', [False, True])
+@pytest.mark.parametrize('again', ['./run', 'run/run.mcap'])
+def test_a_bag_that_is_given_twice_is_told(tmp_path, images, tiny, again, turned):
     write_recording(tmp_path / 'run', [*camera(T, images), *odometry(drive())])
-    options = BuildOptions(tmp_path / 'm.vpr', (tmp_path / 'run', tmp_path / '.' / 'run'),
-                           model=tiny)
-    with pytest.raises(BagError, match='run is given twice'):
+    assert (tmp_path / again).exists()
+    bags = tmp_path / 'run', tmp_path / again
+    options = BuildOptions(tmp_path / 'm.vpr', bags[::-1] if turned else bags, model=tiny)
+    with pytest.raises(BagError, match='is given twice'):
         build_map(options, progress=False)
     assert not options.output.exists()

@@ -186,10 +186,13 @@ def _read_bags(options: BuildOptions, place_map: PlaceMap | None, progress: bool
     origin = _origin(place_map) or options.origin
     known = {s.source: s.complete for s in place_map.sessions()} if place_map else {}
     traverses = []
-    again = [path for i, path in enumerate(options.bags)
-             if path.resolve() in {other.resolve() for other in options.bags[:i]}]
-    if again:
-        raise BagError(f'{again[0]} is given twice: its places would be mapped twice')
+    given: set[Path] = set()
+    for path in options.bags:
+        here = path.resolve()
+        # A folder and a file in it are one recording, too.
+        if given & {here, here.parent} or here in {other.parent for other in given}:
+            raise BagError(f'{path} is given twice: its places would be mapped twice')
+        given.add(here)
     for path in options.bags:
         traverse = read_bag(path, options.topics(), origin, known, progress)
         if traverse is None:
