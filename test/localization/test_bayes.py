@@ -78,11 +78,40 @@ def test_two_places_that_look_alike_are_ambiguous_until_the_way_tells_them_apart
 
 def test_a_pose_to_start_from(localizer):
     localizer.set_prior(at(50.0), np.zeros((6, 6)))  # as careless publishers send it
-    assert localizer.belief.places[48:53].sum() > 0.9
+    assert 0.9 < localizer.belief.places[48:53].sum() < 0.95
     localizer.set_prior(at(50.0), np.diag([400.0, 400.0, 0, 0, 0, 0]))
     assert 0.5 < localizer.belief.places[30:71].sum() < 0.9
     localizer.set_prior(at(50.0, 300.0), np.diag([4.0, 4.0, 0, 0, 0, 0.1]))
-    assert localizer.belief.off_map > 0.99  # 300 m beside the map
+    assert localizer.belief.off_map == pytest.approx(0.95)  # 300 m beside the map
+
+
+@pytest.mark.parametrize('covariance, places', [
+    (np.full((6, 6), 1e20), 150), (np.full((6, 6), np.finfo(float).max), 150),
+    (np.diag([-1.0, 0, 0, 0, 0, 0]), 5), (-np.eye(6), 5),
+    (np.array([[0.25, 0.34], [0.34, 0.25]]), 7)], ids=[
+        'singular', 'overflow', 'a negative variance', 'all negative', 'no covariance'])
+def test_a_covariance_that_is_none_kills_nobody_and_misleads_nobody(
+        localizer, covariance, places):
+    told = np.zeros((6, 6))
+    told[:len(covariance), :len(covariance)] = covariance
+    localizer.set_prior(at(50.0), told)
+    belief = np.asarray(localizer.belief.places, float)
+    assert np.isfinite(belief).all()
+    assert belief[50] == belief.max()
+    some = slice(max(0, 50 - places // 2), 50 + places // 2 + 1)
+    assert belief[some].sum() > 0.5
+    assert belief[some].sum() < 0.95
+
+
+@pytest.mark.parametrize('told', [at(150.0), at(60.0, 300.0)], ids=['far', 'beside the map'])
+def test_who_stands_elsewhere_than_was_told_is_found(localizer, way, rng, told):
+    alone = drive(localizer, rng, way[[60] * 20], share=0.03)
+    localizer.set_prior(told, np.diag([0.25, 0.25, 0, 0, 0, 0.07]))
+    after = drive(localizer, rng, way[[60] * 20], share=0.03)
+    for estimates in (alone, after):
+        assert all(np.isfinite(e.pose.position).all() for e in estimates)
+        assert abs(estimates[-1].pose.position[0] - 60) < 2
+    assert any(e.accepted for e in alone)
 
 
 def test_a_place_that_is_not_on_the_map_is_unknown(localizer, way, rng):

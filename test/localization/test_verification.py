@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """On pictures of the simulated world, whose camera is known."""
 
+from dataclasses import replace
 import math
 import time
 
@@ -9,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 from sample_data import ROOT
-from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, View
-from tetra_vpr_ros.localization.verification import compare, VerifyingLocalizer
+from tetra_vpr_ros.localization import LocalizerOptions, make_localizer, verification, View
+from tetra_vpr_ros.localization.mapped_places import turned
+from tetra_vpr_ros.localization.verification import compare, Geometry, VerifyingLocalizer
 from tetra_vpr_ros.mapping import PlaceMap
 from tetra_vpr_ros.mapping.map.place_map import MapError
 from tetra_vpr_ros.vision.local_features import extract_features, LocalFeatures
@@ -124,6 +126,22 @@ def test_candidates_are_verified(featured_map, drive, encoder, features, name):
         plain = localizer.locate([View(encoder.encode(drive[40][2]))], drive[-1][0] + 10**9)
         assert not plain.accepted  # nothing to verify with
         assert len(localizer.table) == len(opened)
+
+
+def test_the_heading_is_measured_against_the_place_not_against_the_second_look(
+        featured_map, drive, encoder, features, monkeypatch):
+    with PlaceMap.open_file(featured_map) as opened:
+        localizer = make_localizer(opened, LocalizerOptions('single', verification='orb'))
+        found = localizer.inner.locate([View(encoder.encode(drive[50][2]))], 0)
+        # What the second look does: it turns the place's heading by what it has seen.
+        seen = tuple(replace(c, turn=0.2, pose=replace(c.pose, quaternion=turned(
+            c.pose.quaternion[None], 0.2)[0])) for c in found.candidates)
+        monkeypatch.setattr(localizer.inner, 'locate', lambda *_: replace(
+            found, candidates=seen, pose=seen[0].pose))
+        monkeypatch.setattr(verification, 'compare', lambda *_: Geometry(100, 0.15))
+        estimate = localizer.locate([View(b'', features=features[50])], 0)
+    place = found.candidates[0].pose.quaternion
+    assert abs(estimate.pose.quaternion @ turned(place[None], 0.15)[0]) == pytest.approx(1.0)
 
 
 def test_a_map_without_features_says_how_to_get_them(map_file):

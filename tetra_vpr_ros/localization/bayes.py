@@ -38,7 +38,10 @@ _THIN = 1e-9                       # belief that cannot matter to a pose
 _CONTRADICTED = -2.0               # nats of a frame that is no outlier but another place
 _CLEAR = np.float32(5.0)           # nats from which a place speaks against the others
 _PRIOR = 0.95                      # how far a pose to start from is trusted
+_MISTAKEN = 0.05                   # … and how often it has nothing to do with the robot
 _FAR_PRIOR = 9.0                   # squared deviations from which it is off the map
+_WIDEST = 1e12                     # variance, m² or rad², above which nothing is known
+_SINGULAR = 1e-15                  # ratio of variances of which a product makes nothing
 _BLOCK = 256                       # values of which one is the largest
 _LEAF = 64                         # states in a leaf: smaller ones take more memory
 _SAME_VIEW = 0.3                   # change of a view below which the robot has not gone far
@@ -123,16 +126,15 @@ class BayesLocalizer:
             self._positions - pose.position,
             (Rotation.from_quat(self._quaternions)
              * Rotation.from_quat(pose.quaternion).inv()).as_rotvec()])
-        known = np.diag(covariance) > 0
-        if not known.any():  # an exact pose, as far as a map can tell one
-            known[[0, 1, 5]] = True
-        spread = (covariance + self.places.floor)[np.ix_(known, known)]
-        error = np.einsum('ij,jk,ik->i', offsets[:, known], np.linalg.inv(spread),
-                          offsets[:, known])
+        error = _deviations(offsets, covariance, self.places.floor)
         # A pose far from every place says that the robot is off the map.
         nearest = float(error.min())
         on_map = _PRIOR * math.exp(-0.5 * max(0.0, nearest - _FAR_PRIOR))
-        self.belief.set_prior(np.exp(-0.5 * (error - nearest)), 1.0 - on_map)
+        near = np.exp(-0.5 * (error - nearest))
+        # Who told the pose may be wrong, and a robot that stands never enters the map elsewhere.
+        anywhere = _MISTAKEN / len(near)
+        self.belief.set_prior(on_map * (1.0 - _MISTAKEN) * near / near.sum() + anywhere,
+                              (1.0 - on_map) * (1.0 - _MISTAKEN))
 
     def believed(self) -> Believed | None:
         """Return how much belief each place holds, whichever camera sees it."""
@@ -381,3 +383,26 @@ def _largest(values: NDArray[np.floating[Any]], count: int) -> NDArray[np.int64]
     if len(found) < count:  # in a large map nearly all hold the same
         found = np.append(found, np.flatnonzero(values == least)[:count - len(found)])
     return found
+
+
+def _deviations(offsets: NDArray[np.float64], covariance: NDArray[np.float64],
+                floor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return squared deviations (Mahalanobis) from a pose that somebody told.
+
+    :param offsets: from it, metres and radians, ``[n, 6]``.
+    :param covariance: of it, ``[6, 6]``; a variance of 0 or less was not told. Of one that is no
+        covariance, or too large for a product, only the variances count.
+    :param floor: what no map tells, ``[6, 6]``.
+    """
+    told = np.diag(covariance) > 0
+    if told.any():
+        spread = np.clip(covariance, -_WIDEST, _WIDEST)
+        spread = (spread + spread.T) / 2
+    else:  # an exact pose, as far as a map can tell one
+        told, spread = np.isin(np.arange(6), (0, 1, 5)), np.zeros((6, 6))
+    spread = (spread + floor)[np.ix_(told, told)]
+    least, *_, most = np.linalg.eigvalsh(spread)
+    if least <= _SINGULAR * most:
+        spread = np.diag(np.diag(spread))
+    return np.einsum('ij,jk,ik->i', offsets[:, told], np.linalg.inv(spread), offsets[:, told])

@@ -21,6 +21,7 @@ class Candidate:
     :ivar mass: probability that the robot is there; 0 where no belief is kept.
     :ivar score: of the second look, share of the patch tokens' bits that agree, 0..1; NaN
         where there was none.
+    :ivar turn: by which the second look has turned the pose from the place's own heading, radians.
     """
 
     place_id: int
@@ -28,6 +29,7 @@ class Candidate:
     pose: Pose
     mass: float = 0.0
     score: float = math.nan
+    turn: float = 0.0
 
 
 @dataclass(frozen=True)

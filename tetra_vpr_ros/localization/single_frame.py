@@ -138,7 +138,7 @@ class SingleFrameLocalizer:
     def _candidate(self, row: int, distances: NDArray[np.int32], camera: int, turn: float = 0.0,
                    mass: float = 0.0, score: float = math.nan) -> Candidate:
         pose = self.places.pose(row, self._yaws[camera] - turn)
-        return Candidate(int(self.table.ids[row]), int(distances[row]), pose, mass, score)
+        return Candidate(int(self.table.ids[row]), int(distances[row]), pose, mass, score, turn)
 
     def _agree(self, pose: Pose, other: Pose) -> bool:
         """Tell whether two poses are about the same."""

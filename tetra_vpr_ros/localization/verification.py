@@ -151,12 +151,12 @@ class VerifyingLocalizer(WrappingLocalizer):
             ranked = tuple(looked[i] for i in order) + estimate.candidates[self._looked_at:]
             return replace(estimate, place_id=candidate.place_id, candidates=ranked,
                            distance=candidate.distance,
-                           pose=_facing(candidate.pose, candidate.pose, geometry.yaw))
+                           pose=_facing(candidate.pose, candidate, geometry.yaw))
         apart = candidate.pose.distance_to(estimate.pose)
         if estimate.accepted and apart > _AGREEMENT * self.places.spacing:
             return replace(estimate, rejection=f'verification prefers place '
                            f'{candidate.place_id}, {apart:.1f} m away')
-        return replace(estimate, pose=_facing(estimate.pose, candidate.pose, geometry.yaw))
+        return replace(estimate, pose=_facing(estimate.pose, candidate, geometry.yaw))
 
     def _best_view(self, views: Sequence[View], candidate: Candidate) -> Geometry:
         reference = self._features(candidate.place_id)
@@ -167,8 +167,8 @@ class VerifyingLocalizer(WrappingLocalizer):
         return max(compared, key=lambda geometry: geometry.inliers, default=Geometry(0))
 
 
-def _facing(pose: Pose, place: Pose, yaw: float | None) -> Pose:
-    """Return the pose with the heading that was measured against a place."""
+def _facing(pose: Pose, place: Candidate, yaw: float | None) -> Pose:
+    """Return the pose with the heading that was measured against a place as it was mapped."""
     if yaw is None:
         return pose
-    return replace(pose, quaternion=turned(place.quaternion[None], yaw)[0])
+    return replace(pose, quaternion=turned(place.pose.quaternion[None], yaw - place.turn)[0])

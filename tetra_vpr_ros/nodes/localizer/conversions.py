@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image, NavSatFix, NavSatStatus
 from std_msgs.msg import Header
 from tetra_vpr_ros.localization.estimate import Estimate
-from tetra_vpr_ros.mapping.pose import Pose
+from tetra_vpr_ros.mapping.pose import FARTHEST, Pose
 from tetra_vpr_ros.vision import decode_message
 
 
@@ -75,11 +75,12 @@ def fix_message(estimate: Estimate, frame_id: str, stamp: Time) -> NavSatFix | N
 
 
 def pose_from_message(message: PoseMessage) -> Pose | None:
-    """Convert a pose; None where it is not finite or its quaternion has no length."""
+    """Convert a pose; None where it is not on Earth or its quaternion has no length."""
     p, o = message.position, message.orientation
     position, quaternion = np.array([p.x, p.y, p.z]), np.array([o.x, o.y, o.z, o.w])
     length = float(np.linalg.norm(quaternion))
-    if not (np.isfinite(position).all() and np.isfinite(length) and length > 1e-6):
+    near = (np.abs(position) <= FARTHEST).all()  # NaN is not, nor what others send for "unknown"
+    if not (near and np.isfinite(length) and length > 1e-6):
         return None
     return Pose(position, quaternion / length)
 
