@@ -64,6 +64,12 @@ class OdometryBuffer:
             if len(self._stamps) > 2 * _KEPT:
                 del self._stamps[:_KEPT], self._poses[:_KEPT]
 
+    @property
+    def newest(self) -> int | None:
+        """Return the stamp of the newest pose, nanoseconds; None without any."""
+        with self._lock:
+            return self._stamps[-1] if self._stamps else None
+
     def clear(self) -> None:
         """Forget all poses."""
         with self._lock:

@@ -1,5 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+import math
+import sys
 from types import SimpleNamespace
 
 from builtin_interfaces.msg import Time
@@ -97,6 +99,35 @@ def test_match_and_candidates():
     assert (np.array(message.pose.covariance) >= 0).all()
     array = conversions.candidates_message(estimate(), 'map', stamp)
     assert len(array.poses) == 2
+
+
+def test_a_pose_that_is_not_on_earth_is_none():
+    for x in (math.nan, -sys.float_info.max, 1e9):  # drivers send any of them for "unknown"
+        message = conversions.pose_message(Pose(np.zeros(3), np.array([0, 0, 0, 1.0])))
+        assert conversions.pose_from_message(message) is not None
+        message.position.x = x
+        assert conversions.pose_from_message(message) is None
+
+
+def test_odometry_of_another_clock_is_told():
+    told = []
+    logger = SimpleNamespace(warning=lambda text, **_: told.append(text))
+    measured = Measurements(SimpleNamespace(get_logger=lambda: logger))
+    message = Odometry()
+    message.pose.pose.orientation.w = 1.0
+    for moment in range(100, 140):
+        measured.odometry_at(moment * 10**9)  # before it comes nothing is missing
+    assert not told
+    for moment in range(40):
+        message.header.stamp.sec = moment
+        measured.add_odometry(message)
+        assert measured.odometry_at(moment * 10**9) is not None
+    assert not told
+    for moment in range(40, 60):
+        message.header.stamp.sec = moment
+        measured.add_odometry(message)
+        assert measured.odometry_at((moment + 5) * 10**9) is None
+    assert 'the last of it is dated -5.0 s from the last image' in told[0]
 
 
 def test_odometry_that_says_it_is_lost_is_left_out_counted_and_told():

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 import shutil
 import sqlite3
+import sys
+from types import SimpleNamespace
 
 from camera import Robot
 from geometry_msgs.msg import PoseWithCovarianceStamped
@@ -18,9 +20,13 @@ from processes import SharedLocalizer
 import pytest
 from sensor_msgs.msg import NavSatFix
 from std_srvs.srv import Trigger
+from tetra_vpr_ros.localization import View
+from tetra_vpr_ros.nodes.localizer import shared_localizer
 from tetra_vpr_ros.nodes.localizer.conversions import nanoseconds
 
 pytestmark = pytest.mark.ros
+
+SECOND = 10**9
 
 
 @pytest.fixture(scope='module')
@@ -140,15 +146,43 @@ def test_a_pose_to_start_from_is_taken_in_the_right_frame_only(bring_up, probe, 
     for publisher in (region, rviz):
         publisher.publish(message)
     assert probe.spin(lambda: localizer.log.count('the belief starts about x 3.50 m') == 2)
-    for ignored, spoil in enumerate(('frame', 'quaternion', 'nan'), 1):
+    for ignored, spoil in enumerate(('frame', 'quaternion', 'nan', 'far'), 1):
         wrong = PoseWithCovarianceStamped(header=message.header, pose=message.pose)
         wrong.header.frame_id = 'odom' if spoil == 'frame' else 'map'
         wrong.pose.pose.orientation.w = 0.0 if spoil == 'quaternion' else 1.0
-        wrong.pose.pose.position.x = math.nan if spoil == 'nan' else 0.0
+        wrong.pose.pose.position.x = {'nan': math.nan, 'far': sys.float_info.max}.get(spoil, 0.0)
         region.publish(wrong)
         assert probe.spin(lambda ignored=ignored: localizer.log.count(
             'pose to start from is ignored') == ignored), localizer.log
     assert localizer.log.count('the belief starts') == 2
+    message.pose.pose.position.x, message.pose.covariance = 3.5, np.full(36, 1e20)  # no inverse
+    region.publish(message)
+    assert probe.spin(lambda: localizer.log.count('the belief starts') == 3)
+    assert probe.state() == 'active'
+
+
+def test_each_camera_has_a_time_of_its_own():
+    told, forgotten = [], []
+    node = SimpleNamespace(
+        get_logger=lambda: SimpleNamespace(warning=lambda text, **_: told.append(text)),
+        get_parameter=lambda _: SimpleNamespace(value=['/front', '/rear']))
+    shared = shared_localizer.SharedLocalizer(SimpleNamespace(
+        reset=lambda: forgotten.append(True), locate=lambda *_: None), node)
+
+    def show(camera, seconds):
+        shared.locate([View(b'', camera)], int((100 + seconds) * SECOND), None, 0.001, 10)
+
+    for moment in range(20):  # the rear camera's clock is behind
+        show(0, 0.1 * moment)
+        show(1, 0.1 * moment - 7.0)
+    assert not forgotten
+    assert '/rear: its stamps are 7.0 s behind' in told[0]
+    told.clear()
+    for moment in range(20):  # the bag begins anew
+        show(0, 0.1 * moment - 50.0)
+        show(1, 0.1 * moment - 57.0)
+    assert len(forgotten) == 1
+    assert 'time jumped back by 51.9 s' in told[0]
 
 
 def test_time_that_begins_anew_is_noticed(bring_up, robot, map_file):

@@ -54,6 +54,16 @@ def test_it_is_sent_again_as_time_passes_and_only_then(sending):
     assert stamps()[1:] == [101.4 * SECOND]
 
 
+def test_a_frame_is_no_parent_of_itself(sending):
+    made, at, stamps = sending
+    at(100)
+    made.correct(HERE, ODOM, '/map', 100 * SECOND)
+    at(101)
+    assert stamps() == []
+    made.correct(HERE, ODOM, 'odom', 101 * SECOND)
+    assert len(stamps()) == 1
+
+
 def test_a_clock_that_begins_anew_ends_it_until_the_next_match(sending):
     made, at, stamps = sending
     at(100)

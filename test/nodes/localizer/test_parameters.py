@@ -41,6 +41,11 @@ def test_strings_are_checked():
     for topics in ([], ['']):
         with pytest.raises(ParameterError, match='at least one topic'):
             check('image_topics', topics)
+    with pytest.raises(ParameterError, match='names a topic twice: /cam, /cam'):
+        check('image_topics', ['/cam', '/cam'])
+    for yaws in ([], [float('nan')]):
+        with pytest.raises(ParameterError, match='camera_yaws needs a heading'):
+            check('camera_yaws', yaws)
 
 
 @pytest.mark.parametrize('section, heard', [

@@ -74,8 +74,8 @@ class Activity:
                                     lambda: float(self._value('transform_tolerance')),
                                     lambda: float(self._value('future_tolerance')))
             made.callback(broadcaster.destroy)
-        if self._value('base_frame'):
-            headings = CameraHeadings(self._node, self._value('base_frame'),
+        if self._loaded.base_frame:
+            headings = CameraHeadings(self._node, self._loaded.base_frame,
                                       len(self._value('image_topics')),
                                       self._value('camera_mount') == 'down')
             made.callback(headings.destroy)
@@ -138,7 +138,7 @@ class Activity:
         reason = (f'no image: {told_of(silent)}' if silent
                   else f'no usable image for {self._health.idle():.1f} s')
         if self._health.unusable:  # also before the silence: it says what else to mend
-            reason += f'; the last one was refused: {self._health.unusable}'
+            reason += f'; the last one {self._health.unusable}'
         if unusable:
             outputs.status(NO_IMAGES, reason)
         if silent:  # refused frames are told of as they come

@@ -17,7 +17,7 @@ from tetra_vpr_ros.localization import (
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces
 from tetra_vpr_ros.mapping.camera import Camera
 from tetra_vpr_ros.mapping.map.map_error import MapError
-from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.map.place_map import model_of_map, PlaceMap
 from tetra_vpr_ros.nodes.localizer.map_watch import MapWatch
 from tetra_vpr_ros.nodes.localizer.outputs.publishers import Outputs
 from tetra_vpr_ros.nodes.localizer.parameters import ParameterError
@@ -34,6 +34,7 @@ class Loaded:
         asked for them.
     :ivar places: of the map.
     :ivar image_topics: of the cameras that the localizer was made for.
+    :ivar base_frame: of the robot, where tf2 is to be asked for the cameras' headings.
     :ivar options: that it was made with; only the headings of its cameras may change.
     :ivar mapping_camera: of the map; None where it is not known.
     :ivar map_watch: tells when its file is no longer the one that was loaded.
@@ -46,6 +47,7 @@ class Loaded:
     places: MappedPlaces
     map_watch: MapWatch
     image_topics: tuple[str, ...]
+    base_frame: str
     options: LocalizerOptions
     mapping_camera: Camera | None = None
 
@@ -73,14 +75,15 @@ def load(node: LifecycleNode) -> Loaded:
     :raises ParameterError: parameters do not fit each other.
     """
     value = parameter_getter(node)
-    yaws = fixed_yaws(node)
+    yaws = fixed_yaws(node, value('base_frame'))
     if not value('map'):
         raise MapError("the parameter 'map' is empty: set it to the path of a .vpr file, "
                        'made with build_map')
     faiss.omp_set_num_threads(1)  # a search is shorter than waking threads for it
-    encoder = PlaceEncoder(_model(value('model')), threads=value('threads'),
-                           spinning=value('spinning'), optimization=value('graph_optimization'))
     path = _existing(value('map'), MapError, 'map')
+    encoder = PlaceEncoder(_model(value('model')) if value('model') else model_of_map(path),
+                           threads=value('threads'), spinning=value('spinning'),
+                           optimization=value('graph_optimization'))
     map_watch, place_map = MapWatch(path), PlaceMap.open_file(path)
     try:
         place_map.require_model(encoder.info)
@@ -97,7 +100,7 @@ def load(node: LifecycleNode) -> Loaded:
         place_map.close()
         raise
     return Loaded(encoder, place_map, outputs, shared, localizer.places, map_watch,
-                  tuple(value('image_topics')), options, mapping_camera)
+                  tuple(value('image_topics')), value('base_frame'), options, mapping_camera)
 
 
 def fit_to_cameras(node: LifecycleNode, loaded: Loaded) -> None:
@@ -108,7 +111,7 @@ def fit_to_cameras(node: LifecycleNode, loaded: Loaded) -> None:
     """
     topics = tuple(parameter_getter(node)('image_topics'))
     if topics != loaded.image_topics:
-        yaws = fixed_yaws(node)
+        yaws = fixed_yaws(node, loaded.base_frame)
         loaded.shared.localizer = loaded.localizer(yaws) if yaws else None
         loaded.image_topics = topics
 
@@ -135,14 +138,16 @@ def _existing(name: str, kind: type[MapError] | type[ModelError], parameter: str
     return path
 
 
-def fixed_yaws(node: LifecycleNode) -> tuple[float, ...] | None:
+def fixed_yaws(node: LifecycleNode, base_frame: str) -> tuple[float, ...] | None:
     """
     Return the cameras' headings in radians, or None where tf2 is to be asked for them.
 
+    :param node: with the parameters.
+    :param base_frame: where tf2 is to be asked; the parameter counts when the map is loaded.
     :raises ParameterError: their number does not fit that of the cameras.
     """
     value = parameter_getter(node)
-    if value('base_frame'):
+    if base_frame:
         return None
     yaws, count = list(value('camera_yaws')), len(value('image_topics'))
     if len(yaws) not in (1, count):

@@ -30,7 +30,7 @@ class SharedLocalizer:
         self.localizer = localizer
         self._node = node
         self._lock = threading.Lock()
-        self._last_stamp_ns = 0
+        self._last_stamps: dict[int, int] = {}  # by camera
         self._forgotten = 0  # how often: an estimate from before answers no later question
 
     def begin_anew(self) -> None:
@@ -38,7 +38,7 @@ class SharedLocalizer:
         with self._lock:
             if self.localizer is not None:
                 self.localizer.reset()
-            self._last_stamp_ns = 0
+            self._last_stamps = {}
 
     def forget(self) -> int:
         """Forget the belief; return how often that was asked for."""
@@ -70,7 +70,7 @@ class SharedLocalizer:
         """
         assert self.localizer is not None
         with self._lock:
-            self._watch_time(stamp_ns)
+            self._watch_time(stamp_ns, views[-1].camera)
             self.localizer.false_match_rate = false_match_rate
             self.localizer.candidates = candidates
             return self.localizer.locate(views, stamp_ns, odometry), self._forgotten
@@ -80,13 +80,25 @@ class SharedLocalizer:
         with self._lock:
             return self.localizer.believed() if self.localizer is not None else None
 
-    def _watch_time(self, stamp_ns: int) -> None:
-        """Forget the belief when time begins anew: a simulation or a bag was restarted."""
+    def _watch_time(self, stamp_ns: int, camera: int) -> None:
+        """
+        Forget the belief when time begins anew: a simulation or a bag was restarted.
+
+        :param stamp_ns: of the newest view.
+        :param camera: that took it; each has a time of its own, should their clocks differ.
+        """
         assert self.localizer is not None
-        back_ns = self._last_stamp_ns - stamp_ns
+        back_ns = self._last_stamps.get(camera, 0) - stamp_ns
         if back_ns > _JUMP_BACK_NS:
             self._node.get_logger().warning(
                 f'time jumped back by {back_ns * 1e-9:.1f} s: the belief is forgotten')
             self.localizer.reset()
-        self._last_stamp_ns = stamp_ns if back_ns > _JUMP_BACK_NS else max(
-            self._last_stamp_ns, stamp_ns)
+            self._last_stamps = {camera: stamp_ns}
+            return
+        self._last_stamps[camera] = max(self._last_stamps.get(camera, 0), stamp_ns)
+        behind_ns = max(self._last_stamps.values()) - stamp_ns
+        if behind_ns > _JUMP_BACK_NS:
+            topic = self._node.get_parameter('image_topics').value[camera]
+            self._node.get_logger().warning(
+                f'{topic}: its stamps are {behind_ns * 1e-9:.1f} s behind those of another '
+                'camera: are their clocks the same?', throttle_duration_sec=10.0)

@@ -66,9 +66,9 @@ class Pipeline:
             for together in taken_together(self._decode(frames), self._value('fusion_window')):
                 self._localize(*zip(*together))
         except Exception as error:
-            self._health.counts['failed'] += 1
-            self._node.get_logger().error(f'{frames[0].topic}: {type(error).__name__}: {error}',
-                                          throttle_duration_sec=5.0)
+            told = f'{frames[0].topic}: {type(error).__name__}: {error}'
+            self._health.failed(told)
+            self._node.get_logger().error(told, throttle_duration_sec=5.0)
 
     def _decode(self, frames: Sequence[CameraFrame]
                 ) -> list[tuple[CameraFrame, NDArray[np.uint8]]]:
@@ -100,7 +100,7 @@ class Pipeline:
             return
         views = self._encode(frames, images, localizer)
         stamp = newest.message.header.stamp
-        odometry = self._measurements.odometry.at(newest.stamp_ns)
+        odometry = self._measurements.odometry_at(newest.stamp_ns)
         estimate, forgotten = self._loaded.shared.locate(
             views, newest.stamp_ns, odometry, self._value('false_match_rate'),
             self._value('candidates'))
@@ -195,6 +195,7 @@ class Pipeline:
             if (mode == 'first_fix' and not self._first_pose_sent
                     and outputs.initial_pose_is_awaited()):
                 self._first_pose_sent = True
+                self._node.get_logger().info('initialpose: the first fix is sent')
                 outputs.initial_pose(estimate, stamp)
             self._health.counts['accepted'] += 1
         else:

@@ -21,7 +21,7 @@ class Health:
         ``moments`` that they belong to, those ``with odometry`` among them, and the estimates
         that were ``accepted``.
     :ivar refusal: why the last frame that was refused was.
-    :ivar unusable: the same, but empty once a frame was worked on.
+    :ivar unusable: what became of the last frame, and why; empty once one was worked on.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,12 @@ class Health:
     def refused(self, reason: str) -> None:
         """Count a frame that cannot be used."""
         self.counts['refused'] += 1
-        self.refusal = self.unusable = reason
+        self.refusal, self.unusable = reason, f'was refused: {reason}'
+
+    def failed(self, error: str) -> None:
+        """Count a frame at which the node itself failed."""
+        self.counts['failed'] += 1
+        self.unusable = f'failed: {error}'
 
     def processed(self, frames: int, received: float, with_odometry: bool) -> float:
         """

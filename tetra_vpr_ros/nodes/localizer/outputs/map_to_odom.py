@@ -67,6 +67,11 @@ class MapToOdom:
         :param odom_frame: frame of the odometry messages.
         :param stamp_ns: of both.
         """
+        if odom_frame.lstrip('/') == self._map_frame.lstrip('/'):
+            self._node.get_logger().error(
+                f'publish_tf sends nothing: map and odometry are both in {odom_frame!r}; build '
+                "the map in the frame 'map', or set frame_id", throttle_duration_sec=10.0)
+            return
         offset = compose(in_map, motion_between(in_odom, STILL))
         message = TransformStamped()
         message.header.frame_id, message.child_frame_id = self._map_frame, odom_frame

@@ -34,6 +34,8 @@ _BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 LOCALIZED, SEARCHING = 'localized', 'searching'
 UNKNOWN_PLACE, NO_IMAGES = 'unknown place', 'no images'
 _LEVELS = {LOCALIZED: 0, SEARCHING: 1, UNKNOWN_PLACE: 1, NO_IMAGES: 3}  # OK, WARN, STALE
+# Names of nodes that write down or show what they hear, and start from nothing.
+_ONLOOKERS = ('rosbag2_recorder', '_ros2cli', 'foxglove_bridge', 'rosbridge')
 
 Values = Iterable[tuple[str, object]]
 
@@ -96,9 +98,10 @@ class Outputs:
             self._global.publish(conversions.match_message(estimate, self._robot_frame, stamp))
 
     def initial_pose_is_awaited(self) -> bool:
-        """Tell whether anybody but this node listens to ``initialpose``."""
+        """Tell whether anybody listens to ``initialpose`` who starts from it."""
         own = (self._node.get_name(), self._node.get_namespace())
-        return any((other.node_name, other.node_namespace) != own for other in
+        return any((other.node_name, other.node_namespace) != own
+                   and not other.node_name.startswith(_ONLOOKERS) for other in
                    self._node.get_subscriptions_info_by_topic(self._initial.topic_name))
 
     def initial_pose(self, estimate: Estimate, stamp: Any) -> None:

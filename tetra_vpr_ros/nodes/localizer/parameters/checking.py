@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+import math
 from typing import Any
 
 from rclpy.exceptions import InvalidTopicNameException
@@ -61,12 +62,13 @@ def check(name: str, value: Any) -> None:
         raise ParameterError(
             f'{name} is out of range: it must lie between {spec.low:g} and {spec.high:g}, '
             f'not {value:g}')
-    if name == 'image_topics' and (not value or not all(value)):
-        raise ParameterError('image_topics must name at least one topic, and no empty one')
+    if name == 'image_topics':
+        _check_image_topics(value)
     if name == 'horizontal_fov' and 0.0 < value <= 1.0:
         raise ParameterError(f'horizontal_fov is in degrees: {value:g} is too narrow')
-    if name == 'camera_yaws' and not value:
-        raise ParameterError('camera_yaws needs a heading for each camera, or one for all')
+    if name == 'camera_yaws' and not (value and all(map(math.isfinite, value))):
+        raise ParameterError('camera_yaws needs a heading for each camera, or one for all, in '
+                             f'degrees, not {value}')
     if name in _TOPICS:
         for topic in value if isinstance(value, list) else filter(None, [value]):
             _check_topic(name, topic)
@@ -84,6 +86,13 @@ def _of_kind(name: str, kind: type, value: Any) -> Any:
     if type(value) is not kind:
         raise ParameterError(f'{name} must be {_KINDS[kind]}, not {value!r}')
     return value
+
+
+def _check_image_topics(topics: Sequence[str]) -> None:
+    if not topics or not all(topics):
+        raise ParameterError('image_topics must name at least one topic, and no empty one')
+    if len(set(topics)) < len(topics):
+        raise ParameterError(f"image_topics names a topic twice: {', '.join(topics)}")
 
 
 def _check_topic(name: str, topic: str) -> None:
