@@ -103,8 +103,8 @@ def generate_launch_description():
             'map', default_value='', description='Map file (.vpr), made with build_map'),
         DeclareLaunchArgument(
             'model', default_value='',
-            description='Model file (.onnx), or the name of one that comes with the package '
-            "('free': the one that a product may carry); empty: the default one"),
+            description='Model file (.onnx), or the name of one that comes with the package; '
+            'empty: the one that the map was made with'),
         DeclareLaunchArgument(
             'params_file', default_value='',
             description='Parameters of the node; the other arguments override it. All of them, '

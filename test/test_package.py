@@ -53,7 +53,7 @@ def test_the_wheel_holds_share_resource_index_and_launchers(wheel):
                  'share/tetra_vpr_ros/config/localize.yaml',
                  'share/tetra_vpr_ros/config/vpr.rviz',
                  'share/tetra_vpr_ros/config/fastdds_large_images.xml',
-                 'share/tetra_vpr_ros/models/tetra_vits8_2048.onnx',
+                 'share/tetra_vpr_ros/models/tetra_vits8_2048_free.onnx',
                  'share/tetra_vpr_ros/models/README.md',
                  'share/tetra_vpr_ros/config/training/tetra_vits8_2048.yaml',
                  'lib/tetra_vpr_ros/train',
@@ -115,7 +115,7 @@ def test_colcon_builds_the_package(source, tmp_path, extra):
                  'lib/tetra_vpr_ros/train',
                  'share/tetra_vpr_ros/package.xml',
                  'share/tetra_vpr_ros/launch/localize.launch.py',
-                 'share/tetra_vpr_ros/models/tetra_vits8_2048.onnx',
+                 'share/tetra_vpr_ros/models/tetra_vits8_2048_free.onnx',
                  'share/ament_index/resource_index/packages/tetra_vpr_ros'):
         assert (prefix / name).exists(), name
 

@@ -11,7 +11,7 @@ from tetra_vpr_ros.evaluation.evaluate import evaluate_folders, main
 from tetra_vpr_ros.mapping.tools.reencode import reencode
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
-from tetra_vpr_ros.vision import PlaceEncoder
+from tetra_vpr_ros.vision import default_model_path, PlaceEncoder
 
 
 @pytest.fixture(scope='module')
@@ -92,7 +92,7 @@ def test_foreign_pictures_are_counted_and_drawn(folders, tmp_path, capsys):
     assert main([*asked, '--report', str(tmp_path / 'report')]) == 0
     printed = capsys.readouterr().out
     for row in ('single', 'single+tokens'):
-        assert f'tetra_vits8_2048/{row}: 0 of 4 pictures of {strange} accepted' in printed
+        assert f'{default_model_path().stem}/{row}: 0 of 4 pictures of {strange} accepted' in printed
     assert (tmp_path / 'report' / 'scores_1.png').stat().st_size > 5000
     with pytest.raises(SystemExit):
         main([*asked, '--method', 'hog'])

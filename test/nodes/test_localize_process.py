@@ -83,10 +83,11 @@ def test_a_model_is_chosen_by_its_name(bring_up, probe, wall, wall_bag, wall_rob
     assert np.allclose(best, [wall[i][1].x for i in range(5, 15)], atol=0.6)
     assert probe.received['/vpr/match'], localizer.log
     assert name in localizer.log
-    assert probe.set_parameter('model', '').successful
     assert probe.change('deactivate')
-    assert probe.change('cleanup')
-    assert not probe.change('configure')  # the default cannot read this map
+    for model, works in (('', True), ('tetra_vits8_2048', False)):
+        assert probe.set_parameter('model', model).successful
+        assert probe.change('cleanup')
+        assert probe.change('configure') is works  # that of the map, and one that it is not of
     assert probe.spin(lambda: 'cannot configure' in localizer.log)
     assert name in localizer.log.splitlines()[-1]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tetra_vpr_ros.vision.match_model import MatchModel
 
-DEFAULT_MODEL = 'tetra_vits8_2048.onnx'
-FREE, FREE_MODEL = 'free', 'tetra_nano_1024'
+DEFAULT_MODEL = 'tetra_vits8_2048_free.onnx'
+FREE, FREE_MODEL = 'free', 'tetra_vits8_2048_free'
 """What asks for the model that a product may carry, and which that is (models/README.md)."""
 DESCRIPTOR_FORMAT = 1
 """Version of the descriptor's bit layout (bit i is bit ``i % 8`` of byte ``i // 8``)."""
@@ -117,6 +117,12 @@ def shipped_models() -> dict[str, Path]:
     except ModelError:
         return {}
     return {path.stem: path for path in sorted(folder.glob('*.onnx'))}
+
+
+def shipped_model_with(fingerprint: object) -> Path | None:
+    """Return the model that the package ships and that has a fingerprint; None without one."""
+    return next((path for path in shipped_models().values()
+                 if hashlib.sha256(path.read_bytes()).hexdigest() == fingerprint), None)
 
 
 def read_model(path: Path) -> bytes:

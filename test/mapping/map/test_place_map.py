@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from sample_data import MATCHES, random_descriptors
 from tetra_vpr_ros.mapping import MapError, ModelMismatchError, NewPlace, PlaceMap, Pose
-from tetra_vpr_ros.vision import ModelInfo
+from tetra_vpr_ros.mapping.map.place_map import model_of_map
+from tetra_vpr_ros.vision import ModelInfo, PlaceEncoder, shipped_models
 
 MODEL = ModelInfo(Path('a.onnx'), 'a' * 64, 'model-a', '1', 256, 8, 8, 'none')
 OTHER = ModelInfo(Path('b.onnx'), 'b' * 64, 'model-b', '1', 256, 8, 8, 'none')
@@ -116,6 +117,16 @@ def test_an_existing_file_is_not_overwritten(filled):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(MapError, match='no folder .*nowhere'):
         PlaceMap.create(tmp_path / 'nowhere' / 'a.vpr', MODEL)
+
+
+def test_a_map_is_opened_with_the_model_that_it_was_made_with(tmp_path, filled):
+    for path in shipped_models().values():
+        place_map = tmp_path / f'{path.stem}.vpr'
+        PlaceMap.create(place_map, PlaceEncoder(path).info).close()
+        assert model_of_map(place_map) == path
+        assert model_of_map(place_map, Path('mine.onnx')) == Path('mine.onnx')
+    assert model_of_map(filled) is None  # of a model that is not shipped
+    assert model_of_map(tmp_path / 'none.vpr') is None
 
 
 def test_another_model_is_refused_and_both_are_named(filled):

@@ -19,6 +19,7 @@ from tetra_vpr_ros.localization import Estimate, LocalizerOptions
 from tetra_vpr_ros.localization.picture_localizer import PictureLocalizer
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.mapping import BuildReport, PlaceMap
+from tetra_vpr_ros.mapping.map.place_map import model_of_map
 from tetra_vpr_ros.mapping.building.build import no_gps_frame, not_of_gps
 from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag, Topics
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
@@ -74,7 +75,7 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
     :param map_file: the map.
     :param bag: with images, and poses in the frame of the map.
     :param filter_name: of the localizer.
-    :param model: of the map; None for the shipped one.
+    :param model: of the map; None for the shipped one that it was made with.
     :param wanted: what of the bag is to be read.
     :param radius: metres within which a place is true.
     :param second_look: how many candidates are compared by their patch tokens, see
@@ -85,7 +86,7 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
     :raises ModelError: the model cannot be used.
     :raises DatasetError: no frame has a pose and a picture.
     """
-    encoder = PlaceEncoder(model, threads=0)
+    encoder = PlaceEncoder(model_of_map(map_file, model), threads=0)
     with PlaceMap.open_file(map_file) as place_map:
         asked = PictureLocalizer(place_map, encoder, LocalizerOptions(
             filter_name, candidates=max(RANKS), second_look=second_look))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +21,7 @@ from tetra_vpr_ros.mapping.building.writer import add_traverse
 from tetra_vpr_ros.mapping.calibration import calibrate_map
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.map_file import check_creatable
-from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.map.place_map import model_of_map, PlaceMap
 from tetra_vpr_ros.mapping.sources.bag_reader import BagError
 from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag
 from tetra_vpr_ros.mapping.sources.image_folder import FolderTraverse, read_folder
@@ -86,6 +87,8 @@ def _build(options: BuildOptions,
            add: Callable[[PlaceMap, Sequence[AnyTraverse], PlaceEncoder, BuildOptions,
                           BuildReport, bool], None], progress: bool) -> BuildReport:
     """Read the traverses, add them to the map, and calibrate it unless that was interrupted."""
+    if (options.append or options.resume) and options.output.exists():
+        options = replace(options, model=model_of_map(options.output, options.model))
     encoder = PlaceEncoder(options.model)
     report = BuildReport()
     with _opened(options, encoder, read) as (place_map, traverses):

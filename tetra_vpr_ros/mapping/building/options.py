@@ -22,7 +22,7 @@ class BuildOptions:
     :ivar image_topic: None finds it by type.
     :ivar pose_topic: None finds it by type.
     :ivar tf_frames: parent and child frame; poses then come from ``/tf``.
-    :ivar model: None for the shipped model.
+    :ivar model: None for that of a map that is continued, else the default.
     :ivar keyframe_distance: metres between places.
     :ivar keyframe_angle: degrees between places.
     :ivar max_pose_gap: seconds between two poses that may be interpolated; None takes what their

@@ -36,7 +36,7 @@ from tetra_vpr_ros.mapping.map.schema import FORMAT_VERSION
 from tetra_vpr_ros.mapping.map.writer_lock import WriterLock
 from tetra_vpr_ros.vision.local_features import LocalFeatures
 from tetra_vpr_ros.vision.match_model import MatchModel
-from tetra_vpr_ros.vision.model_file import ModelInfo
+from tetra_vpr_ros.vision.model_file import ModelInfo, shipped_model_with
 
 
 class PlaceMap:
@@ -275,3 +275,20 @@ class PlaceMap:
                  trace: TracebackType | None) -> None:
         """Close."""
         self.close()
+
+
+def model_of_map(path: Path, model: Path | None = None) -> Path | None:
+    """
+    Return the model to open a map with.
+
+    :param path: of the map.
+    :param model: that somebody asks for; None for no matter which.
+    :returns: that one, else the shipped one that the map was made with, else None: the default.
+    """
+    if model is not None:
+        return model
+    try:
+        with PlaceMap.open_file(path) as place_map:
+            return shipped_model_with(place_map.value('model_fingerprint'))
+    except MapError:  # whoever opens it next tells why
+        return None

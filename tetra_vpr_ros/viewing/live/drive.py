@@ -12,6 +12,7 @@ import time
 from tetra_vpr_ros.localization import LocalizerOptions
 from tetra_vpr_ros.localization.picture_localizer import PictureLocalizer
 from tetra_vpr_ros.mapping import BagError, BagSource, MapError, PlaceMap
+from tetra_vpr_ros.mapping.map.place_map import model_of_map
 from tetra_vpr_ros.mapping.sources.bag_traverse import HEADER
 from tetra_vpr_ros.mapping.sources.recording.image_message import ImageMessage
 from tetra_vpr_ros.viewing.live.moment import moment_of
@@ -60,7 +61,7 @@ class DriveOptions:
 
     :ivar bag: with images; poses are not needed.
     :ivar map_file: the map.
-    :ivar model: of the map; None for the shipped one.
+    :ivar model: of the map; None for the shipped one that it was made with.
     :ivar filter_name: of the localizer.
     :ivar image_topic: None finds it by type.
     :ivar image_time: whose times the images have, see `bag_traverse.Topics`.
@@ -89,7 +90,7 @@ class Drive:
     def __init__(self, options: DriveOptions) -> None:
         """Open both."""
         self._options = options
-        self._encoder = PlaceEncoder(options.model, threads=0)
+        self._encoder = PlaceEncoder(model_of_map(options.map_file, options.model), threads=0)
         self._map = PlaceMap.open_file(options.map_file)
         try:
             if not len(self._map):

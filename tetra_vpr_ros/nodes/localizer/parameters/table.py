@@ -45,8 +45,8 @@ class Spec:
 PARAMETERS: tuple[Spec, ...] = (
     Spec('map', '', 'Path of the map file (.vpr), made with build_map.'),
     Spec('model', '', 'Path of the model file (.onnx), or the name of one that comes with the '
-         "package ('free' is the one that a product may carry); empty for the default one. It "
-         'must be the one that the map was built with.'),
+         'package. It must be the one that the map was built with; empty for that one, where it '
+         'comes with the package.'),
     Spec('image_topics', ['image'], 'Camera topics.', when='activate'),
     Spec('image_transport', 'raw', "How the camera topics are received: 'raw' subscribes "
          "sensor_msgs/Image on <topic>, 'compressed' sensor_msgs/CompressedImage on "
