@@ -91,8 +91,9 @@ def test_foreign_pictures_are_counted_and_drawn(folders, tmp_path, capsys):
              'utm:1.0', '--foreign', str(strange)]
     assert main([*asked, '--report', str(tmp_path / 'report')]) == 0
     printed = capsys.readouterr().out
+    model = default_model_path().stem
     for row in ('single', 'single+tokens'):
-        assert f'{default_model_path().stem}/{row}: 0 of 4 pictures of {strange} accepted' in printed
+        assert f'{model}/{row}: 0 of 4 pictures of {strange} accepted' in printed
     assert (tmp_path / 'report' / 'scores_1.png').stat().st_size > 5000
     with pytest.raises(SystemExit):
         main([*asked, '--method', 'hog'])

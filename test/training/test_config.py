@@ -22,7 +22,7 @@ def test_the_recipe_in_the_manual_is_read(tmp_path):
     path = tmp_path / 'manual.yaml'
     path.write_text(re.search(r'```yaml\n(.*?)```', manual, re.DOTALL)[1])
     config = load_config(path)
-    assert config.finetune.start.model == 'models/tetra_vits8_2048.onnx'
+    assert config.finetune.start.model == 'models/tetra_vits8_2048_free.onnx'
     shipped = load_network(default_model_path()).config
     assert config.network.aggregation == shipped.aggregation
     assert dataclasses.replace(config.network.vit, activations='static') == shipped.vit
