@@ -82,18 +82,19 @@ def test_a_table_for_several_methods_and_filters(folders, tmp_path, capsys):
 
 
 def test_foreign_pictures_are_counted_and_drawn(folders, tmp_path, capsys):
-    strange = tmp_path / 'strange'
-    strange.mkdir()
+    strange = tmp_path / 'strange', tmp_path / 'odd'
     for number in range(4):
+        folder = strange[number == 3]
+        folder.mkdir(exist_ok=True)
         noise = np.random.default_rng(number).integers(0, 255, (60, 80, 3), np.uint8)
-        cv2.imwrite(str(strange / f'{number}.png'), noise)
+        cv2.imwrite(str(folder / f'{number}.png'), noise)
     asked = ['--database', str(folders[0]), '--queries', str(folders[1]), '--ground-truth',
-             'utm:1.0', '--foreign', str(strange)]
+             'utm:1.0', *(word for folder in strange for word in ('--foreign', str(folder)))]
     assert main([*asked, '--report', str(tmp_path / 'report')]) == 0
     printed = capsys.readouterr().out
     model = default_model_path().stem
     for row in ('single', 'single+tokens'):
-        assert f'{model}/{row}: 0 of 4 pictures of {strange} accepted' in printed
+        assert f'{model}/{row}: 0 of 4 pictures of {strange[0]}, {strange[1]} accepted' in printed
     assert (tmp_path / 'report' / 'scores_1.png').stat().st_size > 5000
     with pytest.raises(SystemExit):
         main([*asked, '--method', 'hog'])

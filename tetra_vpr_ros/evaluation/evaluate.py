@@ -152,9 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     add('--radius', type=at_least_zero, default=5.0, metavar='M',
         help='metres within which a place of the map is true (default: 5)')
     add_bag_arguments(parser)
-    add('--foreign', type=Path, metavar='DIR',
-        help='pictures of other places: says how many are accepted, and the page shows how\n'
-        'sure they look beside the queries')
+    add('--foreign', type=Path, action='append', default=[], metavar='DIR',
+        help='pictures of other places, repeatable: says how many are accepted, and the page\n'
+        'shows how sure they look beside the queries')
     add('--json', type=Path, metavar='OUT')
     add('--csv', type=Path, metavar='OUT')
     add('--report', type=Path, metavar='DIR', help='write a page and its pictures')
@@ -181,8 +181,9 @@ def _strangers(options: argparse.Namespace, results: Sequence[Result],
                made: Sequence[tuple[Encoded, Answers]]) -> list[Answers]:
     """Show the foreign pictures to each method and filter, and say how many were accepted."""
     models = options.model or [default_model_path()]
-    strange = {model.stem: encode_files(PlaceEncoder(model, threads=0), images_of(options.foreign),
-                                        progress=True) for model in models}
+    pictures = [file for folder in options.foreign for file in images_of(folder)]
+    strange = {model.stem: encode_files(PlaceEncoder(model, threads=0), pictures, progress=True)
+               for model in models}
     found = []
     for result, (encoded, _) in zip(results, made):
         name, _, looked = result.filter_name.partition('+')
@@ -191,7 +192,7 @@ def _strangers(options: argparse.Namespace, results: Sequence[Result],
         found.append(answers)
         taken = int(answers.accepted.sum()) if answers.accepted is not None else 0
         print(f'{result.method}/{result.filter_name}: {taken} of {len(answers.scores)} pictures '
-              f'of {options.foreign} accepted')
+              f"of {', '.join(map(str, options.foreign))} accepted")
     return found
 
 
