@@ -78,14 +78,15 @@ def draw(found: Sequence[TradeOff], megabytes: dict[str, float], path: Path) -> 
         own = sorted((entry for entry in found if entry.method == method),
                      key=lambda entry: entry.second_look)
         colour, size = f'C{i}', megabytes[method]
+        side = -1 if i % 2 else 1  # models that are about as fast stand beside each other
         axes.plot([entry.ms for entry in own], [entry.recall for entry in own], color=colour)
         for entry in own:
             axes.scatter(entry.ms, entry.recall, s=60 * size, color=colour, zorder=2,
                          facecolor=colour if entry.second_look else 'white')
             what = 'second look' if entry.second_look else 'descriptor alone'
             axes.annotate(f'{what}\n{entry.recall:.0f} %, {entry.bytes_per_place} bytes a place',
-                          (entry.ms, entry.recall), (12, 0), textcoords='offset points',
-                          fontsize=7, va='center')
+                          (entry.ms, entry.recall), (12 * side, 0), textcoords='offset points',
+                          fontsize=7, va='center', ha='left' if side > 0 else 'right')
         axes.plot([], [], color=colour, marker='o', label=f'{method}, {size:.1f} MB')
     axes.set(xlabel='ms from the file of a picture to its place, median',
              ylabel='recall@1 of one frame, %')
