@@ -19,8 +19,8 @@ from tetra_vpr_ros.localization import Estimate, LocalizerOptions
 from tetra_vpr_ros.localization.picture_localizer import PictureLocalizer
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
 from tetra_vpr_ros.mapping import BuildReport, PlaceMap
-from tetra_vpr_ros.mapping.map.place_map import model_of_map
 from tetra_vpr_ros.mapping.building.build import no_gps_frame, not_of_gps
+from tetra_vpr_ros.mapping.map.place_map import model_of_map
 from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag, Topics
 from tetra_vpr_ros.mapping.sources.pose_track import Origin
 from tetra_vpr_ros.viewing.frame.pictures import Keepsakes
