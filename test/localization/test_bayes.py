@@ -87,9 +87,9 @@ def test_a_pose_to_start_from(localizer):
 
 @pytest.mark.parametrize('covariance, places', [
     (np.full((6, 6), 1e20), 150), (np.full((6, 6), np.finfo(float).max), 150),
-    (np.diag([-1.0, 0, 0, 0, 0, 0]), 5), (-np.eye(6), 5),
+    (np.diag([-1.0, 0, 0, 0, 0, 0]), 5), (-np.eye(6), 5), (np.diag([0.25, 0.0]), 5),
     (np.array([[0.25, 0.34], [0.34, 0.25]]), 7)], ids=[
-        'singular', 'overflow', 'a negative variance', 'all negative', 'no covariance'])
+        'singular', 'overflow', 'a negative variance', 'all negative', 'x only', 'no covariance'])
 def test_a_covariance_that_is_none_kills_nobody_and_misleads_nobody(
         localizer, covariance, places):
     told = np.zeros((6, 6))

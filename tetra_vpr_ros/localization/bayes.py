@@ -402,7 +402,7 @@ def _deviations(offsets: NDArray[np.float64], covariance: NDArray[np.float64],
     else:  # an exact pose, as far as a map can tell one
         told, spread = np.isin(np.arange(6), (0, 1, 5)), np.zeros((6, 6))
     spread = (spread + floor)[np.ix_(told, told)]
-    least, *_, most = np.linalg.eigvalsh(spread)
-    if least <= _SINGULAR * most:
+    widths = np.linalg.eigvalsh(spread)
+    if widths[0] <= _SINGULAR * widths[-1]:
         spread = np.diag(np.diag(spread))
     return np.einsum('ij,jk,ik->i', offsets[:, told], np.linalg.inv(spread), offsets[:, told])

@@ -98,7 +98,9 @@ class SharedLocalizer:
         self._last_stamps[camera] = max(self._last_stamps.get(camera, 0), stamp_ns)
         behind_ns = max(self._last_stamps.values()) - stamp_ns
         if behind_ns > _JUMP_BACK_NS:
-            topic = self._node.get_parameter('image_topics').value[camera]
+            # Other topics may have been set by now, for the next activation.
+            topics = self._node.get_parameter('image_topics').value
+            name = topics[camera] if camera < len(topics) else f'camera {camera}'
             self._node.get_logger().warning(
-                f'{topic}: its stamps are {behind_ns * 1e-9:.1f} s behind those of another '
+                f'{name}: its stamps are {behind_ns * 1e-9:.1f} s behind those of another '
                 'camera: are their clocks the same?', throttle_duration_sec=10.0)
