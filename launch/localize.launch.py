@@ -11,15 +11,19 @@ includes this one (``SetParameter``), and to the node's default, in this order.
 
 import os
 
-from ament_index_python.packages import get_package_prefix, PackageNotFoundError
+from ament_index_python.packages import (
+    get_package_prefix, get_package_share_directory, PackageNotFoundError)
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
+import yaml
 
 _TRUTH = ['true', 'false', 'True', 'False']
+_PASSED_ON = {'map': str, 'model': str, 'image_transport': str, 'use_sim_time': bool,
+              'autostart': bool}
 
 
 def _is_true(context, name):
@@ -40,8 +44,7 @@ def _given(context, kinds):
 
 def _localizer(context):
     """Make the node."""
-    parameters = _given(context, {'map': str, 'model': str, 'image_transport': str,
-                                  'use_sim_time': bool, 'autostart': bool})
+    parameters = _given(context, _PASSED_ON)
     topic = LaunchConfiguration('image_topic').perform(context)
     if topic:
         parameters['image_topics'] = [topic]
@@ -68,6 +71,19 @@ def _localizer(context):
         on_exit=([Shutdown(reason='the localizer ended, and is required')]
                  if _is_true(context, 'required') else None),
     )]
+
+
+def _ignored(context):
+    """Say which arguments are parameters that this file does not pass on: launch says nothing."""
+    with open(os.path.join(get_package_share_directory('tetra_vpr_ros'), 'config',
+                           'localize.yaml'), encoding='utf-8') as file:
+        parameters = yaml.safe_load(file)['/**']['ros__parameters']
+    given = sorted(set(parameters) & set(context.launch_configurations) - set(_PASSED_ON))
+    if not given:
+        return []
+    return [LogInfo(msg=f"{', '.join(given)}: no argument of localize.launch.py; the node does "
+                        'not hear of it. Write it into a file of parameters, and name that with '
+                        'params_file:=')]
 
 
 def _rviz(context):
@@ -134,6 +150,7 @@ def generate_launch_description():
             'rviz', default_value='false', choices=_TRUTH,
             description='Open RViz with config/vpr.rviz'),
         DeclareLaunchArgument('log_level', default_value='info', description='Log level'),
+        OpaqueFunction(function=_ignored),
         OpaqueFunction(function=_localizer),
         OpaqueFunction(function=_rviz),
     ])

@@ -5,6 +5,8 @@
 import sys
 from types import ModuleType
 
+from sample_data import ROOT
+
 
 class Action:
     """What an action or a substitution was made with."""
@@ -22,6 +24,13 @@ class LaunchConfiguration(Action):
 
     def perform(self, context):
         return context[self.args[0]]
+
+
+class Context(dict):
+
+    @property
+    def launch_configurations(self):
+        return self
 
 
 class NotInstalledError(Exception):
@@ -56,14 +65,15 @@ def install(monkeypatch):
     sys.modules['launch.substitutions'].LaunchConfiguration = LaunchConfiguration
     packages = ModuleType('ament_index_python.packages')
     packages.get_package_prefix = get_package_prefix
+    packages.get_package_share_directory = lambda _: str(ROOT)
     packages.PackageNotFoundError = NotInstalledError
     monkeypatch.setitem(sys.modules, 'ament_index_python.packages', packages)
 
 
-def performed(description, **arguments):
+def performed(description, undeclared=None, **arguments):
     """Return the actions that come of a launch description, with arguments given."""
     actions = description.args[0]
-    context = {}
+    context = Context(undeclared or {})
     for action in actions:
         if type(action).__name__ == 'DeclareLaunchArgument':
             name = action.args[0]

@@ -78,6 +78,14 @@ def test_what_is_not_given_is_left_to_others(launching):
     assert type(node.on_exit[0]).__name__ == 'Shutdown'
 
 
+def test_a_parameter_that_is_no_argument_is_told(launching):
+    _, actions, _ = launching(undeclared={'camera_mount': 'down', 'filter': 'single', 'else': ''})
+    told, = (action for action in actions if type(action).__name__ == 'LogInfo')
+    assert told.msg.startswith('camera_mount, filter: no argument of localize.launch.py')
+    _, actions, _ = launching(map='home.vpr')
+    assert not [action for action in actions if type(action).__name__ == 'LogInfo']
+
+
 def test_a_parameters_file_must_exist_and_comes_before_the_arguments(launching, tmp_path,
                                                                      monkeypatch):
     monkeypatch.chdir(tmp_path)
