@@ -74,6 +74,9 @@ def test_a_map_that_changes_on_the_disk_is_told(bring_up, probe, wall_robot, wal
     assert probe.spin(lambda: 'home.vpr was overwritten' in localizer.log), localizer.log
     wall_robot.publish(30)
     wall_robot.publish(31)
+    assert probe.spin(lambda: any(
+        'the last one failed: /cam: MapError: ' in probe.values_of(status)[1]['detail']
+        for status in probe.received['/vpr/status'])), localizer.log
     assert probe.state() == 'active'
     assert probe.change('deactivate')
     assert probe.change('cleanup')

@@ -52,15 +52,36 @@ def test_frames_of_several_cameras_are_worked_on_together():
         done.append(sorted(frames))
         called.release()
 
-    worker = LatestFrameWorker(work, cameras=2, window=10 * ENOUGH)
+    worker = LatestFrameWorker(work, cameras=2, window=10 * ENOUGH, clock=lambda: 0.0)
     worker.put('left 1', 'left')
     worker.put('right 1', 'right')
     assert called.acquire(timeout=ENOUGH)  # both are there: nothing to wait for
     worker.close()
     assert done == [['left 1', 'right 1']]
 
-    worker = LatestFrameWorker(work, cameras=2, window=0.05)
+    worker = LatestFrameWorker(work, cameras=2, window=0.05, clock=lambda: 0.0)
     worker.put('left 2', 'left')
     assert called.acquire(timeout=ENOUGH)  # the other camera is late
     worker.close()
     assert done[1] == ['left 2']
+
+
+def test_nobody_waits_for_a_camera_that_is_dead():
+    done, called, now = [], threading.Semaphore(0), [0.0]
+
+    def work(frames):
+        done.append(sorted(frames))
+        called.release()
+
+    worker = LatestFrameWorker(work, cameras=2, window=10 * ENOUGH, clock=lambda: now[0])
+    now[0] = 3.0
+    worker.put('left 1', 'left')  # the right one was never heard of
+    assert called.acquire(timeout=ENOUGH)
+    worker.put('right 1', 'right')  # not dead after all: each waits for the other again
+    worker.put('left 2', 'left')
+    assert called.acquire(timeout=ENOUGH)
+    now[0] = 6.0
+    worker.put('left 3', 'left')
+    assert called.acquire(timeout=ENOUGH)
+    worker.close()
+    assert done == [['left 1'], ['left 2', 'right 1'], ['left 3']]

@@ -86,7 +86,7 @@ PARAMETERS: tuple[Spec, ...] = (
     Spec('mapping_camera_yaw', 0.0, 'Heading of the mapping camera in base_frame, degrees.',
          -360.0, 360.0),
     Spec('fusion_window', 0.05, 'Seconds within which frames of several cameras count as taken '
-         'at the same time; each waits so long for the others, also for one that is silent.',
+         'at the same time; each waits so long for those of the cameras that are not silent.',
          0.0, 1.0, when='activate'),
     Spec('second_look', SECOND_LOOK, 'Candidates that are compared with the frame once more, by '
          'the patch tokens of the map, and ordered by that; 0 to do without.', 0, 200),
