@@ -102,6 +102,7 @@ def test_whatever_fails_in_activate_is_one_error_and_leaves_nothing(
     if parameters:
         set_to(node, image_topics=['/cam'], publish_tf='none', base_frame='', bond=False)
         assert node.trigger_activate() == Outcome.SUCCESS
+        assert node._loaded.shared.localizer is not None  # also after tf2 was to be asked
 
 
 def test_an_unforeseen_error_ends_where_the_node_can_begin_anew(inside, capfd, wall_map,

@@ -75,7 +75,7 @@ def load(node: LifecycleNode) -> Loaded:
     :raises ParameterError: parameters do not fit each other.
     """
     value = parameter_getter(node)
-    yaws = fixed_yaws(node, value('base_frame'))
+    yaws = fixed_yaws(node)
     if not value('map'):
         raise MapError("the parameter 'map' is empty: set it to the path of a .vpr file, "
                        'made with build_map')
@@ -105,15 +105,16 @@ def load(node: LifecycleNode) -> Loaded:
 
 def fit_to_cameras(node: LifecycleNode, loaded: Loaded) -> None:
     """
-    Make the localizer anew where the cameras are others than those that it was made for.
+    Make the localizer anew where cameras or base frame are others than those it was made for.
 
     :raises ParameterError: the number of their headings does not fit.
     """
-    topics = tuple(parameter_getter(node)('image_topics'))
-    if topics != loaded.image_topics:
-        yaws = fixed_yaws(node, loaded.base_frame)
+    value = parameter_getter(node)
+    topics, base_frame = tuple(value('image_topics')), value('base_frame')
+    if (topics, base_frame) != (loaded.image_topics, loaded.base_frame):
+        yaws = fixed_yaws(node)
         loaded.shared.localizer = loaded.localizer(yaws) if yaws else None
-        loaded.image_topics = topics
+        loaded.image_topics, loaded.base_frame = topics, base_frame
 
 
 def _model(name: str) -> Path:
@@ -138,16 +139,14 @@ def _existing(name: str, kind: type[MapError] | type[ModelError], parameter: str
     return path
 
 
-def fixed_yaws(node: LifecycleNode, base_frame: str) -> tuple[float, ...] | None:
+def fixed_yaws(node: LifecycleNode) -> tuple[float, ...] | None:
     """
     Return the cameras' headings in radians, or None where tf2 is to be asked for them.
 
-    :param node: with the parameters.
-    :param base_frame: where tf2 is to be asked; the parameter counts when the map is loaded.
     :raises ParameterError: their number does not fit that of the cameras.
     """
     value = parameter_getter(node)
-    if base_frame:
+    if value('base_frame'):
         return None
     yaws, count = list(value('camera_yaws')), len(value('image_topics'))
     if len(yaws) not in (1, count):

@@ -82,7 +82,7 @@ PARAMETERS: tuple[Spec, ...] = (
     Spec('camera_yaws', [0.0], 'Heading of each camera of image_topics against the camera of the '
          'mapping run, degrees, counter-clockwise; one value holds for all.'),
     Spec('base_frame', '', 'Where set, the headings come from tf2 instead: of the frame of each '
-         "camera's images in this frame."),
+         "camera's images in this frame.", when='activate'),
     Spec('mapping_camera_yaw', 0.0, 'Heading of the mapping camera in base_frame, degrees.',
          -360.0, 360.0),
     Spec('fusion_window', 0.05, 'Seconds within which frames of several cameras count as taken '
