@@ -19,7 +19,8 @@ from tetra_vpr_ros.localization.belief.evidence import Evidence, novelty_of, Vie
 from tetra_vpr_ros.localization.belief.gate import PlausibilityGate
 from tetra_vpr_ros.localization.belief.place_graph import PlaceGraph
 from tetra_vpr_ros.localization.belief.visible_places import VisiblePlaces
-from tetra_vpr_ros.localization.covariance import mean_pose, pose_covariance
+from tetra_vpr_ros.localization.covariance import (
+    mean_pose, pose_covariance, pose_offsets, squared_deviations)
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import (
     MappedPlaces, RADIUS, required_belief, turned, UNCALIBRATED)
@@ -40,8 +41,6 @@ _CLEAR = np.float32(5.0)           # nats from which a place speaks against the 
 _PRIOR = 0.95                      # how far a pose to start from is trusted
 _MISTAKEN = 0.05                   # … and how often it has nothing to do with the robot
 _FAR_PRIOR = 9.0                   # squared deviations from which it is off the map
-_WIDEST = 1e12                     # variance, m² or rad², above which nothing is known
-_SINGULAR = 1e-15                  # ratio of variances of which a product makes nothing
 _BLOCK = 256                       # values of which one is the largest
 _LEAF = 64                         # states in a leaf: smaller ones take more memory
 _SAME_VIEW = 0.3                   # change of a view below which the robot has not gone far
@@ -122,11 +121,8 @@ class BayesLocalizer:
         self.reset()
         if not len(self.table):
             return
-        offsets = np.hstack([
-            self._positions - pose.position,
-            (Rotation.from_quat(self._quaternions)
-             * Rotation.from_quat(pose.quaternion).inv()).as_rotvec()])
-        error = _deviations(offsets, covariance, self.places.floor)
+        error = squared_deviations(pose_offsets(pose, self._positions, self._quaternions),
+                                   covariance, self.places.floor)
         # A pose far from every place says that the robot is off the map.
         nearest = float(error.min())
         on_map = _PRIOR * math.exp(-0.5 * max(0.0, nearest - _FAR_PRIOR))
@@ -383,26 +379,3 @@ def _largest(values: NDArray[np.floating[Any]], count: int) -> NDArray[np.int64]
     if len(found) < count:  # in a large map nearly all hold the same
         found = np.append(found, np.flatnonzero(values == least)[:count - len(found)])
     return found
-
-
-def _deviations(offsets: NDArray[np.float64], covariance: NDArray[np.float64],
-                floor: NDArray[np.float64]) -> NDArray[np.float64]:
-    """
-    Return squared deviations (Mahalanobis) from a pose that somebody told.
-
-    :param offsets: from it, metres and radians, ``[n, 6]``.
-    :param covariance: of it, ``[6, 6]``; a variance of 0 or less was not told. Of one that is no
-        covariance, or too large for a product, only the variances count.
-    :param floor: what no map tells, ``[6, 6]``.
-    """
-    told = np.diag(covariance) > 0
-    if told.any():
-        spread = np.clip(covariance, -_WIDEST, _WIDEST)
-        spread = (spread + spread.T) / 2
-    else:  # an exact pose, as far as a map can tell one
-        told, spread = np.isin(np.arange(6), (0, 1, 5)), np.zeros((6, 6))
-    spread = (spread + floor)[np.ix_(told, told)]
-    widths = np.linalg.eigvalsh(spread)
-    if widths[0] <= _SINGULAR * widths[-1]:
-        spread = np.diag(np.diag(spread))
-    return np.einsum('ij,jk,ik->i', offsets[:, told], np.linalg.inv(spread), offsets[:, told])

@@ -12,6 +12,24 @@ from tetra_vpr_ros.mapping.pose import Pose
 ONE_PLACE = 3.0
 """Scale of the floor where the pose is that of one place, not a mean: a deviation is a spacing."""
 
+_WIDEST = 1e12     # variance, m² or rad², above which nothing is known
+_SINGULAR = 1e-15  # ratio of variances of which a product makes nothing
+
+
+def pose_offsets(centre: Pose, positions: NDArray[np.float64],
+                 quaternions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return how far poses are from one, metres and rotation vectors about the fixed axes.
+
+    :param centre: from which.
+    :param positions: ``[n, 3]``.
+    :param quaternions: ``[n, 4]``.
+    :returns: ``[n, 6]`` in REP-103 order.
+    """
+    inverse = Rotation.from_quat(centre.quaternion).inv()
+    return np.hstack([positions - centre.position,
+                      (Rotation.from_quat(quaternions) * inverse).as_rotvec()])
+
 
 def covariance_floor(spacing: float, angle: float) -> NDArray[np.float64]:
     """
@@ -57,10 +75,31 @@ def pose_covariance(centre: Pose, positions: NDArray[np.float64],
     """
     covariance = floor
     if len(positions):
-        inverse = Rotation.from_quat(centre.quaternion).inv()
-        deviations = np.hstack([positions - centre.position,
-                                (Rotation.from_quat(quaternions) * inverse).as_rotvec()])
+        deviations = pose_offsets(centre, positions, quaternions)
         shares = weights / weights.sum()
         covariance = (deviations * shares[:, None]).T @ deviations + floor
     covariance = scale * (covariance + covariance.T) / 2
     return np.asarray(covariance)
+
+
+def squared_deviations(offsets: NDArray[np.float64], covariance: NDArray[np.float64],
+                       floor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return squared deviations (Mahalanobis) from a pose that somebody told.
+
+    :param offsets: from it, see `pose_offsets`, ``[n, 6]``.
+    :param covariance: of it, ``[6, 6]``; a variance of 0 or less was not told. Of one that is no
+        covariance, or too large for a product, only the variances count.
+    :param floor: what no map tells, ``[6, 6]``.
+    """
+    told = np.diag(covariance) > 0
+    if told.any():
+        spread = np.clip(covariance, -_WIDEST, _WIDEST)
+        spread = (spread + spread.T) / 2
+    else:  # an exact pose, as far as a map can tell one
+        told, spread = np.isin(np.arange(6), (0, 1, 5)), np.zeros((6, 6))
+    spread = (spread + floor)[np.ix_(told, told)]
+    widths = np.linalg.eigvalsh(spread)
+    if widths[0] <= _SINGULAR * widths[-1]:
+        spread = np.diag(np.diag(spread))
+    return np.einsum('ij,jk,ik->i', offsets[:, told], np.linalg.inv(spread), offsets[:, told])

@@ -119,10 +119,12 @@ def shipped_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob('*.onnx'))}
 
 
-def shipped_model_with(fingerprint: object) -> Path | None:
-    """Return the model that the package ships and that has a fingerprint; None without one."""
-    return next((path for path in shipped_models().values()
-                 if hashlib.sha256(path.read_bytes()).hexdigest() == fingerprint), None)
+def shipped_model_with(name: str, fingerprint: str) -> Path | None:
+    """Return the model of a name that the package ships, None where it is another by now."""
+    path = shipped_models().get(name)
+    if path is None or hashlib.sha256(path.read_bytes()).hexdigest() != fingerprint:
+        return None
+    return path
 
 
 def read_model(path: Path) -> bytes:

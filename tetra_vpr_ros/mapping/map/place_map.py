@@ -289,6 +289,7 @@ def model_of_map(path: Path, model: Path | None = None) -> Path | None:
         return model
     try:
         with PlaceMap.open_file(path) as place_map:
-            return shipped_model_with(place_map.value('model_fingerprint'))
+            return shipped_model_with(*(str(place_map.value(key)) for key in (
+                'model_name', 'model_fingerprint')))
     except MapError:  # whoever opens it next tells why
         return None
