@@ -13,7 +13,7 @@ from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.data.calibration import calibration_images
 from tetra_vpr_ros.training.data.label_maps import LabelMapError
 from tetra_vpr_ros.training.data.place_sets import PlaceSetError
-from tetra_vpr_ros.training.data.pool import find_images, find_pool, read_rgb
+from tetra_vpr_ros.training.data.pool import find_images, read_rgb
 from tetra_vpr_ros.training.data.views import resized
 from tetra_vpr_ros.training.heads.tokens import fit_tokens
 from tetra_vpr_ros.training.heads.words import fit_words
@@ -177,7 +177,7 @@ def training_images(config: TrainConfig, count: int) -> torch.Tensor:
 
     :raises ConfigError: there are none.
     """
-    pool = config.validation.held_out().others(find_pool(config.distill.images))
+    pool = config.distill.pictures(config.validation.held_out())
     images = calibration_images(pool, count, config.network.vit.input_size, config.seed)
     if not len(images):
         raise ConfigError('export.activations: static needs images to calibrate on: name some '

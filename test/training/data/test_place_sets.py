@@ -6,7 +6,8 @@ import pytest
 from tetra_vpr_ros.training.data.held_out import HeldOut
 from tetra_vpr_ros.training.data.place_sampler import PlaceSampler
 from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSetConfig, PlaceSetError
-from tetra_vpr_ros.training.data.pool import find_images, find_pool, read_rgb
+from tetra_vpr_ros.training.data.pool import find_images, find_pool, read_rgb, times_shown
+from tetra_vpr_ros.training.stages.distill_config import DistillConfig
 
 GSV_HEADER = 'place_id,year,month,northdeg,city_id,lat,lon,panoid\n'
 
@@ -37,6 +38,20 @@ def test_pool_lists_decodes_and_splits(pictures, tmp_path):
         find_images(tmp_path / 'none')
     with pytest.raises(FileNotFoundError, match='no jpg or png'):
         find_images(tmp_path)
+
+
+def test_pictures_of_a_folder_are_repeated(tmp_path):
+    few, many = write(tmp_path / 'few', 'a.png', 'b/c.png'), write(tmp_path / 'many', 'a.png')
+    folders = {str(few): 1, str(many): 1}
+    images = find_pool(folders)
+    assert times_shown(images, folders, {}).tolist() == [1, 1, 1]
+    assert times_shown(images, folders, {str(few): 3}).tolist() == [3, 3, 1]
+    stage = DistillConfig(images=folders, repeat={str(few): 2})
+    assert [image.name for image in stage.pictures(HeldOut(('b/',)))] == [
+        'few/a.png', 'few/a.png', 'many/a.png']
+    for repeat in ({str(tmp_path): 2}, {str(many): 0}):
+        with pytest.raises(ValueError, match=f'name one of the folders {few}, {many} and a num'):
+            times_shown(images, folders, repeat)
 
 
 def test_gsv_cities(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.stages.distill import distill as run_distill
+from tetra_vpr_ros.training.stages.teacher_source import TeacherSource
 import torch
 from training_data import PAPER
 
@@ -108,6 +109,22 @@ def test_token_codes_learn_the_teachers(recipe, load, tmp_path):
     losses = column(tmp_path / 'run', 'tokens')
     assert losses[-1] < 0.9 * losses[0]
     assert network.token_head.fitted
+
+
+def test_an_epoch_shows_the_pictures_of_a_folder_repeatedly(recipe, load, tmp_path, monkeypatch):
+    shown = []
+    drawn = TeacherSource.batch
+
+    def batch(self, rows, *rest):
+        shown.extend(rows)
+        return drawn(self, rows, *rest)
+
+    monkeypatch.setattr(TeacherSource, 'batch', batch)
+    recipe['distill']['repeat'] = dict.fromkeys(recipe['distill']['images'], 2)
+    recipe['distill']['start'] = {}
+    recipe['distill']['optimizer'].update(steps=1, batch=48)
+    distill(load(recipe))
+    assert np.bincount(shown).tolist() == [2] * 24
 
 
 def test_the_head_of_the_tokens_starts_from_a_regression(recipe, load, tmp_path):

@@ -54,6 +54,25 @@ def find_pool(folders: Mapping[str, int]) -> list[PoolImage]:
     return found
 
 
+def times_shown(images: Sequence[PoolImage], folders: Iterable[str],
+                repeat: Mapping[str, int]) -> np.ndarray:
+    """
+    Say how often an epoch shows each image, int ``[len(images)]``.
+
+    :param images: of `find_pool`.
+    :param folders: that they were found in.
+    :param repeat: times of a folder's images; once where it names none.
+    :raises ValueError: it names a folder that is none of those, or a number below one.
+    """
+    times = np.ones(len(images), int)
+    for folder, count in repeat.items():
+        if folder not in folders or count < 1:
+            raise ValueError(f'repeat: {{{folder}: {count}}}: name one of the folders '
+                             f'{", ".join(folders)} and a number of at least 1')
+        times[[image.path.is_relative_to(folder) for image in images]] = count
+    return times
+
+
 def refuse_namesakes(images: Iterable[PoolImage]) -> None:
     """
     Refuse different images of one name, by which caches and regions know them.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
-from tetra_vpr_ros.training.data.pool import find_pool, picture_batches, PoolImage
+from tetra_vpr_ros.training.data.pool import picture_batches, PoolImage
 from tetra_vpr_ros.training.data.views import student_view
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
@@ -110,7 +110,7 @@ def fit_tokens(config: RunConfig, stage: DistillConfig, tokens: TokenConfig,
     bits = config.network.token_bits
     if not bits:
         raise ConfigError('network.token_bits is 0: say how many bits of a token are kept')
-    pool = config.validation.held_out().others(find_pool(stage.images))
+    pool = stage.pictures(config.validation.held_out())
     if not pool:
         raise ConfigError('distill.images names no pictures to fit the tokens on')
     order = np.random.default_rng(config.seed).permutation(len(pool))[:tokens.images]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import faiss
 import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
-from tetra_vpr_ros.training.data.pool import find_pool, picture_batches, PoolImage
+from tetra_vpr_ros.training.data.pool import picture_batches, PoolImage
 from tetra_vpr_ros.training.data.views import resized
 from tetra_vpr_ros.training.loop.run_config import RunConfig
 from tetra_vpr_ros.training.network.aggregation import AggregationConfig, VladHead
@@ -73,7 +73,7 @@ def fit_words(config: RunConfig, stage: DistillConfig, words: WordConfig, networ
     :param network: trained, with any aggregation.
     :raises ConfigError: keys contradict each other or the files.
     """
-    pool = config.validation.held_out().others(find_pool(stage.images))
+    pool = stage.pictures(config.validation.held_out())
     order = np.random.default_rng(config.seed).permutation(len(pool))[:words.images]
     shape = words.shape(config.network)
     if shape.bits > words.words * words.channels:
@@ -98,7 +98,7 @@ def _fit(network: PlaceNetwork, images: list[PoolImage], words: WordConfig, seed
             raise ConfigError(f'distill.images: {count} pictures {what}; {words.words} words with '
                               f'{words.channels} channels need more than {numbers}')
 
-    refuse_few(len(images), 'are not held out')
+    refuse_few(len(set(images)), 'are not held out')
     head = network.aggregation
     waiting: list[torch.Tensor] = []
     residuals: list[torch.Tensor] = []

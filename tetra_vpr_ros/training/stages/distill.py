@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
+from tetra_vpr_ros.training.data.pool import times_shown
 from tetra_vpr_ros.training.loop.loop import Loop
 from tetra_vpr_ros.training.loop.recipe import hold_to_recipe
 from tetra_vpr_ros.training.loop.run_config import RunConfig
@@ -59,7 +60,9 @@ def distill(config: RunConfig, stage: DistillConfig) -> PlaceNetwork:
                 f'the student {config.network.vit.grid}: mend distill.teacher.image_size')
     held = config.validation.held_out()
     held_out = np.array([held.holds(image) for image in source.images])
-    rows = np.flatnonzero(source.valid & ~held_out)
+    rows = np.repeat(np.arange(len(source.images)),
+                     times_shown(source.images, stage.images, stage.repeat)
+                     * (source.valid & ~held_out))
     if len(rows) < stage.optimizer.batch:
         raise ConfigError(f'distill.images: {len(rows)} images are left to train on, fewer '
                           f'than a batch of {stage.optimizer.batch}')

@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tetra_vpr_ros.training.data.held_out import HeldOut
+from tetra_vpr_ros.training.data.pool import find_pool, PoolImage, times_shown
 from tetra_vpr_ros.training.loop.optimizer import OptimizerConfig
 from tetra_vpr_ros.training.stages.start import StartConfig
 from tetra_vpr_ros.training.teachers.open_teacher import TeacherConfig
@@ -39,6 +41,7 @@ class DistillConfig:
     Stage 1: distillation without labels.
 
     :ivar images: folders of images, searched below; ``folder: n`` takes every n-th.
+    :ivar repeat: how often an epoch shows the images of a folder of those, where not once.
     :ivar q_schedule: of the progressive factor over the run: ``sigmoid``
         (``sigmoid(16 t - 6)``), ``linear``, ``cosine`` or ``none`` (1 throughout).
     :ivar clean_share: of student pictures whose light is not changed.
@@ -48,6 +51,7 @@ class DistillConfig:
     """
 
     images: dict[str, int] = field(default_factory=dict)
+    repeat: dict[str, int] = field(default_factory=dict)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     cache: str = ''
     start: StartConfig = field(default_factory=StartConfig)
@@ -56,3 +60,9 @@ class DistillConfig:
     q_schedule: Literal['sigmoid', 'linear', 'cosine', 'none'] = 'sigmoid'
     clean_share: float = 0.2
     token_whitening: float = 0.5
+
+    def pictures(self, held_out: HeldOut) -> list[PoolImage]:
+        """Return what an epoch shows, in the folders' order; those of ``repeat`` several times."""
+        pool = held_out.others(find_pool(self.images))
+        times = times_shown(pool, self.images, self.repeat)
+        return [image for image, count in zip(pool, times) for _ in range(count)]
