@@ -144,6 +144,37 @@ def test_the_heading_is_measured_against_the_place_not_against_the_second_look(
     assert abs(estimate.pose.quaternion @ turned(place[None], 0.15)[0]) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize('second_look', [0, 20])
+def test_a_place_that_is_preferred_is_accepted_by_what_speaks_for_it_itself(
+        featured_map, drive, encoder, features, monkeypatch, second_look):
+    with PlaceMap.open_file(featured_map) as opened:
+        localizer = make_localizer(opened, LocalizerOptions(
+            'single', verification='orb', second_look=second_look))
+        [(descriptor, tokens)] = encoder.encode_with_tokens([drive[50][2]], bool(second_look))
+        views = [View(descriptor, tokens=tokens, features=features[50])]
+        plain = localizer.inner.locate(views, 0)
+        other = max(plain.candidates, key=lambda c: c.pose.distance_to(plain.pose))
+        assert plain.accepted and other.pose.distance_to(plain.pose) > 3
+
+        def prefer(place):
+            monkeypatch.setattr(localizer, '_best_view', lambda _, candidate: Geometry(
+                100 if candidate.place_id == place else 0))
+            return localizer.locate(views, 0)
+
+        same, preferred = prefer(plain.place_id), prefer(other.place_id)
+    assert (same.confidence, same.rejection) == (plain.confidence, '')
+    assert np.array_equal(same.covariance, plain.covariance)
+    assert (preferred.place_id, preferred.distance) == (other.place_id, other.distance)
+    assert preferred.candidates[0].place_id == other.place_id
+    assert sorted(c.place_id for c in preferred.candidates) == sorted(
+        c.place_id for c in plain.candidates)
+    assert preferred.confidence < 0.9 * plain.confidence
+    if second_look:
+        assert f'speak for place {other.place_id}' in preferred.rejection
+    else:
+        assert f'{other.distance} bits are more than' in preferred.rejection
+
+
 def test_a_map_without_features_says_how_to_get_them(map_file):
     with PlaceMap.open_file(map_file) as opened, \
             pytest.raises(MapError, match='build_map --features'):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import math
 
 import numpy as np
@@ -96,11 +97,28 @@ class SingleFrameLocalizer:
                 return self._most_alike(seen, self._evidence, distances, camera)
         return self._nearest(distances, camera)
 
+    def preferring(self, estimate: Estimate, candidate: Candidate) -> Estimate:
+        """
+        Return what is said of a frame when another of its candidates is taken for its place.
+
+        :param estimate: of the frame; that the map may not hold its place still stands.
+        :param candidate: one of ``estimate.candidates``, which keep their order.
+        """
+        if math.isnan(candidate.score):
+            return self._by_distance(candidate, estimate.candidates)
+        former = estimate.candidates[0]
+        sure = estimate.confidence / self._mass_about(former, estimate.candidates)
+        heading_seen = any(other.turn for other in estimate.candidates)
+        return self._by_tokens(candidate, estimate.candidates, sure,
+                               estimate.rejection if estimate.unknown else '', heading_seen)
+
     def _nearest(self, distances: NDArray[np.int32], camera: int) -> Estimate:
         """Return the nearest place, accepted by its distance."""
         rows = nearest_rows(distances, self.candidates)
         candidates = tuple(self._candidate(int(row), distances, camera) for row in rows)
-        best = candidates[0]
+        return self._by_distance(candidates[0], candidates)
+
+    def _by_distance(self, best: Candidate, candidates: tuple[Candidate, ...]) -> Estimate:
         rivals = [c.pose for c in candidates
                   if c.distance <= best.distance + self.margin * self.places.bits]
         rejection = self._rejection(best.distance)
@@ -118,22 +136,37 @@ class SingleFrameLocalizer:
             turn = look.turn(float(seen.looks.columns[at]), camera)
             found.append(self._candidate(int(seen.rows[at]), distances, camera, turn or 0.0,
                                          float(seen.shares[at]), float(seen.looks.scores[at])))
-        best = found[0]
-        alike = [c for c in found if self._agree(best.pose, c.pose)]
-        here = sum(c.mass for c in alike)
-        foreign = evidence.foreign(seen.of_the_map, self.false_match_rate)
-        required, deviation = required_belief(self.false_match_rate), self.places.deviation(
-            best.score)
+        estimate = self._by_tokens(
+            found[0], tuple(found), 1.0 - look.model.foreign_share(seen.of_the_map),
+            evidence.foreign(seen.of_the_map, self.false_match_rate), look.sees_heading(camera))
+        return replace(estimate, candidates=estimate.candidates[:self.candidates])
+
+    def _by_tokens(self, best: Candidate, found: tuple[Candidate, ...], sure: float, foreign: str,
+                   heading_seen: bool) -> Estimate:
+        """
+        Return a place that was looked at.
+
+        :param best: that place.
+        :param found: all of them.
+        :param sure: how likely the map holds the place of the frame.
+        :param foreign: why it seems not to; empty where it does.
+        :param heading_seen: the second look measured how the robot is turned.
+        """
+        here, required = self._mass_about(best, found), required_belief(self.false_match_rate)
+        deviation = self.places.deviation(best.score)
         rejection = foreign
         if not foreign and here < required:
             rejection = (f'ambiguous: {here:.1%} speak for place {best.place_id}, {required:.1%} '
                          'are needed')
         rejection = rejection or self.places.off(deviation, RADIUS * self.places.resolution)
-        rivals = [c.pose for c in alike if c.score >= best.score - self.margin]
-        covariance = self._covariance(best.pose, rivals, look.sees_heading(camera), deviation)
-        return Estimate(best.place_id, best.pose, covariance, best.distance,
-                        (1.0 - look.model.foreign_share(seen.of_the_map)) * here, rejection,
-                        tuple(found[:self.candidates]), bool(foreign))
+        rivals = [c.pose for c in found if self._agree(best.pose, c.pose)
+                  and c.score >= best.score - self.margin]
+        return Estimate(best.place_id, best.pose,
+                        self._covariance(best.pose, rivals, heading_seen, deviation),
+                        best.distance, sure * here, rejection, found, bool(foreign))
+
+    def _mass_about(self, best: Candidate, found: Sequence[Candidate]) -> float:
+        return sum(c.mass for c in found if self._agree(best.pose, c.pose))
 
     def _candidate(self, row: int, distances: NDArray[np.int32], camera: int, turn: float = 0.0,
                    mass: float = 0.0, score: float = math.nan) -> Candidate:
