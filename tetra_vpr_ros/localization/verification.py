@@ -149,9 +149,8 @@ class VerifyingLocalizer(WrappingLocalizer):
         if isinstance(self.inner, SingleFrameLocalizer):
             order = np.argsort([-g.inliers for g in found], kind='stable')
             ranked = tuple(looked[i] for i in order) + estimate.candidates[self._looked_at:]
-            if best:
-                estimate = self.inner.preferring(estimate, candidate)
-            return replace(estimate, candidates=ranked,
+            preferred = self.inner.preferring(estimate, candidate) if best else estimate
+            return replace(preferred, candidates=ranked,
                            pose=_facing(candidate.pose, candidate, geometry.yaw))
         apart = candidate.pose.distance_to(estimate.pose)
         if estimate.accepted and apart > _AGREEMENT * self.places.spacing:
