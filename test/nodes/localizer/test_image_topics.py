@@ -104,3 +104,15 @@ def test_qos_does_not_fit_or_nothing_is_sent(complaint, probe):
     assert 'change qos_overrides./unsure.subscription.… of this node or the publisher' in said
     assert ('/paused (sensor_msgs/msg/Image, best effort, volatile) is published by /probe '
             '(reliable, volatile), but nothing comes') in said
+
+
+def test_overrides_of_qos_that_nothing_takes_are_told(inside, capfd, wall_map):
+    node = inside('-p', 'qos_overrides./cam.subscription.relaibility:=reliable',
+                  '-p', 'qos_overrides./other.subscription.depth:=1',
+                  '-p', 'qos_overrides./cam.subscription.depth:=1',
+                  map=wall_map, image_topics=['/cam'])
+    assert node.trigger_configure() == node.trigger_activate() == Outcome.SUCCESS
+    [told] = [line for line in capfd.readouterr().err.splitlines() if 'no subscription' in line]
+    assert ('qos_overrides./cam.subscription.relaibility, qos_overrides./other.subscription.depth:'
+            ' no subscription of this node takes that') in told
+    assert '/cam.subscription.reliability' in told and '/cam.subscription.depth,' in told

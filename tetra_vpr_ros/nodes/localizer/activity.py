@@ -90,6 +90,7 @@ class Activity:
         if camera_info_is_wanted(self._node, self._loaded):
             inputs.listen_to_intrinsics(self._measurements.add_camera)
         inputs.listen_to_priors(self._receive_prior)
+        inputs.tell_unused_overrides()
 
     @property
     def image_topics(self) -> list[str]:

@@ -18,6 +18,8 @@ from tetra_vpr_ros.nodes.localizer.inputs.image_topic import image_topic, ImageT
 from tetra_vpr_ros.nodes.localizer.inputs.silence import Listened
 from tetra_vpr_ros.nodes.localizer.parameters import ParameterError
 
+_OVERRIDES = 'qos_overrides.'
+
 
 class Inputs:
     """
@@ -84,6 +86,18 @@ class Inputs:
         for topic in ('initialpose', '~/set_region'):
             self._subscriptions.append(self._node.create_subscription(
                 PoseWithCovarianceStamped, topic, on_prior, 10))
+
+    def tell_unused_overrides(self) -> None:
+        """Warn of QoS overrides of the start that no subscription took: ROS 2 says nothing."""
+        # Private, but the same in all distributions; without it there is no warning.
+        given = getattr(self._node, '_parameter_overrides', {})
+        unused = [name for name in given
+                  if name.startswith(_OVERRIDES) and not self._node.has_parameter(name)]
+        if unused:
+            taken = sorted(self._node.get_parameters_by_prefix(_OVERRIDES[:-1]))
+            self._node.get_logger().warning(
+                f'{", ".join(sorted(unused))}: no subscription of this node takes that. '
+                f'They take {_OVERRIDES}…, with … one of {", ".join(taken)}')
 
     def _sensor(self, parameter: str, kind: Any, topic: str, callback: Callable[[Any], None]
                 ) -> Any:
