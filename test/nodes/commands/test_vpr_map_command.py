@@ -119,8 +119,10 @@ def test_merge_moves_the_second_map(own_map, map_file, tmp_path, capsys):
     assert 'name another file' in capsys.readouterr().err
     with PlaceMap.open_file(own_map, writable=True) as opened:
         opened.set_meta(model_fingerprint='f' * 64, model_name='another')
-    assert main(['merge', str(own_map), str(map_file), '--out', str(out)]) == 1
+    assert main(['merge', str(own_map), str(map_file), '--out', str(tmp_path / 'c.vpr')]) == 1
     assert 'with tetra_vits8_2048' in capsys.readouterr().err
+    assert main(['merge', str(map_file), str(map_file), '--out', str(out)]) == 1
+    assert f'{out} exists: name another file' in capsys.readouterr().err
     assert len(places(out)) == 2 * count  # as it was
 
 

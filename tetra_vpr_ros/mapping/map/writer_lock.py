@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from pathlib import Path
 
 from tetra_vpr_ros.mapping.map.map_error import MapError
@@ -20,7 +21,14 @@ class WriterLock:
 
     def __init__(self, path: Path) -> None:
         """Take the lock or fail at once."""
-        self._path = Path(f'{path}.lock')
+        # Whatever the map is called: a link to it is the same map.
+        self._path = Path(f'{path.resolve()}.lock')
+        self._take(path)
+        while not self._is_there():  # who released it a moment ago has removed what was opened
+            self._file.close()
+            self._take(path)
+
+    def _take(self, path: Path) -> None:
         try:
             self._file = self._path.open('w')
         except OSError as error:
@@ -32,6 +40,12 @@ class WriterLock:
             self._file.close()
             raise MapError(f'{path} is being written by another process: wait until it has '
                            'ended') from error
+
+    def _is_there(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Let another writer in."""

@@ -13,7 +13,7 @@ from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.gps import pose_of_frame
-from tetra_vpr_ros.mapping.tools.rewriting import rewritten
+from tetra_vpr_ros.mapping.tools.rewriting import place_for, rewritten
 
 
 def merge(first: Path, second: Path, output: Path, transform: Pose | None = None,
@@ -23,7 +23,7 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
 
     :param first: map whose frame is kept.
     :param second: map that is added.
-    :param output: of the new map; must not be one of the two.
+    :param output: of the new map, where nothing is yet.
     :param transform: pose of the second map's frame in the first's. None takes what the origins
         of two frames of GPS tell, else that both frames are the same.
     :param progress: show bars.
@@ -31,9 +31,11 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
     :returns: places of the new map.
     :raises MapError: the maps do not fit each other, or cannot be read or written.
     """
-    if output.resolve() in (first.resolve(), second.resolve()):
+    if output.exists() and any(path.exists() and output.samefile(path)
+                               for path in (first, second)):
         raise MapError(f'{output} is one of the maps to be merged: name another file')
-    with PlaceMap.open_file(first) as one, PlaceMap.open_file(second) as two:
+    with place_for(output, first, second) as output, PlaceMap.open_file(first) as one, \
+            PlaceMap.open_file(second) as two:
         for place_map in (one, two):
             place_map.require_sound()
             unfinished = place_map.unfinished()

@@ -15,7 +15,7 @@ from tetra_vpr_ros.mapping.calibration import SAME_HEADING
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
-from tetra_vpr_ros.mapping.tools.rewriting import rewritten
+from tetra_vpr_ros.mapping.tools.rewriting import place_for, rewritten
 from tqdm import tqdm
 
 
@@ -34,7 +34,7 @@ def prune(path: Path, output: Path, spacing: float = 0.0, angle: float = 15.0,
     :returns: places kept and places before.
     :raises MapError: the map cannot be read or written.
     """
-    with PlaceMap.open_file(path) as place_map:
+    with place_for(output, path) as output, PlaceMap.open_file(path) as place_map:
         place_map.require_sound()
         table = place_map.places()
         keep = _spaced(table, spacing, angle) if spacing else np.ones(len(table), bool)

@@ -18,7 +18,7 @@ from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.sources.bag import BagSource
 from tetra_vpr_ros.mapping.sources.image_folder import POSE_SOURCES
-from tetra_vpr_ros.mapping.tools.rewriting import rewritten
+from tetra_vpr_ros.mapping.tools.rewriting import place_for, rewritten
 from tetra_vpr_ros.vision.decoding import decode_compressed, Image, ImageError
 from tetra_vpr_ros.vision.encoder import Encodings, PlaceEncoder
 from tqdm import tqdm
@@ -46,7 +46,7 @@ def reencode(path: Path, output: Path, encoder: PlaceEncoder, from_bags: bool = 
     :raises MapError: the map cannot be read or written, or a place has no picture.
     :raises BagError: a bag cannot be read.
     """
-    with PlaceMap.open_file(path) as place_map:
+    with place_for(output, path) as output, PlaceMap.open_file(path) as place_map:
         place_map.require_sound()
         table = place_map.places()
         look = partial(encoder.encode_with_tokens, wanted=tokens)

@@ -1,0 +1,100 @@
+# Copyright 2026 tetra_vpr_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a map written anew may replace, and who may not write it meanwhile."""
+
+import fcntl
+import os
+import shutil
+
+import pytest
+from tetra_vpr_ros.mapping import MapError, PlaceMap
+from tetra_vpr_ros.mapping.map.writer_lock import WriterLock
+from tetra_vpr_ros.mapping.tools.merge import merge
+from tetra_vpr_ros.mapping.tools.prune import prune
+from tetra_vpr_ros.mapping.tools.reencode import reencode
+from tetra_vpr_ros.mapping.tools.rewriting import place_for
+from tetra_vpr_ros.vision import PlaceEncoder
+
+
+@pytest.fixture
+def own(street_map, tmp_path):
+    """Return a map that a test may change."""
+    return shutil.copy(street_map, tmp_path / 'own.vpr')
+
+
+def count(path):
+    with PlaceMap.open_file(path) as opened:
+        return len(opened)
+
+
+def test_a_map_that_is_being_written_is_not_replaced(own, street_map, tmp_path):
+    before = count(own)
+    link = tmp_path / 'link.vpr'
+    link.symlink_to(own)
+    with PlaceMap.open_file(own, writable=True):
+        for path in (own, link):
+            with pytest.raises(MapError, match='is being written by another process'):
+                prune(path, path, 2.0, progress=False)
+    assert count(own) == before
+    with place_for(own, own):
+        for path in (own, link):
+            with pytest.raises(MapError, match='is being written by another process'):
+                PlaceMap.open_file(path, writable=True)
+    out = tmp_path / 'out.vpr'
+    with place_for(out), pytest.raises(MapError, match='is being written by another process'):
+        merge(own, street_map, out, progress=False)
+    assert {file.name for file in tmp_path.iterdir()} == {'own.vpr', 'link.vpr'}
+
+
+def test_nothing_is_replaced_but_the_map_itself(own, street_map, tiny, tmp_path):
+    text, linked = tmp_path / 'notes.txt', tmp_path / 'linked.vpr'
+    text.write_text('precious')
+    for write in (lambda out: merge(own, street_map, out, progress=False),
+                  lambda out: prune(own, out, 2.0, progress=False),
+                  lambda out: reencode(own, out, PlaceEncoder(tiny), progress=False)):
+        for out in (text, tmp_path):
+            with pytest.raises(MapError, match='exists: name another file'):
+                write(out)
+        with pytest.raises(MapError, match='there is no folder'):
+            write(tmp_path / 'none' / 'out.vpr')
+    assert text.read_text() == 'precious'
+    os.link(own, linked)
+    with pytest.raises(MapError, match='is one of the maps to be merged'):
+        merge(own, street_map, linked, progress=False)
+    beside = own.rename(tmp_path / 'out.vpr.rewritten.tmp')
+    with pytest.raises(MapError, match='is what .*out.vpr is written to first: rename it'):
+        merge(street_map, beside, tmp_path / 'out.vpr', progress=False)
+    assert count(beside) == count(street_map)
+
+
+def test_a_link_leads_to_the_map_and_its_mode_is_kept(own, tmp_path):
+    link = tmp_path / 'link.vpr'
+    link.symlink_to('own.vpr')
+    own.chmod(0o640)
+    before = count(own)
+    prune(link, link, 2.0, progress=False)
+    assert link.is_symlink()
+    assert count(own) == count(link) < before / 2
+    assert own.stat().st_mode & 0o777 == 0o640
+    own.chmod(0o444)
+    with pytest.raises(MapError, match='is read-only: name another file with --out'):
+        prune(own, own, 4.0, progress=False)
+
+
+def test_a_lock_that_was_released_meanwhile_is_none(tmp_path, monkeypatch):
+    path, locked = tmp_path / 'a.vpr', fcntl.flock
+    taken = []
+
+    def flock(file, how):
+        if not taken:  # its holder removes the file between opening and locking it
+            (tmp_path / 'a.vpr.lock').unlink()
+        taken.append(file)
+        locked(file, how)
+
+    monkeypatch.setattr(fcntl, 'flock', flock)
+    lock = WriterLock(path)
+    assert len(taken) == 2
+    with pytest.raises(MapError, match='is being written by another process'):
+        WriterLock(path)
+    lock.release()
+    assert not list(tmp_path.iterdir())
