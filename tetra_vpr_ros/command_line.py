@@ -52,15 +52,32 @@ def at_least_zero(text: str) -> float:
     return number
 
 
+def at_least_one(text: str) -> int:
+    """
+    Return a number of the command line.
+
+    :raises argparse.ArgumentTypeError: it is no whole number above zero.
+    """
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'it must be a whole number of at least 1, not {text}')
+    return number
+
+
 def make_folders(*files: Path | None) -> None:
     """
     Make the folders of files that will be written: hours later would be too late to fail.
 
     :param files: None for one that is not wanted.
-    :raises OSError: a folder cannot be made.
+    :raises OSError: a folder cannot be made, or a file is one.
     """
     for file in files:
         if file is not None:
+            if file.is_dir():
+                raise IsADirectoryError(f'{file} is a folder: name a file')
             file.parent.mkdir(parents=True, exist_ok=True)
 
 
@@ -80,18 +97,24 @@ def run_command(work: Callable[[], int], errors: tuple[type[Exception], ...], pr
     Do a command's work; what it knows to go wrong is one line on stderr, not a traceback.
 
     :param work: returns the exit status.
-    :param errors: whose texts are for the user.
+    :param errors: whose texts are for the user, as those of the system are.
     :param prefix: of such a line.
     :param interrupted: the line when the command is told to stop.
     :returns: the exit status.
     """
     interrupt_on_signals()
+    told: tuple[type[Exception], ...] = (*errors, OSError)
     for stream in (sys.stdout, sys.stderr):  # files whose names are no text are told all the same
         if isinstance(stream, TextIOWrapper) and stream.errors == 'strict':
             stream.reconfigure(errors='backslashreplace')
     try:
-        return work()
-    except errors as error:
+        status = work()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # of 'vpr_map info MAP | head -1': who reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the end fails, too
+        return FAILED
+    except told as error:
         print(f'{prefix}: {error}', file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

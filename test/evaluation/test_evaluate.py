@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from tetra_vpr_ros.evaluation.evaluate import evaluate_folders, main
+from tetra_vpr_ros.mapping import PlaceMap
 from tetra_vpr_ros.mapping.tools.reencode import reencode
 from tetra_vpr_ros.simulation.bag import write_bag
 from tetra_vpr_ros.simulation.camera import SECOND_LAP_CAMERA
@@ -158,7 +159,8 @@ def test_what_cannot_be_measured_is_told(folders, tiny, tmp_path, capsys, spoil,
     assert says in capsys.readouterr().err
 
 
-def test_figures_come_before_the_files_and_folders_are_made(folders, tiny, tmp_path, capsys):
+def test_folders_are_made_and_what_cannot_be_written_is_told_at_once(
+        folders, tiny, tmp_path, capsys):
     arguments = ['--database', str(folders[0]), '--queries', str(folders[1]), '--ground-truth',
                  'frames:1', '--model', tiny, '--json']
     assert main([*arguments, str(tmp_path / 'new' / 'out.json')]) == 0
@@ -166,8 +168,29 @@ def test_figures_come_before_the_files_and_folders_are_made(folders, tiny, tmp_p
     capsys.readouterr()
     assert main([*arguments, str(tmp_path)]) == 1  # a folder
     told = capsys.readouterr()
-    assert str(tmp_path) in told.err
-    assert '| tiny' in told.out
+    assert f'{tmp_path} is a folder: name a file' in told.err
+    assert not told.out  # nothing was measured for it
+    assert main([*arguments[:-1], '--foreign', str(tmp_path / 'none')]) == 1
+    told = capsys.readouterr()
+    assert 'no such image folder' in told.err and not told.out
+
+
+def test_a_page_that_fails_costs_no_figures(folders, tiny, tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('tetra_vpr_ros.evaluation.recognition.report.folders.folders_report', full)
+    assert main(['--database', str(folders[0]), '--queries', str(folders[1]), '--ground-truth',
+                 'frames:1', '--model', tiny, '--report', str(tmp_path / 'report')]) == 1
+    told = capsys.readouterr()
+    assert '| tiny' in told.out and 'No space left' in told.err
+
+
+def test_a_map_without_places_answers_nothing(drive, tmp_path, capsys):
+    PlaceMap.create(tmp_path / 'empty.vpr', PlaceEncoder().info).close()
+    write_bag(tmp_path / 'short', drive[:5])
+    assert main(['--map', str(tmp_path / 'empty.vpr'), '--bag', str(tmp_path / 'short')]) == 1
+    assert 'empty.vpr holds no places' in capsys.readouterr().err
 
 
 def test_two_models_of_one_name_are_refused(folders, tiny, tmp_path, capsys):
@@ -268,7 +291,9 @@ FOLDERS, DRIVE = ['--database', 'x', '--queries', 'x'], ['--map', 'x.vpr', '--ba
     ([*DRIVE, '--exclude-recent', '7'], 'the frames of one folder'),
     ([*FOLDERS, '--exclude-recent', '-1'], "'-1' is not a whole number"),
     ([*FOLDERS, '--rerank', 'sift'], "invalid choice: 'sift'"),
-    ([*DRIVE, '--rerank', 'orb'], '--rerank orb looks at pictures')])
+    ([*DRIVE, '--rerank', 'orb'], '--rerank orb looks at pictures'),
+    ([*DRIVE, '--ground-truth', 'frames:2'], 'the poses are the truth'),
+    ([*DRIVE, '--model', 'a.onnx', '--model', 'b.onnx'], 'the poses are the truth')])
 def test_options_that_do_not_go_together(capsys, asked, says):
     with pytest.raises(SystemExit):
         main(asked)

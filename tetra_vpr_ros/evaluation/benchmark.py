@@ -63,7 +63,7 @@ def main() -> int:
         print(f'benchmark needs further packages ({error.name} is missing): '
               "pip install 'tetra_vpr_ros[benchmark]'", file=sys.stderr)
         return FAILED
-    return run_command(lambda: measure(options), (RuntimeError, ValueError, OSError), 'error',
+    return run_command(lambda: measure(options), (RuntimeError, ValueError), 'error',
                        'interrupted: nothing was written')
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tetra_vpr_ros.command_line import run_command
+from tetra_vpr_ros.command_line import at_least_one, make_folders, run_command
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, images_of
 from tetra_vpr_ros.evaluation.recognition.ground_truth import read_truth
 from tetra_vpr_ros.evaluation.recognition.matching import (
@@ -22,6 +22,7 @@ from tetra_vpr_ros.evaluation.recognition.matching import (
 from tetra_vpr_ros.evaluation.recognition.recall import encode_files
 from tetra_vpr_ros.vision import ModelError, PlaceEncoder
 from tetra_vpr_ros.vision.match_model import MatchModel
+from tetra_vpr_ros.vision.model_file import find_model
 
 _NOTHING = 30  # pictures of each kind that show no place
 
@@ -72,9 +73,13 @@ def _write(model: Path, fitted: MatchModel, output: Path) -> None:
     file = onnx.load(str(model))
     stored = {entry.key: entry.value for entry in file.metadata_props}
     onnx.helper.set_model_props(file, {**stored, 'match_model': fitted.to_json()})
+    output = output.resolve()  # the file that a link leads to
     temporary = output.with_name(output.name + '.tmp')
-    onnx.save(file, str(temporary))
-    temporary.replace(output)
+    try:
+        onnx.save(file, str(temporary))
+        temporary.replace(output)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _folder_and_truth(text: str) -> tuple[Path, str]:
@@ -98,18 +103,22 @@ def main(args: Sequence[str] | None = None) -> int:
                         help='pictures and how their places are told (as in evaluate), repeatable')
     parser.add_argument('--foreign', type=Path, action='append', default=[], metavar='FOLDER',
                         help='pictures of other places, repeatable')
-    parser.add_argument('--every', type=int, default=1, metavar='N',
+    parser.add_argument('--every', type=at_least_one, default=1, metavar='N',
                         help='take every N-th of the foreign pictures')
     parser.add_argument('--out', type=Path, metavar='FILE.onnx', help='instead of the same file')
     options = parser.parse_args(None if args is None else list(args))
+    if options.out is None and not options.model.is_file():
+        parser.error(f'{options.model} is no file that could be written: name one with --out')
 
     def work() -> int:
-        fitted = calibrate_model(options.model, options.places, options.foreign,
-                                 options.out or options.model, options.every)
-        print(f"{options.out or options.model}: {replace(fitted, nothing='').to_json()}")
+        output = options.out or options.model
+        make_folders(output)
+        fitted = calibrate_model(find_model(options.model), options.places, options.foreign,
+                                 output, options.every)
+        print(f"{output}: {replace(fitted, nothing='').to_json()}")
         return 0
 
-    return run_command(work, (DatasetError, ModelError, OSError), 'calibrate_model',
+    return run_command(work, (DatasetError, ModelError), 'calibrate_model',
                        'calibrate_model: interrupted, the file is as it was')
 
 

@@ -19,7 +19,7 @@ import sys
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.command_line import at_least_zero, make_folders
+from tetra_vpr_ros.command_line import at_least_zero, make_folders, run_command
 from tetra_vpr_ros.evaluation.recognition.answering import answer, answer_strangers
 from tetra_vpr_ros.evaluation.recognition.answering_drive import (
     answer_bag, DriveAnswers, look_on_map)
@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add('--database', type=Path, metavar='DIR', help='images of the places')
     add('--queries', type=Path, metavar='DIR', help='images to be found')
-    add('--ground-truth', default='utm:25', metavar='HOW',
+    add('--ground-truth', metavar='HOW',
         help=f"{', '.join(KINDS)} (default: utm:25)")
     add('--model', type=Path, action='append', default=[], metavar='FILE.onnx',
         help='model, repeatable (default: the shipped one)')
@@ -162,18 +162,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _on_folders(options: argparse.Namespace) -> list[Result]:
+    truth_told = options.ground_truth or 'utm:25'
     results, made, truth = evaluate_folders(
-        options.database, options.queries, options.ground_truth, options.model, options.method,
+        options.database, options.queries, truth_told, options.model, options.method,
         options.filters, options.rerank, options.exclude_recent,
         options.camera_mount)
     strange = _strangers(options, results, made) if options.foreign else []
+    print(table(results))  # before a page that may fail
     if options.report:
         from tetra_vpr_ros.evaluation.recognition.report.folders import folders_report
         files = images_of(options.database), images_of(options.queries)
         allowed = (None if options.exclude_recent is None
                    else earlier_frames(len(files[0]), options.exclude_recent))
         folders_report(options.report, results, made, truth, *files,
-                       read_positions(options.ground_truth, *files), allowed, strange)
+                       read_positions(truth_told, *files), allowed, strange)
     return results
 
 
@@ -214,6 +216,7 @@ def _on_a_drive(options: argparse.Namespace) -> list[Result]:
         if name == options.filters[0]:  # the others see the same frames
             for line in drive.left_out.details():
                 print(line, file=sys.stderr)
+    print(table(results))
     if pictures is not None:
         from tetra_vpr_ros.evaluation.recognition.report.drive import drive_report
         drive_report(options.report, options.map, options.bag, results, drives, pictures,
@@ -221,18 +224,11 @@ def _on_a_drive(options: argparse.Namespace) -> list[Result]:
     return results
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """
-    Evaluate from the command line.
-
-    :returns: 0, or 1 on an error.
-    """
-    parser = _parser()
-    options = parser.parse_args(None if args is None else list(args))
+def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End the process where options do not go together."""
     folders, drive = (options.database, options.queries), (options.map, options.bag)
     if all(folders) == all(drive) or any(folders) == any(drive):
         parser.error('name --database and --queries, or --map and --bag')
-    options.filters = options.filters or ['single']
     if options.exclude_recent is not None and (options.filters != ['single'] or any(drive)):
         parser.error('--exclude-recent compares the frames of one folder, each by itself: use '
                      '--filter single')
@@ -246,24 +242,41 @@ def main(args: Sequence[str] | None = None) -> int:
     if options.camera_mount == 'down' and (any(drive) or options.method or options.report):
         parser.error('--camera-mount down turns the queries of a folder for a model: leave out '
                      '--map and --bag, --method and --report')
+    if any(drive) and (options.method or options.ground_truth or len(options.model) > 1):
+        parser.error('--map and --bag are answered by the model of the map, and the poses are the '
+                     'truth: leave out --method, --ground-truth and further models')
     names = [model.stem for model in options.model]
     if len(set(names)) < len(names):
         parser.error('--model: rows are named after the files, and two have the same name: copy '
                      'one to another name')
-    try:
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """
+    Evaluate from the command line.
+
+    :returns: 0, 1 on an error, or 130 when interrupted.
+    """
+    parser = _parser()
+    options = parser.parse_args(None if args is None else list(args))
+    options.filters = options.filters or ['single']
+    _refuse_contradictions(parser, options)
+
+    def work() -> int:
         if options.report:
             options.report.mkdir(parents=True, exist_ok=True)
         make_folders(options.json, options.csv)
-        results = _on_folders(options) if all(folders) else _on_a_drive(options)
-        print(table(results))
+        for folder in options.foreign:
+            images_of(folder)
+        results = _on_folders(options) if options.database else _on_a_drive(options)
         if options.json:
             options.json.write_text(json.dumps([r.as_json() for r in results], indent=1) + '\n')
         if options.csv:
             write_csv(results, options.csv)
-    except (DatasetError, ModelError, MapError, BagError, ViewingError, OSError) as error:
-        print(f'evaluate: {error}', file=sys.stderr)
-        return 1
-    return 0
+        return 0
+
+    return run_command(work, (DatasetError, ModelError, MapError, BagError, ViewingError),
+                       'evaluate', 'evaluate: interrupted')
 
 
 if __name__ == '__main__':

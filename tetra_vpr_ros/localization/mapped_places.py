@@ -62,12 +62,12 @@ class MappedPlaces:
         :raises MapError: it is damaged, or was calibrated by another version.
         """
         table = place_map.places()
-        build = place_map.meta().get('build', {})
+        built = place_map.keyframes
         calibration = load_calibration(place_map)
         spacing = calibration.spacing if calibration else place_spacing(table)
         return cls(table, place_map.bits, calibration,
-                   max(spacing, float(build.get('keyframe_distance', 0.5)), 0.1),
-                   min(max(math.radians(float(build.get('keyframe_angle', 15.0))), 0.02), math.pi),
+                   max(spacing, built.get('keyframe_distance', 0.5), 0.1),
+                   min(max(math.radians(built.get('keyframe_angle', 15.0)), 0.02), math.pi),
                    load_position_errors(place_map))
 
     def pose(self, row: int, yaw: float = 0.0) -> Pose:

@@ -15,9 +15,10 @@ from tetra_vpr_ros.mapping import (
     BagError, build_map, BuildOptions, MapError, PlaceMap)
 from tetra_vpr_ros.mapping.building.build import no_gps_frame
 from tetra_vpr_ros.mapping.calibration import MapCalibration, measure_map, store_calibration
+from tetra_vpr_ros.mapping.map.place_map import model_of_map
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.sources.bag_arguments import add_bag_arguments, bag_options
-from tetra_vpr_ros.vision import ModelError
+from tetra_vpr_ros.vision import ModelError, PlaceEncoder
 
 _FEWEST = 20  # queries on the map, below which nothing is learned from them
 
@@ -53,13 +54,17 @@ def read_drive(options: BuildOptions) -> PlaceTable:
     :param options: what to read; its output is the map, in whose frame GPS fixes are.
     :raises BagError: a bag or topic cannot be used, or has GPS poses where the map has none.
     :raises KeyboardInterrupt: while the bags were read.
-    :raises MapError: the map cannot be read, or the bags hold no frame with a pose.
+    :raises MapError: the map cannot be read or was made with another model, or the bags hold no
+        frame with a pose.
     """
+    model = model_of_map(options.output, options.model)
     with PlaceMap.open_file(options.output) as place_map:
+        place_map.require_model(PlaceEncoder(model).info)
         origin = place_map.geodetic_origin
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / 'drive.vpr'
-        report = build_map(replace(options, output=output, thumbnails=False, origin=origin))
+        report = build_map(replace(options, output=output, model=model, thumbnails=False,
+                                   origin=origin))
         for line in report.details():
             print(line)
         if report.interrupted:  # half a drive measures nothing
@@ -82,7 +87,7 @@ def main(args: Sequence[str] | None = None) -> int:
     add('--bag', type=Path, nargs='+', default=[], metavar='PATH',
         help='drives that are not in the map, with poses in its frame: best in other light')
     add_bag_arguments(parser)
-    add('--model', type=Path, help='model of the map, if not the default one')
+    add('--model', type=Path, help='model of the map, where it is no shipped one')
     options = parser.parse_args(None if args is None else list(args))
 
     def work() -> int:

@@ -202,7 +202,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(None if args is None else list(args))
     return run_command(
-        lambda: _run(options, parser), (BagError, MapError, ModelError, OSError, ViewingError),
+        lambda: _run(options, parser), (BagError, MapError, ModelError, ViewingError),
         'vpr_map', 'vpr_map: interrupted, the maps are as they were')
 
 

@@ -83,6 +83,17 @@ def test_indices_that_are_none_are_told(tmp_path, rows):
         read_truth(f'npy:{tmp_path}/rows.npy', DATABASE, QUERIES)
 
 
+def test_pairs_tell_folders_apart_that_share_names(tmp_path):
+    database, queries = ([tmp_path / folder / f'{i}.jpg' for i in range(3)] for folder in 'ab')
+    (tmp_path / 'pairs.csv').write_text('a,b\na/0.jpg,b/2.jpg\n./b/1.jpg,a/1\n')
+    assert pairs(read_truth(f'pairs:{tmp_path}/pairs.csv', database, queries)) == [(1, 1), (2, 0)]
+    (tmp_path / 'pairs.csv').write_text('a,b\n0.jpg,2.jpg\n')
+    with pytest.raises(DatasetError, match='may each be the query or the place: write their fol'):
+        read_truth(f'pairs:{tmp_path}/pairs.csv', database, queries)
+    # Pictures of one folder are pairs either way.
+    assert pairs(read_truth(f'pairs:{tmp_path}/pairs.csv', queries, queries)) == [(0, 2), (2, 0)]
+
+
 def test_pairs_of_other_pictures_are_told(tmp_path):
     file = tmp_path / 'pairs.csv'
     file.write_text('a,b\nleft_1.jpg,right_1.jpg\n')
@@ -123,7 +134,9 @@ def test_matrices(tmp_path):
 
 
 @pytest.mark.parametrize('spec, says', [
-    ('gps', 'use one of utm:RADIUS'), ('frames:x', "'x' is not a number"),
+    ('gps', 'use one of utm:RADIUS'), ('frames:x', "'x' is not a whole number of frames"),
+    ('frames:2.9', "'2.9' is not a whole"), ('frames:inf', "'inf' is not a whole"),
+    (r'labels:\d*?', 'matches none of its letters'), ('poses:day.csv', 'as poses:day.csv:5'),
     ('utm:-3', "'-3' is not a number"), ('npy:nowhere.npy', "no ground-truth file 'nowhere.npy'"),
     ('poses:nowhere.txt:5', 'nowhere.txt'), ('matrix:{}/text', 'text is not an image'),
     ('matrix:{}/small.png', '2 x 2, not 3 queries x 5 places'), ('poses:{}/text:5', 'neither CSV'),

@@ -72,6 +72,30 @@ def test_a_map_of_one_view_has_no_calibration(rng):
     assert place_spacing(line(random_descriptors(rng, 1))) == 0.0
 
 
+def test_an_order_that_is_no_drives_says_nothing_of_the_spacing(rng):
+    table = line(random_descriptors(rng, 200), 0.5)
+    assert place_spacing(table) == 0.5
+    mixed = replace(table, positions=table.positions[rng.permutation(200)])
+    assert place_spacing(mixed) == pytest.approx(0.5)
+    # Two cameras at one place, and ten laps of one way, are a drive's.
+    pairs = replace(table, positions=np.repeat(table.positions[:100], 2, axis=0))
+    assert place_spacing(replace(pairs, positions=np.concatenate(
+        [pairs.positions[::2], pairs.positions[1::2]]))) == 0.5
+    laps = np.tile(table.positions[:20], (10, 1)) + rng.normal(0, 0.03, (200, 3))
+    assert place_spacing(replace(table, positions=laps)) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_drive_is_held_against_all_traverses_whatever_their_numbers(rng):
+    table = line(walk_descriptors(rng, 100, 256, 0.1))
+    table = replace(table, sessions=np.repeat([1, 2], 50))
+    queries = replace(table, descriptors=np.array([noisy(rng, d, 0.1)
+                                                   for d in table.descriptors]))
+    found = [calibrate(table, replace(queries, sessions=np.full(100, number)))
+             for number in (1, 2, 3)]
+    assert found[0] == found[1] == found[2]
+    assert found[0].positives == 100
+
+
 def test_it_survives_the_map_file(rng):
     calibration = calibrate(line(random_descriptors(rng, 50)))
     assert Calibration.from_meta(calibration.to_meta()) == calibration

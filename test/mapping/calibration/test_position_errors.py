@@ -71,6 +71,14 @@ def test_a_way_that_was_driven_once_tells_nothing(rng):
     assert measure(views, passes(views, along(40), far)) is None
 
 
+def test_places_that_lie_closely_are_no_other_pass(rng):
+    views = Views(rng)
+    assert measure(views, passes(views, along(60, spacing=0.02))) is None
+    # There and back again: what was passed meanwhile is away.
+    there = along(60, spacing=0.1)
+    assert measure(views, passes(views, np.concatenate([there, there[::-1] + 0.05]))).samples > 20
+
+
 def test_views_the_other_way_do_not_count(rng):
     views = Views(rng)
     table = passes(views, along(40), along(40, 0.3))

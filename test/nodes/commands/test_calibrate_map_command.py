@@ -1,10 +1,11 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
 import shutil
 
 import numpy as np
 import pytest
-from tetra_vpr_ros.mapping import PlaceMap
+from tetra_vpr_ros.mapping import build_map, BuildOptions, PlaceMap
 from tetra_vpr_ros.mapping.building.writer import PlaceWriter
 from tetra_vpr_ros.mapping.calibration import load_calibration
 from tetra_vpr_ros.nodes.calibrate_map import main
@@ -52,6 +53,22 @@ def test_a_drive_in_other_light_widens_what_counts_as_a_match(old_map, drive, tm
     with PlaceMap.open_file(old_map) as opened:
         assert load_calibration(opened) == after  # as it was
     assert before != after
+
+
+def test_a_drive_is_seen_by_the_model_of_the_map(old_map, bag, tmp_path, capsys):
+    """Descriptors of two models have nothing in common."""
+    assert main(['--map', str(old_map), '--bag', str(bag), '--model', 'tetra_nano_1024']) == 1
+    assert 'was built with model tetra_vits8_2048' in capsys.readouterr().err
+    with PlaceMap.open_file(old_map) as opened:
+        assert opened.value('calibration') == {'samples': 3}
+    path = tmp_path / 'nano.vpr'
+    build_map(BuildOptions(path, (bag,), model=Path('tetra_nano_1024')), progress=False)
+    assert main(['--map', str(path), '--bag', str(bag)]) == 0
+    with PlaceMap.open_file(path) as opened:
+        found = load_calibration(opened)
+    assert (found.source, found.positives) == ('queries', found.samples)
+    # The drive is that of the map, and each place is found again at no distance at all.
+    assert found.same_bits[0] == found.samples
 
 
 def test_what_cannot_be_calibrated_is_named(tmp_path, capsys, map_file):

@@ -18,7 +18,7 @@ from tetra_vpr_ros.evaluation.recognition.positions import within
 from tetra_vpr_ros.localization import Estimate, LocalizerOptions
 from tetra_vpr_ros.localization.picture_localizer import PictureLocalizer
 from tetra_vpr_ros.localization.second_look import SECOND_LOOK
-from tetra_vpr_ros.mapping import BuildReport, PlaceMap
+from tetra_vpr_ros.mapping import BuildReport, MapError, PlaceMap
 from tetra_vpr_ros.mapping.building.build import no_gps_frame, not_of_gps
 from tetra_vpr_ros.mapping.map.place_map import model_of_map
 from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag, Topics
@@ -88,6 +88,8 @@ def answer_bag(map_file: Path, bag: Path, filter_name: str, model: Path | None,
     """
     encoder = PlaceEncoder(model_of_map(map_file, model), threads=0)
     with PlaceMap.open_file(map_file) as place_map:
+        if not len(place_map):
+            raise MapError(f'{map_file} holds no places')
         asked = PictureLocalizer(place_map, encoder, LocalizerOptions(
             filter_name, candidates=max(RANKS), second_look=second_look))
         traverse = _drive(bag, wanted, place_map.geodetic_origin, map_file)

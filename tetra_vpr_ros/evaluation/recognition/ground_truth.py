@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import csv
 from pathlib import Path
 import pickle
@@ -40,7 +40,7 @@ def read_truth(spec: str, database: Sequence[Path], queries: Sequence[Path]) -> 
       names from 0, several places separated by spaces; ``csv:FILE:COLUMN`` takes them from
       another column;
     * ``pairs:FILE``: a CSV with columns ``a`` and ``b``, names (with or without ending) of two
-      pictures of one place;
+      pictures of one place, with their folders where both folders have such a name;
     * ``labels:PATTERN``: a regular expression whose match in the names (its group ``place``, if
       it has one) is the same where the place is;
     * ``npy:FILE``: for each query the indices of its places, as VPR-Bench ships it;
@@ -59,7 +59,9 @@ def read_truth(spec: str, database: Sequence[Path], queries: Sequence[Path]) -> 
     if kind == 'none' and not rest:
         return np.zeros(shape, bool)
     if kind == 'frames':
-        return frames_truth(*shape, int(_number(spec, rest or '2')))
+        if not (rest or '2').isdecimal():
+            raise DatasetError(f'ground truth {spec!r}: {rest!r} is not a whole number of frames')
+        return frames_truth(*shape, int(rest or '2'))
     found = read_positions(spec, database, queries)
     if found is not None:
         radius = rest.rpartition(':')[2] if kind == 'poses' else rest or '25'
@@ -94,6 +96,9 @@ def read_positions(spec: str, database: Sequence[Path], queries: Sequence[Path]
     if kind == 'utm':
         return positions_of_names(database), positions_of_names(queries)
     if kind == 'poses':
+        if ':' not in rest:
+            raise DatasetError(f'ground truth {spec!r}: say behind the file within how many '
+                               f'metres places are the same, as {spec}:5')
         return positions_of_file(_file(rest.rpartition(':')[0]), database, queries)
     return None
 
@@ -171,24 +176,41 @@ def _load_array(file: BinaryIO) -> Any:
 
 
 def _pairs(path: Path, database: Sequence[Path], queries: Sequence[Path]) -> Truth:
-    places, asked = ({file.stem: i for i, file in enumerate(files)}
-                     for files in (database, queries))
+    find_place, find_query = _by_name(database), _by_name(queries)
     truth = np.zeros((len(queries), len(database)), bool)
     try:
         with path.open(newline='', encoding='utf-8-sig') as file:
             for row in csv.DictReader(file):
-                names = [Path(row[column]) for column in ('a', 'b')]
-                stems = [name.stem if name.suffix.lower() in SUFFIXES else name.name
-                         for name in names]
-                for query, place in (stems, stems[::-1]):
-                    if query in asked and place in places:
-                        truth[asked[query], places[place]] = True
+                a, b = (Path(row[column]) for column in ('a', 'b'))
+                found = [(query, place) for one, other in ((a, b), (b, a))
+                         if (query := find_query(one)) is not None
+                         and (place := find_place(other)) is not None]
+                if len(found) > 1 and list(database) != list(queries):
+                    raise DatasetError(f'{path}: {a} and {b} may each be the query or the place: '
+                                       'write their folders before the names')
+                for query, place in found:
+                    truth[query, place] = True
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise DatasetError(f'{path} is no CSV with the names a and b: {error!r}') from error
     if not truth.any():
         raise DatasetError(f'{path}: none of its pairs is of a query and a place: are its names '
                            f'those of the pictures, such as {queries[0].stem}?')
     return truth
+
+
+def _by_name(files: Sequence[Path]) -> Callable[[Path], int | None]:
+    """Return what finds a picture by its name, and by the folders that are written before it."""
+    rows = {file.stem: row for row, file in enumerate(files)}
+
+    def find(name: Path) -> int | None:
+        row = rows.get(name.stem if name.suffix.lower() in SUFFIXES else name.name)
+        if row is None:
+            return None
+        folders = files[row].resolve().parent.parts
+        asked = [part for part in name.parent.parts if part not in ('.', '..', '/')]
+        return row if not asked or list(folders[-len(asked):]) == asked else None
+
+    return find
 
 
 def _labels(pattern: str, database: Sequence[Path], queries: Sequence[Path]) -> Truth:
@@ -201,7 +223,10 @@ def _labels(pattern: str, database: Sequence[Path], queries: Sequence[Path]) -> 
         match = expression.search(file.name)
         if match is None:
             raise DatasetError(f'{file}: labels:{pattern} does not occur in the name')
-        return match['place'] if 'place' in expression.groupindex else match[0]
+        found = match['place'] if 'place' in expression.groupindex else match[0]
+        if not found:
+            raise DatasetError(f'{file}: labels:{pattern} matches none of its letters')
+        return found
 
     places, asked = ([label(file) for file in files] for files in (database, queries))
     return np.array(asked)[:, None] == np.array(places)[None]

@@ -101,7 +101,7 @@ def fit_match_model(sets: Sequence[LabelledPlaces], foreign: Sequence[Encodings]
         score, share, standing, frame_score, frame_bits, bias,
         missed=float(np.clip(np.mean([1 - len(f) / max(n, 1)
                                       for f, n in zip(found, answerable)]), 0.01, 0.5)),
-        foreign_level=level, foreign_decay=max(float(beyond.mean()), 0.1),
+        foreign_level=level, foreign_decay=max(float(beyond.sum()) / max(len(beyond), 1), 0.1),
         look_bits=look_bits, look_standing=look_standing, look_background=background,
         look_contrast=contrast)
 

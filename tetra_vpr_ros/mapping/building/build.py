@@ -21,6 +21,7 @@ from tetra_vpr_ros.mapping.building.writer import add_traverse
 from tetra_vpr_ros.mapping.calibration import calibrate_map
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.map_file import check_creatable
+from tetra_vpr_ros.mapping.map.metadata import finest
 from tetra_vpr_ros.mapping.map.place_map import model_of_map, PlaceMap
 from tetra_vpr_ros.mapping.sources.bag_reader import BagError
 from tetra_vpr_ros.mapping.sources.bag_traverse import BagTraverse, read_bag
@@ -125,7 +126,10 @@ def _opened(options: BuildOptions, encoder: PlaceEncoder,
             default_frame = options.tf_frames[0] if options.tf_frames else 'map'
             place_map = PlaceMap.create(options.output, encoder.info,
                                         options.frame_id or default_frame)
-        place_map.set_meta(build=options.recipe(), poses=options.poses)
+        # Sparser places that are added leave the others as near as they are.
+        before = place_map.keyframes if len(place_map) else {}
+        place_map.set_meta(build=options.recipe(), poses=options.poses,
+                           keyframes=finest(before, options.recipe()))
         if origin is not None:
             place_map.set_meta(geodetic_origin=origin)
         yield place_map, traverses

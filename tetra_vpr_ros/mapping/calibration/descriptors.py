@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from tetra_vpr_ros.mapping.calibration.pairs import Pairs
 from tetra_vpr_ros.mapping.calibration.scores import SCORE_EDGES, score_histogram
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
@@ -44,6 +45,10 @@ CHI2_95 = 5.991
 _SAMPLE = 1000
 _LEAST_SPACING = 0.1  # metres; a robot that turned on the spot has none
 _LONG = 100_000  # places whose calibration is worth a progress bar
+_ALONG = 4  # places of a way that are as far away as two steps
+# Where there is no drive the next place is so many times as far away as those beside it, and so
+# large a share of the whole map.
+_UNORDERED, _LEAP = 10.0, 0.2
 _PAIRS = 16_000_000  # that are compared at a time: 64 MB
 _ENOUGH = 50  # pairs of different traverses that are preferred to neighbours of one
 _HISTOGRAMS = ('pairs', 'nearest', 'same_scores', 'different_scores', 'same_bits')
@@ -224,10 +229,33 @@ def calibrate(table: PlaceTable, queries: PlaceTable | None = None, sample: int 
 
 
 def place_spacing(table: PlaceTable) -> float:
-    """Return the median distance between consecutive places of a traverse, metres."""
+    """
+    Return the median distance between consecutive places of a traverse, metres.
+
+    Where the order is that of no drive it is the distance of places beside each other.
+    """
     same = np.diff(table.sessions) == 0
     steps = np.linalg.norm(np.diff(table.positions, axis=0), axis=1)[same]
-    return float(np.median(steps)) if len(steps) else 0.0
+    if not len(steps):
+        return 0.0
+    spacing = float(np.median(steps))
+    if spacing <= _LEAP * float(np.linalg.norm(np.ptp(table.positions, axis=0))):
+        return spacing
+    beside = _spacing_beside(table)
+    return beside if spacing > _UNORDERED * beside > 0.0 else spacing
+
+
+def _spacing_beside(table: PlaceTable) -> float:
+    """Return half the distance to the fourth nearest place of a traverse, metres, or 0."""
+    rows = np.arange(0, len(table), max(1, len(table) // _SAMPLE))
+    found = []
+    for session in np.unique(table.sessions):
+        positions = table.positions[table.sessions == session]
+        asked = table.positions[rows[table.sessions[rows] == session]]
+        if len(positions) > _ALONG and len(asked):
+            found.append(cKDTree(positions).query(asked, _ALONG + 1)[0][:, _ALONG])
+    # Along a way two of the four are before a place and two behind it.
+    return float(np.median(np.concatenate(found))) / 2 if found else 0.0
 
 
 def step_bits(table: PlaceTable) -> float:

@@ -95,7 +95,7 @@ def measure_map(place_map: PlaceMap, queries: PlaceTable | None = None) -> MapCa
     errors = None
     if seen and len(table):
         spacing = max(place_spacing(table),
-                      float(place_map.meta().get('build', {}).get('keyframe_distance', 0.0)), 0.1)
+                      place_map.keyframes.get('keyframe_distance', 0.0), 0.1)
         errors = measure_position_errors(table, spacing, place_map.tokens, place_map.token_grid)
     return MapCalibration(calibrate(table, queries), errors, seen)
 

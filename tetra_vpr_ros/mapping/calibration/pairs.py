@@ -99,7 +99,8 @@ class Pairs:
         same = (metres <= self._near) & (alike >= SAME_HEADING)
         if self._leave_out:
             same &= beside != row
-        elsewhere = table.sessions[beside] != asked.sessions[row]
+        # A drive that is not in the map has numbers of its own.
+        elsewhere = (table.sessions[beside] != asked.sessions[row]) | (not self._leave_out)
         for chosen, into in ((same, self.within), (same & elsewhere, self.across)):
             if chosen.any():
                 found = np.flatnonzero(chosen)

@@ -30,7 +30,7 @@ SAME_WAY = math.cos(math.radians(60.0) / 2)
 Tokens = Callable[[int], 'NDArray[np.uint8] | None']
 
 _SAMPLE = 300     # places that are asked, at most
-_BESIDE = 5       # places before and after on the same traverse: neighbours tell nothing new
+_BESIDE = 5       # places before and after, at least: neighbours tell nothing new
 _FEWEST = 10      # errors from which a map can tell
 _NEAR = 3.0       # spacings within which a place must have been seen on another pass
 _REACH = 8.0      # spacings beyond which the match is another place, not one that is off
@@ -136,10 +136,15 @@ def _match_elsewhere(row: int, table: PlaceTable, near: float, tokens: Tokens,
                      compare: TokenComparison) -> Iterator[tuple[float, float]]:
     """Yield score and error (metres) of the match of a place that other passes saw, too."""
     own = tokens(int(table.ids[row]))
-    other = np.ones(len(table), bool)
-    beside = slice(max(0, row - _BESIDE), row + _BESIDE + 1)
-    other[beside] = table.sessions[beside] != table.sessions[row]
     ways = np.linalg.norm(table.positions - table.positions[row], axis=1)
+    # Beside it is what was passed without having been away, and a few places in any case.
+    away = np.flatnonzero((ways > near) | (table.sessions != table.sessions[row]))
+    gap = int(np.searchsorted(away, row))
+    first = min(row - _BESIDE, int(away[gap - 1]) + 1 if gap else 0)
+    last = max(row + _BESIDE, int(away[gap]) - 1 if gap < len(away) else len(table))
+    beside = slice(max(0, first), last + 1)
+    other = np.ones(len(table), bool)
+    other[beside] = table.sessions[beside] != table.sessions[row]
     alike = np.abs(table.quaternions @ table.quaternions[row]) >= SAME_WAY
     if own is None or not (other & alike & (ways <= near)).any():
         return

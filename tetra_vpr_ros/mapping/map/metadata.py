@@ -17,6 +17,9 @@ from tetra_vpr_ros.mapping.pose import FARTHEST
 from tetra_vpr_ros.vision.match_model import MatchModel
 from tetra_vpr_ros.vision.model_file import ModelInfo
 
+KEYFRAMES = ('keyframe_distance', 'keyframe_angle')
+"""What of a build's recipe says how far apart places are, metres and degrees."""
+
 _MOST_BITS = 1_000_000
 _MOST_CELLS = 1000  # along a side of a grid of tokens
 
@@ -66,8 +69,8 @@ def _camera(value: Any) -> bool:
 _REQUIRED: dict[str, Callable[[Any], bool]] = {
     'model_fingerprint': _text, 'model_name': _text, 'frame_id': _text, 'created': _text,
     'bits': _bits}
-_KNOWN = {**_REQUIRED, 'build': _recipe, 'poses': _text, 'pose_frame': _text,
-          'geodetic_origin': _origin, 'calibration': _calibration,
+_KNOWN = {**_REQUIRED, 'build': _recipe, 'keyframes': _recipe, 'poses': _text,
+          'pose_frame': _text, 'geodetic_origin': _origin, 'calibration': _calibration,
           'position_errors': _calibration, 'token_grid': _grid, 'token_bits': _bits,
           'match_model': _match_model, 'camera': _camera}
 
@@ -122,3 +125,9 @@ def write_metadata(db: MapDatabase, values: Mapping[str, Any]) -> None:
     with db.transaction() as connection:
         connection.executemany('INSERT OR REPLACE INTO meta VALUES (?, ?)',
                                [(key, json.dumps(value)) for key, value in values.items()])
+
+
+def finest(*keyframes: Mapping[str, float]) -> dict[str, float]:
+    """Return the least of what several builds had between places, see `KEYFRAMES`."""
+    return {key: min(known) for key in KEYFRAMES
+            if (known := [float(each[key]) for each in keyframes if key in each])}

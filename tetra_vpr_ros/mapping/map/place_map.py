@@ -25,7 +25,7 @@ from tetra_vpr_ros.mapping.map.map_database import MapDatabase
 from tetra_vpr_ros.mapping.map.map_error import MapError, ModelMismatchError
 from tetra_vpr_ros.mapping.map.map_file import check_creatable, create_database, open_database
 from tetra_vpr_ros.mapping.map.metadata import (
-    read_metadata, read_value, token_metadata, write_metadata)
+    KEYFRAMES, read_metadata, read_value, token_metadata, write_metadata)
 from tetra_vpr_ros.mapping.map.place_reading import (
     count_places, has_rows, integrity, read_features, read_places, read_sessions, read_stamps,
     read_thumbnail, read_tokens, tokens_size)
@@ -122,6 +122,16 @@ class PlaceMap:
         """Return latitude, longitude and altitude of the frame of a map of GPS positions."""
         stored = self.value('geodetic_origin')
         return tuple(stored) if stored else None
+
+    @property
+    def keyframes(self) -> dict[str, float]:
+        """
+        Return how far apart places of a traverse are, as it was built, or nothing.
+
+        ``keyframe_distance`` in metres, ``keyframe_angle`` in degrees: the least of all builds.
+        """
+        stored = self.value('keyframes') or self.value('build') or {}
+        return {key: float(stored[key]) for key in KEYFRAMES if key in stored}
 
     @property
     def camera(self) -> Camera | None:

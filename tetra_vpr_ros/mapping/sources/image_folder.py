@@ -68,7 +68,7 @@ class FolderTraverse:
         return len(self.images)
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the images in the order of their names."""
+        """Yield the images in their order."""
         for path, stamp, pose in self.images:
             yield Frame(stamp, pose, partial(_decode, path), str(path), self.missing.get(
                 path, 'its line holds no pose') if pose is None else '')
@@ -128,8 +128,21 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None,
         found.skipped.add('files are left out as depths: 16 bits of grey among other pictures',
                           depths[0], len(depths))
     images = list(zip(files, found.stamps, found.poses))
-    return FolderTraverse(folder, f'{folder.resolve()}:{poses}', images, notes=found.notes(),
-                          missing=found.skipped.images), found.origin
+    if poses.startswith('utm'):
+        # Such names go eastwards, whichever way was driven.
+        images.sort(key=lambda image: image[1])
+    return FolderTraverse(folder, f'{folder.resolve()}:{_resolved(poses)}', images,
+                          notes=found.notes(), missing=found.skipped.images), found.origin
+
+
+def _resolved(poses: str) -> str:
+    """Return where poses come from by a name that is the same wherever it is typed."""
+    kind, _, rest = poses.partition(':')
+    if kind not in _TRAJECTORIES and kind != 'colmap':
+        return poses
+    rest, way = _last(rest, WAYS)
+    rest, axes = _last(rest, AXES if kind != 'kitti' else ())
+    return ':'.join([kind, str(Path(rest).resolve()), *filter(None, (axes, way))])
 
 
 def _last(spec: str, words: Sequence[str]) -> tuple[str, str | None]:

@@ -21,6 +21,8 @@ from tetra_vpr_ros.vision.image_files import ViewName
 FORMATS = ('utm', 'csv', 'tum', 'geojson', 'png', 'npz')
 """What `export` writes."""
 
+_NS = 1_000_000_000  # in a second
+
 
 def export(place_map: PlaceMap, form: str, output: Path) -> int:
     """
@@ -57,9 +59,10 @@ def export(place_map: PlaceMap, form: str, output: Path) -> int:
                                  *('' if np.isnan(v) else v for v in table.geodetic[row])])
     elif form == 'tum':
         output.write_text(''.join(
-            f'{stamp * 1e-9:.9f} ' + ' '.join(f'{v:.9g}' for v in (*position, *quaternion)) + '\n'
+            f'{stamp // _NS}.{stamp % _NS:09d} ' + ' '.join(
+                str(v) for v in (*position, *quaternion)) + '\n'
             for stamp, position, quaternion in zip(
-                table.stamps, table.positions, table.quaternions)))
+                table.stamps.tolist(), table.positions.tolist(), table.quaternions.tolist())))
     elif form == 'geojson':
         if not len(table) or np.isnan(table.geodetic[:, :2]).any():
             raise MapError(f'{place_map.path} is not geo-tagged: GeoJSON needs latitude and '
@@ -130,9 +133,14 @@ def _plot(place_map: PlaceMap, table: PlaceTable, output: Path) -> None:
     axes = figure.subplots()
     for session in place_map.sessions():
         at = table.positions[table.sessions == session.number]
-        axes.plot(at[:, 0], at[:, 1], '.-', markersize=3, label=Path(session.source).name)
+        axes.plot(at[:, 0], at[:, 1], '.-', markersize=3, label=_name(session.source))
     axes.set(xlabel=f'x [m] in {place_map.frame_id}', ylabel='y [m]', aspect='equal',
              title=f'{place_map.path.name}: {len(table)} places')
     axes.legend(fontsize=7)
     axes.grid(alpha=0.3)
-    figure.savefig(output, dpi=110)
+    figure.savefig(output, dpi=110, format='png')  # else an ending is added to the name
+
+
+def _name(source: str) -> str:
+    """Return what a person calls a traverse: the folder or the file, without the topic."""
+    return Path(source.partition(':')[0]).name

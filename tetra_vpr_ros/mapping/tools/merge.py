@@ -10,6 +10,7 @@ import numpy as np
 from tetra_vpr_ros.mapping.building.copying import copy_places
 from tetra_vpr_ros.mapping.camera import seen_otherwise
 from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.map.metadata import finest
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.gps import pose_of_frame
@@ -52,6 +53,7 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
             transform = _by_gps(one, two)
         with rewritten(output, one) as new:
             _keep_camera(new, two, notes)
+            new.set_meta(keyframes=finest(one.keyframes, two.keyframes))
             count = 0
             for place_map, moved in ((one, None), (two, transform)):
                 table = place_map.places()

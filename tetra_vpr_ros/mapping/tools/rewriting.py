@@ -18,7 +18,7 @@ from tetra_vpr_ros.mapping.map.writer_lock import WriterLock
 from tetra_vpr_ros.vision.model_file import ModelInfo
 
 
-_KEPT = ('build', 'poses', 'pose_frame', 'geodetic_origin', 'camera')
+_KEPT = ('build', 'keyframes', 'poses', 'pose_frame', 'geodetic_origin', 'camera')
 
 
 @contextmanager

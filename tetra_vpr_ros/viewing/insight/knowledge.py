@@ -109,7 +109,7 @@ def know(place_map: PlaceMap, progress: bool = True) -> Knowledge:
     except MapError as error:
         told = str(error)
     spacing = max(place_spacing(table), 0.1)
-    keyframe = max(float(place_map.meta().get('build', {}).get('keyframe_distance', 0.0)), spacing)
+    keyframe = max(place_map.keyframes.get('keyframe_distance', 0.0), spacing)
     looks = find_look_alikes(place_map, table, progress)
     sessions = place_map.sessions()
     metres, bits = round(0.5 * spacing, 2), int(step_bits(table))
