@@ -46,6 +46,10 @@ _LEAF = 64                         # states in a leaf: smaller ones take more me
 _SAME_VIEW = 0.3                   # change of a view below which the robot has not gone far
 _LEAP = 4.0                        # places that it has not gone then
 _RIVAL = 0.5                       # share of the best's belief that makes another one a rival
+_EXPLAINED = 4.0                   # places by the view that a place by odometry explains
+_UNEXPLAINED = 1.0                 # … that it does not, from which it is not listened to
+_CARRIED = 0.02                    # share of such robots that were carried, the others see people
+_ALIKE_YAWS = math.radians(15.0)   # cameras that see the same
 
 
 class BayesLocalizer:
@@ -76,6 +80,9 @@ class BayesLocalizer:
         self.false_match_rate = false_match_rate
         self.candidates = candidates
         self._yaws = tuple(camera_yaws)
+        # Views of cameras that look the same way are one view, seen several times.
+        apart = np.subtract.outer(self._yaws, self._yaws)
+        self._same_way = np.abs(np.arctan2(np.sin(apart), np.cos(apart))) <= _ALIKE_YAWS
         self._evidence = Evidence(self.calibration) if self.calibration else None
         self.second_look = second_look
         self._token_evidence = TokenEvidence.of(second_look, self.places)
@@ -112,6 +119,7 @@ class BayesLocalizer:
         self._last_stamp: int | None = None
         self._last_odometry: Pose | None = None
         self._pending = STILL
+        self._unexplained = 0.0  # places that the view says have passed, and odometry not
         self._gate.reset()
         if len(self.table):
             self.belief.reset()
@@ -165,16 +173,22 @@ class BayesLocalizer:
         heard: NDArray[np.float32] | None = None
         self._turns.clear()
         self._seen.clear()
+        seeing = [view.camera for view in views]
         for view, bits, novelty in zip(views, distances, news):
-            said = self._listen(view, bits, novelty, first)
+            share = 1.0 / int(self._same_way[view.camera, seeing].sum())
+            said = self._listen(view, bits, novelty, first, share)
             if said is None:
                 continue
             heard = said if heard is None else np.maximum(heard, said)
         return self._read(views, distances, heard, stamp_ns, odometry)
 
-    def _listen(self, view: View, bits: NDArray[np.int32], novelty: float, first: bool
-                ) -> NDArray[np.float32] | None:
-        """Learn from a view; return what it says of every state, None where it says nothing."""
+    def _listen(self, view: View, bits: NDArray[np.int32], novelty: float, first: bool,
+                share: float) -> NDArray[np.float32] | None:
+        """
+        Learn a share of what a view says, 0..1.
+
+        :returns: all that it says of every state, None where it says nothing.
+        """
         seen = self._look(view, bits)
         if seen is not None and self._token_evidence is not None:
             best, below = self._token_evidence.log_ratios(seen)
@@ -185,7 +199,7 @@ class BayesLocalizer:
             weighted = np.float32(novelty**2) * said
         else:
             return None
-        self.belief.observe(self._seen_from.of_states(view.camera, weighted))
+        self.belief.observe(self._seen_from.of_states(view.camera, np.float32(share) * weighted))
         return self._seen_from.of_states(view.camera, said)
 
     def _look(self, view: View, bits: NDArray[np.int32]) -> Seen | None:
@@ -231,10 +245,13 @@ class BayesLocalizer:
         if last_stamp is None:
             return True
         known = True
-        motion = self._motion(last_odometry, odometry, change)
+        doubted = self._unexplained >= _UNEXPLAINED
+        motion = self._motion(last_odometry, odometry, change, news)
         if motion is None:
             self._pending = STILL
-            known = self.belief.walk(max(0.0, (stamp_ns - last_stamp) * 1e-9), change, news**2)
+            begins = not doubted and self._unexplained >= _UNEXPLAINED
+            known = self.belief.walk(max(0.0, (stamp_ns - last_stamp) * 1e-9), change, news**2,
+                                     _CARRIED if begins else 0.0)
         else:
             self._pending = compose(self._pending, motion)
             way = self.belief.graph.way(self._pending)
@@ -243,14 +260,19 @@ class BayesLocalizer:
                 self._pending = STILL
         return known
 
-    def _motion(self, before: Pose | None, now: Pose | None, change: float) -> Pose | None:
+    def _motion(self, before: Pose | None, now: Pose | None, change: float, news: float
+                ) -> Pose | None:
         """Return the motion between two moments; None where odometry does not tell it."""
         if before is None or now is None:
             return None
         motion = motion_between(before, now)
-        if change < _SAME_VIEW and self.belief.graph.way(motion) > _LEAP:
+        way = self.belief.graph.way(motion)
+        if change < _SAME_VIEW and way > _LEAP:
             return None  # odometry began anew: so far away a robot sees something else
-        return motion
+        # Wheels do not turn where a robot is carried or towed; its view is another all the same.
+        self._unexplained = min(max(self._unexplained + news**2 - _EXPLAINED * way, 0.0),
+                                2.0 * _UNEXPLAINED)
+        return motion if self._unexplained < _UNEXPLAINED else None
 
     def _read(self, views: Sequence[View], distances: Sequence[NDArray[np.int32]],
               heard: NDArray[np.float32] | None, stamp_ns: int, odometry: Pose | None
@@ -260,7 +282,7 @@ class BayesLocalizer:
         if heard is None:  # no belief without calibration: order by distance
             further = (distances[0] - distances[0].min())[np.arange(len(mass)) % len(self.table)]
             mass = np.exp2(-further.astype(np.float32))
-        order = _largest(mass, self.candidates)
+        order = _largest(mass, self.candidates * len(self._yaws))
         best = int(order[0])
         near = self._agreeing(best, mass)
         weights = mass[near].astype(np.float64)
@@ -284,6 +306,8 @@ class BayesLocalizer:
             rejection = UNCALIBRATED
         elif held < self.required_belief:
             rejection = self._doubt(best, held, mass)
+        elif self._seen and all(seen.nothing for _, seen in self._seen):
+            rejection = 'the picture shows nothing: it is dark, covered or out of focus'
         elif heard[near].max() < _CONTRADICTED:
             rejection = 'the view speaks against the place that is believed in'
         else:
@@ -293,8 +317,12 @@ class BayesLocalizer:
         closest = int(near[np.argmin(np.linalg.norm(
             self._positions[near] - mean.position, axis=1))])
         ranked = [closest, *(int(state) for state in order if state != closest)]
+        # Several cameras see a place from as many states.
+        places: dict[int, int] = {}
+        for state in ranked:
+            places.setdefault(state % len(self.table), state)
         candidates = tuple(self._candidate(state, views, distances, mass)
-                           for state in ranked[:self.candidates])
+                           for state in list(places.values())[:self.candidates])
         return Estimate(candidates[0].place_id, pose, covariance, candidates[0].distance,
                         0.0 if heard is None else held, rejection, candidates,
                         self.belief.off_map > 0.5)

@@ -83,4 +83,4 @@ def make_localizer(place_map: PlaceMap, options: LocalizerOptions) -> Localizer:
     if options.verification == 'none':
         return localizer
     return VerifyingLocalizer(localizer, place_map, options.verification,
-                              options.fewest_inliers)
+                              options.fewest_inliers, camera_yaws=yaws)

@@ -15,7 +15,7 @@ from tetra_vpr_ros.mapping.calibration import (
     Calibration, CHI2_95, load_calibration, load_position_errors, place_spacing, PositionErrors)
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
-from tetra_vpr_ros.mapping.pose import Pose
+from tetra_vpr_ros.mapping.pose import longitude, Pose, without_leap
 
 RADIUS = 4.0
 """Places about the best one that count as agreeing with it, see `MappedPlaces.resolution`."""
@@ -88,8 +88,10 @@ class MappedPlaces:
         geodetic = self.table.geodetic[rows]
         if not np.isfinite(geodetic[:, :2]).all():
             return None
-        lat, lon, alt = (float(v) for v in weights @ geodetic / weights.sum())
-        return lat, lon, alt
+        beside = np.column_stack([
+            geodetic[:, 0], without_leap(geodetic[:, 1]), geodetic[:, 2]])
+        lat, lon, alt = (float(v) for v in weights @ beside / weights.sum())
+        return lat, longitude(lon), alt
 
     @property
     def resolution(self) -> float:

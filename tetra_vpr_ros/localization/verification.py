@@ -41,10 +41,12 @@ class Geometry:
     :ivar inliers: matches that one view geometry explains.
     :ivar yaw: by which the query looks further to the left, radians; None when the
         camera's intrinsics are not known.
+    :ivar camera: that took the query.
     """
 
     inliers: int
     yaw: float | None = None
+    camera: int = 0
 
 
 def compare(query: LocalFeatures, reference: LocalFeatures, method: str,
@@ -112,13 +114,15 @@ class VerifyingLocalizer(WrappingLocalizer):
     :param method: see `compare`.
     :param fewest_inliers: of an accepted match; 0 for what chance hardly ever brings.
     :param looked_at: candidates that are verified.
+    :param camera_yaws: of each camera against that of the mapping run, radians.
     :raises MapError: the map has no features.
     :ivar intrinsics: camera matrix of the frames of each camera, ``[3, 3]``, as far as they are
         known.
     """
 
     def __init__(self, inner: Localizer, place_map: PlaceMap, method: str,
-                 fewest_inliers: int = 0, looked_at: int = 10) -> None:
+                 fewest_inliers: int = 0, looked_at: int = 10,
+                 camera_yaws: Sequence[float] = (0.0,)) -> None:
         """Check that there is something to compare with."""
         if not place_map.has_features():
             raise MapError(f'{place_map.path} has no local features to verify with: build it '
@@ -127,7 +131,7 @@ class VerifyingLocalizer(WrappingLocalizer):
         self.method = method
         self.fewest_inliers = fewest_inliers or _ENOUGH[method]
         self.intrinsics: dict[int, NDArray[np.float64]] = {}
-        self._looked_at = looked_at
+        self._looked_at, self._yaws = looked_at, tuple(camera_yaws)
         camera = place_map.camera
         self._mapped_with = None if camera is None else camera.matrix
         self._no_matrix = camera is not None and camera.matrix is None
@@ -151,24 +155,25 @@ class VerifyingLocalizer(WrappingLocalizer):
             ranked = tuple(looked[i] for i in order) + estimate.candidates[self._looked_at:]
             preferred = self.inner.preferring(estimate, candidate) if best else estimate
             return replace(preferred, candidates=ranked,
-                           pose=_facing(candidate.pose, candidate, geometry.yaw))
+                           pose=self._facing(candidate.pose, candidate, geometry))
         apart = candidate.pose.distance_to(estimate.pose)
         if estimate.accepted and apart > _AGREEMENT * self.places.spacing:
             return replace(estimate, rejection=f'verification prefers place '
                            f'{candidate.place_id}, {apart:.1f} m away')
-        return replace(estimate, pose=_facing(estimate.pose, candidate, geometry.yaw))
+        return replace(estimate, pose=self._facing(estimate.pose, candidate, geometry))
 
     def _best_view(self, views: Sequence[View], candidate: Candidate) -> Geometry:
         reference = self._features(candidate.place_id)
-        compared = [compare(view.features, reference, self.method,
-                            None if self._no_matrix else self.intrinsics.get(view.camera),
-                            self._mapped_with)
+        compared = [replace(compare(view.features, reference, self.method,
+                                    None if self._no_matrix else self.intrinsics.get(view.camera),
+                                    self._mapped_with), camera=view.camera)
                     for view in views if view.features is not None and reference is not None]
         return max(compared, key=lambda geometry: geometry.inliers, default=Geometry(0))
 
-
-def _facing(pose: Pose, place: Candidate, yaw: float | None) -> Pose:
-    """Return the pose with the heading that was measured against a place as it was mapped."""
-    if yaw is None:
-        return pose
-    return replace(pose, quaternion=turned(place.pose.quaternion[None], yaw - place.turn)[0])
+    def _facing(self, pose: Pose, place: Candidate, geometry: Geometry) -> Pose:
+        """Return the pose with the heading that a camera was seen to have against a place."""
+        if geometry.yaw is None:
+            return pose
+        row = int(np.searchsorted(self.table.ids, place.place_id))
+        turn = geometry.yaw - self._yaws[geometry.camera]
+        return replace(pose, quaternion=turned(self.table.quaternions[row:row + 1], turn)[0])

@@ -44,6 +44,24 @@ class Pose:
         return 2.0 * math.acos(min(1.0, dot))
 
 
+def without_leap(longitudes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return longitudes of neighbours so that they differ as little as the places do.
+
+    :param longitudes: degrees, ``[n]``; on either side of the 180th meridian they leap by 360.
+    :returns: those about the first that is finite, the same where none leaps.
+    """
+    known = longitudes[np.isfinite(longitudes)]
+    if not len(known) or np.ptp(known) <= 180.0:
+        return longitudes
+    return np.asarray(known[0] + (longitudes - known[0] + 180.0) % 360.0 - 180.0)
+
+
+def longitude(degrees: float) -> float:
+    """Return a longitude as maps have it, -180 to 180 degrees."""
+    return degrees if abs(degrees) <= 180.0 else (degrees + 180.0) % 360.0 - 180.0
+
+
 def level_quaternion(yaw: ArrayLike) -> NDArray[np.float64]:
     """
     Return the quaternion of a robot on level ground.

@@ -114,7 +114,8 @@ class PlaceBelief:
         self._mass[:] = weights / weights.sum() * (1.0 - off_map)
         self._off = np.full(SPEEDS, off_map / SPEEDS)
 
-    def walk(self, seconds: float, novelty: float, passed: float | None = None) -> bool:
+    def walk(self, seconds: float, novelty: float, passed: float | None = None,
+             carried: float = 0.0) -> bool:
         """
         Pass time without odometry: a random walk bounded in speed.
 
@@ -122,6 +123,7 @@ class PlaceBelief:
         :param novelty: of the view since then, 0..1, see `novelty_of`.
         :param passed: places that passed, for the chance to have left the map, 0..1; None takes
             the square of the novelty.
+        :param carried: probability that the robot was lifted and put down anywhere else, 0..1.
         :returns: False where so much may have passed that nothing is known any more.
         """
         ways = self._velocities * self.model.max_speed * seconds / self.graph.spacing
@@ -143,7 +145,7 @@ class PlaceBelief:
             active = self._active(speeds.most(reach))
             share = _ROAMING_STEP if self.graph.roaming else _SIDESTEP
             self._step_aside(active[speeds.find(active)[1]], share * passed)
-        self._leave_and_enter(passed)
+        self._leave_and_enter(passed, carried)
         # Speeds change a little, and the view has its say about each: one product does both.
         change = _SPEED_CHANGE * passed
         turned = (1.0 - change) * np.eye(SPEEDS) + change * self._exchange.T
@@ -221,7 +223,7 @@ class PlaceBelief:
         beyond = moving.sum(axis=0)[steps.source[~held]] * steps.share[~held]
         np.add.at(self._mass, steps.target[~held], beyond)
 
-    def _leave_and_enter(self, passed: float) -> None:
+    def _leave_and_enter(self, passed: float, carried: float = 0.0) -> None:
         speeds = self._speeds
         self._mass[speeds.rows] = 0.0
         others = float(self._mass.sum(dtype=np.float64))
@@ -230,7 +232,8 @@ class PlaceBelief:
         off = self._off + lost / SPEEDS
         leaves, enters = self.model.leave_rate * passed, self.model.enter_rate * passed
         # Who was carried comes back elsewhere on the map, as who had left it does.
-        jumps = max(self.model.enter_rate, _ROAMING_JUMP if self.graph.roaming else 0.0) * passed
+        jumps = carried + passed * max(self.model.enter_rate,
+                                       _ROAMING_JUMP if self.graph.roaming else 0.0)
         # Leaving and entering do not change the speed.
         coming = (off * enters + jumps * on) / self.graph.size
         stays = 1.0 - leaves - jumps

@@ -26,6 +26,7 @@ Change of a view, in steps of the map, that a camera which stands still does not
 Sensor noise of 5 grey levels and JPEG at quality 80 make 0.05 to 0.08.
 """
 
+_ANCHORS = 4       # views that are remembered: of two exposures, or of four quarter turns
 _OUTLIERS = 0.05   # share of true places that a passer-by, say, hides
 _LARGEST = np.log(1000.0)
 _STEP = float(SCORE_EDGES[1] - SCORE_EDGES[0])
@@ -80,10 +81,12 @@ class ViewAnchor:
     """
     How much of a camera's frames is news.
 
-    A frame is news by how much it changed since the one before. But a camera that stands still has
-    noise, which would be news with every frame, without end. So small changes count by what
-    they add up to since an earlier view, the anchor: bits change like a random walk, whose way
-    is the square of the distance to it, and only what that grows by is news.
+    A frame is news by how much it changed since the one before, and since the few views before
+    that: a picture that alternates, as lamps or exposures do, shows nothing new. But a camera
+    that stands still has noise, which would be news with every frame, without end. So small
+    changes count by what they add up to since an earlier view, the anchor: bits change like a
+    random walk, whose way is the square of the distance to it, and only what that grows by is
+    news.
 
     :param step_bits: from one place of the map to the next.
     """
@@ -91,8 +94,8 @@ class ViewAnchor:
     def __init__(self, step_bits: float) -> None:
         """Wait for the first view."""
         self._step_bits = max(step_bits, 1.0)
-        self._anchor: NDArray[np.uint8] | None = None
-        self._way = 0.0
+        self._anchors: list[NDArray[np.uint8]] = []  # the newest last
+        self._ways: list[float] = []
 
     def news(self, descriptor: NDArray[np.uint8], change: float) -> float:
         """
@@ -101,16 +104,25 @@ class ViewAnchor:
         :param descriptor: uint8 ``[bits / 8]``.
         :param change: since the view before, 0..1, see `novelty_of`.
         """
-        if self._anchor is None or change >= NOISE:
-            change = 1.0 if self._anchor is None else change
-            self._anchor, self._way = descriptor, 0.0
-            return change
-        bits = int(hamming_distances(descriptor[None], self._anchor[None])[0, 0])
-        way = (bits / self._step_bits) ** 2
-        news, self._way = max(0.0, way - self._way), max(way, self._way)
+        if not self._anchors:
+            self._keep(descriptor)
+            return 1.0
+        bits = hamming_distances(descriptor[None], np.array(self._anchors))[0]
+        nearest = int(np.argmin(bits))
+        distance = float(bits[nearest]) / self._step_bits
+        if min(change, distance) >= NOISE:
+            self._keep(descriptor)
+            return min(change, distance)
+        way = distance**2
+        news = max(0.0, way - self._ways[nearest])
+        self._ways[nearest] = max(way, self._ways[nearest])
         if way >= 1.0:
-            self._anchor, self._way = descriptor, 0.0
+            self._keep(descriptor)
         return float(np.sqrt(min(1.0, news)))
+
+    def _keep(self, descriptor: NDArray[np.uint8]) -> None:
+        self._anchors = [*self._anchors, descriptor][-_ANCHORS:]
+        self._ways = [*self._ways, 0.0][-_ANCHORS:]
 
 
 def novelty_of(bits: int, step_bits: float) -> float:

@@ -30,12 +30,14 @@ class Seen:
         ``[k]``.
     :ivar looks: scores and shifts, ``[k]``.
     :ivar of_the_map: log-likelihood ratio of the frame being one of the map, nats.
+    :ivar nothing: it looks more like darkness or noise than like its best place.
     """
 
     rows: NDArray[np.int64]
     shares: NDArray[np.float64]
     looks: Looks
     of_the_map: float
+    nothing: bool = False
 
     def score_among(self, rows: NDArray[np.int64]) -> float | None:
         """Return the best token score of some places; None where none was looked at."""
@@ -100,9 +102,8 @@ class TokenEvidence:
         likely = np.exp(preferences - preferences[best])
         of_the_map = self.model.of_the_map(float(looks.scores[best]), float(shares[best]))
         # A covered lens looks like a blank wall of the map, and more like a covered lens.
-        if of_the_map > 0.0 and self.look.nothing(tokens) >= looks.scores[best]:
-            of_the_map = 0.0
-        return Seen(rows, likely / likely.sum(), looks, of_the_map)
+        nothing = of_the_map > 0.0 and self.look.nothing(tokens) >= float(looks.scores[best])
+        return Seen(rows, likely / likely.sum(), looks, 0.0 if nothing else of_the_map, nothing)
 
     def log_ratios(self, seen: Seen) -> tuple[np.float32, NDArray[np.float32]]:
         """

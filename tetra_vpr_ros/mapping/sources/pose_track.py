@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.mapping.pose import FARTHEST, Pose
+from tetra_vpr_ros.mapping.pose import FARTHEST, longitude, Pose, without_leap
 
 Origin = tuple[float, float, float]
 """Latitude and longitude (degrees) and altitude (metres) of a local frame of GPS positions."""
@@ -98,7 +98,9 @@ class PoseTrack:
         self.stamps = times[keep]
         self.positions = positions[keep]
         self.quaternions = quaternions[keep] / norms[keep, None]
-        self.geodetic = None if geodetic is None else np.asarray(geodetic, np.float64)[keep]
+        self.geodetic = None if geodetic is None else np.array(geodetic, np.float64)[keep]
+        if self.geodetic is not None:
+            self.geodetic[:, 1] = without_leap(self.geodetic[:, 1])
 
     def __len__(self) -> int:
         """Return the number of poses."""
@@ -177,4 +179,4 @@ def _mixed(values: NDArray[np.float64], before: NDArray[np.int64], after: NDArra
 
 
 def _triple(row: NDArray[np.float64]) -> tuple[float, float, float]:
-    return float(row[0]), float(row[1]), float(row[2])
+    return float(row[0]), longitude(float(row[1])), float(row[2])

@@ -77,7 +77,7 @@ class Activity:
         if self._loaded.base_frame:
             headings = CameraHeadings(self._node, self._loaded.base_frame,
                                       len(self._value('image_topics')),
-                                      self._value('camera_mount') == 'down')
+                                      self._loaded.options.camera_mount == 'down')
             made.callback(headings.destroy)
         return Transforms(broadcaster, headings)
 

@@ -18,10 +18,12 @@ def take_prior(message: PoseWithCovarianceStamped, loaded: Loaded, node: Node) -
         return
     pose = pose_from_message(message.pose.pose)
     covariance = np.array(message.pose.covariance, float).reshape(6, 6)
-    if frame != loaded.outputs.frame_id or pose is None or not np.isfinite(covariance).all():
-        node.get_logger().warning(
-            'a pose to start from is ignored: it must be finite and in frame '
-            f'{loaded.outputs.frame_id!r}, not {frame!r}')
+    if frame != loaded.outputs.frame_id:
+        node.get_logger().warning('a pose to start from is ignored: it must be in frame '
+                                  f'{loaded.outputs.frame_id!r}, not {frame!r}')
+    elif pose is None or not np.isfinite(covariance).all():
+        node.get_logger().warning('a pose to start from is ignored: its position and covariance '
+                                  'must be finite, its orientation a quaternion that is not zero')
     elif loaded.shared.set_prior(pose, covariance):
         x, y, _ = pose.position
         node.get_logger().info(f'the belief starts about x {x:.2f} m, y {y:.2f} m')

@@ -46,6 +46,7 @@ class SharedLocalizer:
             if self.localizer is not None:
                 self.localizer.reset()
             self._forgotten += 1
+            self._last_stamps = {}
             return self._forgotten
 
     def set_prior(self, pose: Pose, covariance: NDArray[np.float64]) -> bool:
@@ -59,6 +60,8 @@ class SharedLocalizer:
             return False
         with self._lock:
             self.localizer.set_prior(pose, covariance)
+            # It holds from now on, at whatever time frames will say that this is.
+            self._last_stamps = {}
         return True
 
     def locate(self, views: Sequence[View], stamp_ns: int, odometry: Pose | None,

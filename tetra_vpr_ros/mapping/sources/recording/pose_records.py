@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.mapping.pose import FARTHEST
+from tetra_vpr_ros.mapping.pose import FARTHEST, without_leap
 from tetra_vpr_ros.mapping.sources.gps import track_from_fixes
 from tetra_vpr_ros.mapping.sources.pose_track import Origin, PoseTrack, TrackError
 from tetra_vpr_ros.mapping.sources.recording.leaps import without_leaps
@@ -156,5 +156,5 @@ class PoseRecords:
 
 def _rough_metres(fixes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return where fixes lie, right to a few per cent."""
-    latitude, longitude = np.radians(fixes[:, :2]).T
+    latitude, longitude = np.radians([fixes[:, 0], without_leap(fixes[:, 1])])
     return _EARTH * np.stack([longitude * np.cos(latitude), latitude], axis=1)

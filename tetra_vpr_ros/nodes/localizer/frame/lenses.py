@@ -76,7 +76,7 @@ class Lenses:
 def camera_info_is_wanted(node: LifecycleNode, loaded: Loaded) -> bool:
     """Tell whether anything is gained by what the cameras tell of themselves."""
     value = parameter_getter(node)
-    if value('verification') == 'orb':
+    if loaded.options.verification == 'orb':
         return True
-    looks = value('second_look') and loaded.place_map.has_second_look()
+    looks = loaded.options.second_look and loaded.place_map.has_second_look()
     return not value('horizontal_fov') and bool(looks or loaded.mapping_camera)

@@ -58,12 +58,13 @@ class Pipeline:
         self._loaded, self._measurements, self._transforms = loaded, measurements, transforms
         self._relocalize, self._health = relocalize, health
         self._lenses = Lenses(node, loaded, measurements)
+        self._fusion_window: float = self._value('fusion_window')
         self._first_fix, self._first_pose_sent = '', False
 
     def process(self, frames: Sequence[CameraFrame]) -> None:
         """Work on frames; the thread must outlive whatever they hold."""
         try:
-            for together in taken_together(self._decode(frames), self._value('fusion_window')):
+            for together in taken_together(self._decode(frames), self._fusion_window):
                 self._localize(*zip(*together))
         except Exception as error:
             told = f'{frames[0].topic}: {type(error).__name__}: {error}'
@@ -87,7 +88,8 @@ class Pipeline:
 
     def _least(self, frame: CameraFrame) -> int:
         """Return how many pixels along the shorter side will do, 0 where all are needed."""
-        if self._value('verification') != 'none':  # local features and intrinsics are of them all
+        # Local features and intrinsics are of them all.
+        if self._loaded.options.verification != 'none':
             return 0
         return self._lenses.fewest_pixels(frame.camera, self._loaded.encoder.info.fewest_pixels)
 
