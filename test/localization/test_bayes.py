@@ -233,6 +233,17 @@ def test_poses_of_a_geo_tagged_map_have_coordinates(tmp_path, way, rng):
     assert estimate.pose.geodetic[1:] == pytest.approx((8.0, 400.0))
 
 
+def test_coordinates_beside_the_180th_meridian(tmp_path, way, rng):
+    rows = [(at(float(i), geodetic=(0.0, (360.0 + i * 1e-5) % 360.0 - 180.0, 0.0)), row)
+            for i, row in enumerate(way, -55)]
+    with make_map(tmp_path / 'geo.vpr', [rows]) as opened:
+        localizer = BayesLocalizer(opened)
+    for first, east in ((40, -180.0 - 6e-5 + 360.0), (53, -180.0 + 7e-5)):
+        localizer.reset()
+        estimate = drive(localizer, rng, way[first:first + 10])[-1]
+        assert estimate.pose.geodetic[1] == pytest.approx(east, abs=3e-5)
+
+
 def test_maps_without_places_or_calibration(tmp_path, way):
     with make_map(tmp_path / 'empty.vpr', [], calibrated=False) as opened:
         empty = BayesLocalizer(opened)

@@ -175,6 +175,22 @@ def test_a_place_that_is_preferred_is_accepted_by_what_speaks_for_it_itself(
         assert f'{other.distance} bits are more than' in preferred.rejection
 
 
+@pytest.mark.parametrize('name', ['single', 'bayes'])
+def test_the_heading_is_that_of_the_camera_that_was_compared(
+        featured_map, drive, encoder, features, monkeypatch, name):
+    with PlaceMap.open_file(featured_map) as opened:
+        localizer = make_localizer(opened, LocalizerOptions(
+            name, verification='orb', camera_yaws=(0.5, -0.5), second_look=0))
+        view = View(encoder.encode(drive[50][2]), 0, features=features[50])
+        # The second camera tells more, and looks 0.1 to the left of the place.
+        monkeypatch.setattr(verification, 'compare', lambda query, *_: Geometry(
+            100 if query is features[60] else 50, 0.1))
+        estimate = localizer.locate([view, replace(view, camera=1, features=features[60])], 0)
+        row = int(np.searchsorted(opened.places().ids, estimate.place_id))
+        place = opened.places().quaternions[row]
+    assert abs(estimate.pose.quaternion @ turned(place[None], 0.1 + 0.5)[0]) == pytest.approx(1.0)
+
+
 def test_a_map_without_features_says_how_to_get_them(map_file):
     with PlaceMap.open_file(map_file) as opened, \
             pytest.raises(MapError, match='build_map --features'):

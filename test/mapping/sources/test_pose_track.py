@@ -126,7 +126,11 @@ def test_gps_fixes_become_local_metres_with_the_heading_of_travel():
     headings = Rotation.from_quat(track.quaternions).as_euler('zyx', degrees=True)[:, 0]
     assert np.allclose(headings, [0, 0, 0, 90, 90], atol=0.5)
     assert track.at(S // 2, S).geodetic == pytest.approx((47.0, 8.00005, 400.0))
-    again = track_from_fixes([0], fixes[:1], origin=(47.0, 7.9999, 400.0))
+    fixes[:, 1] = [179.9999, 179.99995, -179.9999, -179.99995, -179.9999]  # over the 180th
+    beside = track_from_fixes([i * S for i in range(5)], fixes)
+    assert beside.at(3 * S // 2, S).geodetic[1] == pytest.approx(-179.999975)
+    assert beside.at(S // 2, S).geodetic[1] == pytest.approx(179.999925)
+    again = track_from_fixes([0], np.array([[47.0, 8.0, 400.0]]), origin=(47.0, 7.9999, 400.0))
     assert again.positions[0, 0] == pytest.approx(7.6, abs=0.05)
     with pytest.raises(TrackError, match='no GPS fix'):
         track_from_fixes([], np.zeros((0, 3)))

@@ -155,6 +155,8 @@ def test_a_pose_to_start_from_is_taken_in_the_right_frame_only(bring_up, probe, 
         assert probe.spin(lambda ignored=ignored: localizer.log.count(
             'pose to start from is ignored') == ignored), localizer.log
     assert localizer.log.count('the belief starts') == 2
+    assert localizer.log.count("it must be in frame 'map', not 'odom'") == 1
+    assert localizer.log.count('must be finite, its orientation a quaternion') == 3
     message.pose.pose.position.x, message.pose.covariance = 3.5, np.full(36, 1e20)  # no inverse
     region.publish(message)
     assert probe.spin(lambda: localizer.log.count('the belief starts') == 3)
@@ -167,7 +169,8 @@ def test_each_camera_has_a_time_of_its_own():
         get_logger=lambda: SimpleNamespace(warning=lambda text, **_: told.append(text)),
         get_parameter=lambda _: SimpleNamespace(value=['/front', '/rear']))
     shared = shared_localizer.SharedLocalizer(SimpleNamespace(
-        reset=lambda: forgotten.append(True), locate=lambda *_: None), node)
+        reset=lambda: forgotten.append(True), locate=lambda *_: None,
+        set_prior=lambda *_: None), node)
 
     def show(camera, seconds):
         shared.locate([View(b'', camera)], int((100 + seconds) * SECOND), None, 0.001, 10)
@@ -183,6 +186,9 @@ def test_each_camera_has_a_time_of_its_own():
         show(1, 0.1 * moment - 57.0)
     assert len(forgotten) == 1
     assert 'time jumped back by 51.9 s' in told[0]
+    shared.set_prior(None, None)  # a simulation is reset, and a person says where the robot is
+    show(0, -90.0)
+    assert len(forgotten) == 1
 
 
 def test_time_that_begins_anew_is_noticed(bring_up, robot, map_file):

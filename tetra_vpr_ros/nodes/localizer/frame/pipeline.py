@@ -137,15 +137,21 @@ class Pipeline:
             for frame in frames:
                 unknown = headings.learn(frame.camera, frame.message.header.frame_id)
                 if unknown:
-                    self._health.refused(f'{frame.topic}: {unknown}')
-                    self._node.get_logger().warning(f'{frame.topic}: {unknown}',
-                                                    throttle_duration_sec=5.0)
+                    self._tell_refused(f'{frame.topic}: {unknown}')
             yaws = headings.known(math.radians(self._value('mapping_camera_yaw')))
             if yaws is not None:
                 degrees = ', '.join(f'{math.degrees(yaw):.1f}' for yaw in yaws)
                 self._node.get_logger().info(f'headings of the cameras: {degrees} degrees')
                 shared.localizer = self._loaded.localizer(yaws)
+            elif silent := set(headings.unknown) - {frame.camera for frame in frames}:
+                names = ', '.join(self._loaded.image_topics[camera] for camera in sorted(silent))
+                self._tell_refused(f'nothing is matched before each camera has sent an image, '
+                                   f'whose frame tells its heading by tf2: none came of {names}')
         return shared.localizer
+
+    def _tell_refused(self, text: str) -> None:
+        self._health.refused(text)
+        self._node.get_logger().warning(text, throttle_duration_sec=5.0)
 
     def _encode(self, frames: Sequence[CameraFrame], images: Sequence[NDArray[np.uint8]],
                 localizer: Localizer) -> list[View]:

@@ -62,13 +62,18 @@ class CameraHeadings:
         self._yaws[camera] = math.atan2(forward[1], forward[0])
         return ''
 
+    @property
+    def unknown(self) -> list[int]:
+        """Return the cameras that are not known yet."""
+        return [camera for camera, yaw in enumerate(self._yaws) if yaw is None]
+
     def known(self, mapping_yaw: float) -> tuple[float, ...] | None:
         """
         Return the yaws against the camera of the mapping run, or None until all are known.
 
         :param mapping_yaw: of that camera on the robot, radians.
         """
-        if any(yaw is None for yaw in self._yaws):
+        if self.unknown:
             return None
         against = np.array(self._yaws, float) - mapping_yaw
         return tuple(float(v) for v in np.arctan2(np.sin(against), np.cos(against)))
