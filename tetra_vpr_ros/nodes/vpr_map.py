@@ -159,6 +159,7 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    notes: list[str] = []
     if options.verb == 'info':
         print(describe(options.map))
     elif options.verb == 'verify':
@@ -173,23 +174,24 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         print(f'{options.out}: {count} places')
     elif options.verb == 'merge':
         transform = pose_from_numbers(options.transform) if options.transform else None
-        notes: list[str] = []
         count = merge(options.first, options.second, options.out, transform, notes=notes)
-        print('\n'.join([f'{options.out}: {count} places', *notes]))
+        print(f'{options.out}: {count} places')
     elif options.verb == 'import':
         return _import(options)
     elif options.verb == 'reencode':
         count = reencode(options.map, options.out or options.map,
                          PlaceEncoder(options.model, threads=0), options.from_bags,
-                         options.tokens)
+                         options.tokens, notes=notes)
         print(f'{options.out or options.map}: {count} places')
     else:
         if not options.spacing and options.redundant is None:
             parser.error('prune needs --spacing or --redundant')
         redundant = options.redundant and (options.redundant[0], int(options.redundant[1]))
         kept, before = prune(options.map, options.out or options.map, options.spacing,
-                             options.angle, redundant)
+                             options.angle, redundant, notes=notes)
         print(f'{options.out or options.map}: {kept} of {before} places kept')
+    for note in notes:
+        print(note)
     return 0
 
 

@@ -6,8 +6,11 @@ import fcntl
 import os
 import shutil
 
+import numpy as np
 import pytest
-from tetra_vpr_ros.mapping import MapError, PlaceMap
+from street import write_street
+from tetra_vpr_ros.mapping import build_map, BuildOptions, MapError, PlaceMap, Pose
+from tetra_vpr_ros.mapping.calibration import BY_A_DRIVE, load_calibration
 from tetra_vpr_ros.mapping.map.writer_lock import WriterLock
 from tetra_vpr_ros.mapping.tools.merge import merge
 from tetra_vpr_ros.mapping.tools.prune import prune
@@ -98,3 +101,43 @@ def test_a_lock_that_was_released_meanwhile_is_none(tmp_path, monkeypatch):
         WriterLock(path)
     lock.release()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_calibration_by_a_drive_is_told_to_be_lost_and_its_scale_kept(own, street_map, tmp_path):
+    with PlaceMap.open_file(own, writable=True) as opened:
+        stored = opened.value('calibration')
+        opened.set_meta(calibration={**stored, 'source': 'queries', 'covariance_scale': 6.5})
+    notes = []
+    prune(own, own, 2.0, progress=False, notes=notes)
+    assert notes == [f'{own}: {BY_A_DRIVE}']
+    with PlaceMap.open_file(own) as opened:
+        found = load_calibration(opened)
+    assert (found.source, found.covariance_scale) == ('neighbours', 6.5)
+    notes.clear()
+    prune(own, own, 2.0, progress=False, notes=notes)
+    assert not notes
+
+
+def test_one_traverse_in_two_maps_is_told(own, street_map, tmp_path):
+    notes, out = [], tmp_path / 'out.vpr'
+    both = merge(own, street_map, out, progress=False, notes=notes)
+    assert f'{both // 2} of its places are pictures of the first map, too' in notes[0]
+    far = Pose(np.array([1e8, 0.0, 0.0]), np.array([0.0, 0.0, 0.0, 1.0]))
+    with pytest.raises(MapError, match='cannot be moved by the transform: the pose at'):
+        merge(own, street_map, tmp_path / 'far.vpr', far, progress=False)
+    assert not (tmp_path / 'far.vpr').exists()
+
+
+def test_places_that_are_added_sparsely_leave_the_others_as_near_as_they_are(
+        own, street_map, street, tiny, tmp_path):
+    write_street(tmp_path / 'again', street[::20])
+    with PlaceMap.open_file(own) as opened:
+        before = opened.keyframes
+    build_map(BuildOptions(own, (tmp_path / 'again',), model=tiny, append=True,
+                           keyframe_distance=5.0), progress=False)
+    with PlaceMap.open_file(own) as opened:
+        assert opened.keyframes == before
+        assert opened.value('build')['keyframe_distance'] == 5.0  # what a resumed build needs
+    merge(own, street_map, tmp_path / 'both.vpr', progress=False)
+    with PlaceMap.open_file(tmp_path / 'both.vpr') as opened:
+        assert opened.keyframes == before

@@ -18,7 +18,7 @@ from tetra_vpr_ros.mapping.building.parts import Parts
 from tetra_vpr_ros.mapping.building.ray import add_with_ray
 from tetra_vpr_ros.mapping.building.report import BuildReport
 from tetra_vpr_ros.mapping.building.writer import add_traverse
-from tetra_vpr_ros.mapping.calibration import calibrate_map
+from tetra_vpr_ros.mapping.calibration import BY_A_DRIVE, by_a_drive, calibrate_again
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.map_file import check_creatable
 from tetra_vpr_ros.mapping.map.metadata import finest
@@ -300,9 +300,12 @@ def _tell_odometry(place_map: PlaceMap, traverses: Sequence[BagTraverse], report
 
 def _finish(place_map: PlaceMap, report: BuildReport) -> None:
     if not report.interrupted:
+        former = by_a_drive(place_map)
         try:
-            report.calibration = calibrate_map(place_map)
+            report.calibration = calibrate_again(place_map, former)
         except KeyboardInterrupt:
             report.interrupted = True
             report.notes.append('all places are stored, but the map is not calibrated yet')
+        if former is not None:
+            report.notes.append(BY_A_DRIVE)
     report.total_places = len(place_map)

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from tetra_vpr_ros.mapping.calibration.descriptors import (
     calibrate, Calibration, DEFAULT_FALSE_MATCH_RATE, load_calibration, place_spacing)
 from tetra_vpr_ros.mapping.calibration.pairs import OTHER_WAY
 from tetra_vpr_ros.mapping.calibration.position_errors import (
     load_position_errors, measure_position_errors, PositionErrors)
+from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 
@@ -25,11 +27,13 @@ class MapCalibration:
     :ivar descriptors: None where all its views are near each other.
     :ivar errors: None where hardly any place was seen from elsewhere.
     :ivar second_look: its places have patch tokens to be told apart by.
+    :ivar asked: False where it was not asked yet, as its build did not end.
     """
 
     descriptors: Calibration | None
     errors: PositionErrors | None
     second_look: bool
+    asked: bool = True
 
     @classmethod
     def stored(cls, place_map: PlaceMap) -> MapCalibration:
@@ -39,7 +43,7 @@ class MapCalibration:
         :raises MapError: it is damaged, or an older version stored it.
         """
         return cls(load_calibration(place_map), load_position_errors(place_map),
-                   place_map.has_second_look())
+                   place_map.has_second_look(), 'calibration' in place_map.meta())
 
     @property
     def judges(self) -> bool:
@@ -49,6 +53,9 @@ class MapCalibration:
     def summary(self) -> str:
         """Return one line for a person."""
         found = self.descriptors
+        if not self.asked:
+            return ('not calibrated yet, as its build did not end: finish it with --resume, or '
+                    'run calibrate_map')
         if found is None:
             said = ('all places are at one point, looking one way: ' + (
                 'matches are judged by the second look alone' if self.second_look else
@@ -70,6 +77,36 @@ class MapCalibration:
             clear, faint = map(self.errors.deviation, (_CLEAR, _FAINT))
             said += f'; from elsewhere clear matches are {clear:.1f} m off, faint ones {faint:.1f}'
         return said
+
+
+BY_A_DRIVE = ('the calibration by a drive that it had is lost, but for the scale of the '
+              'covariance: run calibrate_map --bag again')
+"""What a person is told of a map that is asked itself again."""
+
+
+def by_a_drive(place_map: PlaceMap) -> Calibration | None:
+    """Return the calibration of a map that a drive has made, or None; see `calibrate_again`."""
+    with suppress(MapError):  # of an older version: it is made anew
+        found = load_calibration(place_map)
+        return found if found is not None and found.source == 'queries' else None
+    return None
+
+
+def calibrate_again(place_map: PlaceMap, former: Calibration | None) -> MapCalibration:
+    """
+    Ask a map about itself where its places have changed.
+
+    :param place_map: open for writing.
+    :param former: of its places by a drive, with the same model: from it is known how far off
+        matches are, which places of one traverse do not tell.
+    :raises MapError: the map is damaged or cannot be written.
+    """
+    found = measure_map(place_map)
+    if former is not None and found.descriptors is not None:
+        scale = max(former.covariance_scale, found.descriptors.covariance_scale)
+        found = replace(found, descriptors=replace(found.descriptors, covariance_scale=scale))
+    store_calibration(place_map, found)
+    return found
 
 
 def calibrate_map(place_map: PlaceMap, queries: PlaceTable | None = None) -> MapCalibration:

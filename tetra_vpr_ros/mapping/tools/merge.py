@@ -12,6 +12,7 @@ from tetra_vpr_ros.mapping.camera import seen_otherwise
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.metadata import finest
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.gps import pose_of_frame
 from tetra_vpr_ros.mapping.tools.rewriting import place_for, rewritten
@@ -51,14 +52,14 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
                            f'{two.frame_id!r}: say with --transform how they lie')
         if transform is None:
             transform = _by_gps(one, two)
-        with rewritten(output, one) as new:
+        with rewritten(output, one, notes=notes) as new:
             _keep_camera(new, two, notes)
             new.set_meta(keyframes=finest(one.keyframes, two.keyframes))
             count = 0
             for place_map, moved in ((one, None), (two, transform)):
                 table = place_map.places()
-                count += copy_places(place_map, table, new, np.ones(len(table), bool), moved,
-                                     progress)
+                count += _copy(place_map, table, new, moved, progress)
+            _tell_twice(new, second, notes)
             return count
 
 
@@ -83,3 +84,22 @@ def _by_gps(one: PlaceMap, two: PlaceMap) -> Pose | None:
         raise MapError(f'{gps.path} is in a frame of GPS, {other.path} is not: say with '
                        '--transform how they lie')
     return pose_of_frame(origins[1], origins[0])
+
+
+def _copy(place_map: PlaceMap, table: PlaceTable, new: PlaceMap, moved: Pose | None,
+          progress: bool) -> int:
+    try:
+        return copy_places(place_map, table, new, np.ones(len(table), bool), moved, progress)
+    except ValueError as error:
+        raise MapError(f'{place_map.path} cannot be moved by the transform: {error}') from error
+
+
+def _tell_twice(new: PlaceMap, second: Path, notes: list[str] | None) -> None:
+    """Tell where both maps held the same traverse: its copies would vouch for each other."""
+    table = new.places()
+    pictures = np.column_stack([table.stamps.astype('<i8').view(np.uint8).reshape(-1, 8),
+                                table.descriptors])
+    twice = len(table) - len(np.unique(pictures, axis=0))
+    if twice and notes is not None:
+        notes.append(f'{second}: {twice} of its places are pictures of the first map, too, and '
+                     'are in the new one twice; vpr_map prune --redundant leaves them out')

@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 
 def prune(path: Path, output: Path, spacing: float = 0.0, angle: float = 15.0,
-          redundant: tuple[float, int] | None = None, progress: bool = True) -> tuple[int, int]:
+          redundant: tuple[float, int] | None = None, progress: bool = True,
+          notes: list[str] | None = None) -> tuple[int, int]:
     """
     Leave out places.
 
@@ -31,6 +32,7 @@ def prune(path: Path, output: Path, spacing: float = 0.0, angle: float = 15.0,
     :param redundant: metres and bits: a place that near to an earlier one, looking the
         same way, is left out.
     :param progress: show a bar.
+    :param notes: is told what a person should know.
     :returns: places kept and places before.
     :raises MapError: the map cannot be read or written.
     """
@@ -40,7 +42,7 @@ def prune(path: Path, output: Path, spacing: float = 0.0, angle: float = 15.0,
         keep = _spaced(table, spacing, angle) if spacing else np.ones(len(table), bool)
         if redundant is not None:
             keep[redundant_rows(table, *redundant, progress, keep)] = False
-        with rewritten(output, place_map) as new:
+        with rewritten(output, place_map, notes=notes) as new:
             return copy_places(place_map, table, new, keep, None, progress), len(table)
 
 

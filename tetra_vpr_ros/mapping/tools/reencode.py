@@ -31,7 +31,7 @@ Look = Callable[[Sequence[Image]], Encodings]
 
 
 def reencode(path: Path, output: Path, encoder: PlaceEncoder, from_bags: bool = False,
-             tokens: bool = True, progress: bool = True) -> int:
+             tokens: bool = True, progress: bool = True, notes: list[str] | None = None) -> int:
     """
     Encode the places of a map with another model, or add the patch tokens that it lacks.
 
@@ -42,6 +42,7 @@ def reencode(path: Path, output: Path, encoder: PlaceEncoder, from_bags: bool = 
         of the thumbnails. Those are small, but larger than what a model looks at.
     :param tokens: store the patch tokens, too, where the model has them.
     :param progress: show bars.
+    :param notes: is told what a person should know.
     :returns: places.
     :raises MapError: the map cannot be read or written, or a place has no picture.
     :raises BagError: a bag cannot be read.
@@ -52,7 +53,9 @@ def reencode(path: Path, output: Path, encoder: PlaceEncoder, from_bags: bool = 
         look = partial(encoder.encode_with_tokens, wanted=tokens)
         encode = (_FromBags(place_map, table, look, progress) if from_bags
                   else partial(_from_thumbnails, place_map, table, look))
-        with rewritten(output, place_map, encoder.info) as new:
+        if notes is not None and encoder.info.name != (name := place_map.value('model_name')):
+            notes.append(f'{output}: its model is {encoder.info.name} now, it was {name}')
+        with rewritten(output, place_map, encoder.info, notes) as new:
             return copy_places(place_map, table, new, np.ones(len(table), bool), None, progress,
                                encode)
 

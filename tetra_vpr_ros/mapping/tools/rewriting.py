@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 import shutil
 
-from tetra_vpr_ros.mapping.calibration import calibrate_map
+from tetra_vpr_ros.mapping.calibration import BY_A_DRIVE, by_a_drive, calibrate_again
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.map_file import logs_of, put_in_place
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
@@ -56,19 +56,22 @@ def _beside(output: Path) -> Path:
 
 
 @contextmanager
-def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
-              ) -> Iterator[PlaceMap]:
+def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None,
+              notes: list[str] | None = None) -> Iterator[PlaceMap]:
     """
     Write a map beside its final place and swap it in when it is whole.
 
     :param output: see `place_for`; an existing map is replaced at the end.
     :param like: a map with the frame and the camera of the new one.
     :param model: of the new map; None for that of the other.
+    :param notes: is told what a person should know.
     """
     temporary = _beside(output)
     for file in (temporary, *logs_of(temporary)):
         file.unlink(missing_ok=True)
-    meta = like.meta()
+    meta, former = like.meta(), by_a_drive(like)
+    if former is not None and notes is not None:
+        notes.append(f'{output}: {BY_A_DRIVE}')
     if model is None:
         model = ModelInfo(Path(meta['model_name']), meta['model_fingerprint'],
                           meta['model_name'], '', like.bits, 0, 0, '', like.token_grid,
@@ -77,7 +80,8 @@ def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None
         with PlaceMap.create(temporary, model, like.frame_id) as new:
             new.set_meta(**{key: meta[key] for key in _KEPT if key in meta})
             yield new
-            calibrate_map(new)
+            calibrate_again(new, former if new.value('model_fingerprint')
+                            == meta['model_fingerprint'] else None)
         if output.exists():
             shutil.copymode(output, temporary)
         put_in_place(temporary, output)

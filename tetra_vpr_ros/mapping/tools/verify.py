@@ -10,6 +10,7 @@ import numpy as np
 from tetra_vpr_ros.mapping.calibration import MapCalibration
 from tetra_vpr_ros.mapping.map.map_error import MapError
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
+from tetra_vpr_ros.vision.model_file import shipped_model_with
 
 
 def problems(path: Path) -> list[str]:
@@ -25,8 +26,12 @@ def problems(path: Path) -> list[str]:
             sessions = place_map.sessions()
             seen = place_map.tokens_size()[0]
             calibration = MapCalibration.stored(place_map)
+            name = str(place_map.value('model_name'))
+            shipped = shipped_model_with(name, str(place_map.value('model_fingerprint')))
     except MapError as error:
         return [str(error)]
+    # Without a name the map would become one of the default model.
+    again = f'vpr_map reencode {path}' + (f' --model {name}' if shipped else '')
     together = np.stack([table.sessions, table.stamps], axis=1)
     twice = len(table) - len(np.unique(together, axis=0))
     if twice:
@@ -38,8 +43,8 @@ def problems(path: Path) -> list[str]:
               for s in sessions if not s.complete]
     if 0 < seen < len(table):
         found.append(f'{len(table) - seen} of {len(table)} places have no patch tokens, so that '
-                     f'the second look passes them over: run vpr_map reencode {path}')
+                     f'the second look passes them over: run {again}')
     if not calibration.judges and len(table):
         found.append(f'not calibrated, so no match would be accepted: run calibrate_map --map '
-                     f'{path}, or vpr_map reencode {path} for a second look')
+                     f'{path}, or {again} for a second look')
     return found

@@ -111,7 +111,8 @@ def write_page(folder: Path, text: str, name: str = 'index.html') -> Path:
     target = folder / name
     temporary = target.with_name(f'.{name}.tmp')
     try:
-        temporary.write_text(text, encoding='utf-8')
+        # Names of files that are no text are told all the same.
+        temporary.write_text(text, encoding='utf-8', errors='backslashreplace')
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
