@@ -112,6 +112,7 @@ def test_several_processes_and_the_tools_keep_it(record, build, tiny, tmp_path):
                  functools.partial(reencode, path, out, PlaceEncoder(tiny))):
         tool(progress=False)
         assert camera(out) == kept
+        out.unlink()
 
 
 def test_merging_says_that_the_other_camera_sees_another_part(record, build, tmp_path):
@@ -123,6 +124,7 @@ def test_merging_says_that_the_other_camera_sees_another_part(record, build, tmp
     assert notes == [f'{wide}: its camera sees {camera(wide)}, that of the map {camera(path)}; '
                      'the map keeps its own']
     notes.clear()
+    out.unlink()
     merge(bare, wide, out, progress=False, notes=notes)
     assert not notes
     assert camera(out) == camera(wide)
