@@ -39,6 +39,18 @@ def test_ten_frames_to_a_place_add_up_to_what_odometry_does_not_explain(tmp_path
     assert np.max(found) < 3
 
 
+def test_odometry_is_listened_to_where_views_change_sooner_than_places(tmp_path, rng):
+    """Of places eight metres apart, each metre looks as different as the next place."""
+    fine = random_descriptors(rng, 1600, BITS)
+    with make_map(tmp_path / 'sparse.vpr', [line(fine[::8], 8.0)]) as opened:
+        localizer = BayesLocalizer(opened)
+    driven = []
+    localizer.belief.walk = lambda *_: driven.append(False) or True
+    for i in range(400, 500):
+        localizer.locate([View(noisy(rng, fine[i], 0.02))], i * SECOND, at(float(i)))
+    assert not driven
+
+
 @pytest.mark.parametrize('target', [90, 130, 170])
 def test_a_robot_that_is_carried_while_its_wheels_stand_is_found(localizer, way, rng, target):
     for i in range(20, 41):

@@ -47,6 +47,7 @@ _SAME_VIEW = 0.3                   # change of a view below which the robot has 
 _LEAP = 4.0                        # places that it has not gone then
 _RIVAL = 0.5                       # share of the best's belief that makes another one a rival
 _EXPLAINED = 4.0                   # places by the view that a place by odometry explains
+_EXPLAINED_AT_LEAST = 4.0          # … and that a metre does: in a sparse map views change sooner
 _UNEXPLAINED = 1.0                 # … that it does not, from which it is not listened to
 _CARRIED = 0.02                    # share of such robots that were carried, the others see people
 _ALIKE_YAWS = math.radians(15.0)   # cameras that see the same
@@ -270,7 +271,9 @@ class BayesLocalizer:
         if change < _SAME_VIEW and way > _LEAP:
             return None  # odometry began anew: so far away a robot sees something else
         # Wheels do not turn where a robot is carried or towed; its view is another all the same.
-        self._unexplained = min(max(self._unexplained + news**2 - _EXPLAINED * way, 0.0),
+        explained = max(_EXPLAINED * way,
+                        _EXPLAINED_AT_LEAST * float(np.linalg.norm(motion.position)))
+        self._unexplained = min(max(self._unexplained + news**2 - explained, 0.0),
                                 2.0 * _UNEXPLAINED)
         return motion if self._unexplained < _UNEXPLAINED else None
 
