@@ -18,6 +18,7 @@ from tetra_vpr_ros.localization.belief.believed import Believed
 from tetra_vpr_ros.localization.belief.evidence import Evidence, novelty_of, ViewAnchor
 from tetra_vpr_ros.localization.belief.gate import PlausibilityGate
 from tetra_vpr_ros.localization.belief.place_graph import PlaceGraph
+from tetra_vpr_ros.localization.belief.prediction import Prediction
 from tetra_vpr_ros.localization.belief.visible_places import VisiblePlaces
 from tetra_vpr_ros.localization.covariance import (
     mean_pose, pose_covariance, pose_offsets, squared_deviations)
@@ -30,10 +31,9 @@ from tetra_vpr_ros.localization.second_look.token_evidence import Seen, TokenEvi
 from tetra_vpr_ros.mapping.calibration import DEFAULT_FALSE_MATCH_RATE, SAME_WAY, step_bits
 from tetra_vpr_ros.mapping.map.hamming_index import hamming_distances
 from tetra_vpr_ros.mapping.map.place_map import PlaceMap
-from tetra_vpr_ros.mapping.motion import compose, motion_between, STILL
+from tetra_vpr_ros.mapping.motion import compose
 from tetra_vpr_ros.mapping.pose import Pose
 
-_MOVED = 0.5                       # places; shorter motions are kept until there are more
 _BELIEVED = 0.01                   # belief from which a place is looked at in any case
 _THIN = 1e-9                       # belief that cannot matter to a pose
 _CONTRADICTED = -2.0               # nats of a frame that is no outlier but another place
@@ -43,13 +43,7 @@ _MISTAKEN = 0.05                   # … and how often it has nothing to do with
 _FAR_PRIOR = 9.0                   # squared deviations from which it is off the map
 _BLOCK = 256                       # values of which one is the largest
 _LEAF = 64                         # states in a leaf: smaller ones take more memory
-_SAME_VIEW = 0.3                   # change of a view below which the robot has not gone far
-_LEAP = 4.0                        # places that it has not gone then
 _RIVAL = 0.5                       # share of the best's belief that makes another one a rival
-_EXPLAINED = 4.0                   # places by the view that a place by odometry explains
-_EXPLAINED_AT_LEAST = 4.0          # … and that a metre does: in a sparse map views change sooner
-_UNEXPLAINED = 1.0                 # … that it does not, from which it is not listened to
-_CARRIED = 0.02                    # share of such robots that were carried, the others see people
 _ALIKE_YAWS = math.radians(15.0)   # cameras that see the same
 
 
@@ -117,13 +111,10 @@ class BayesLocalizer:
         self._anchors: dict[int, ViewAnchor] = {}  # by camera
         self._seen: list[tuple[int, Seen]] = []  # by camera, of this moment
         self._turns: dict[tuple[int, int], float] = {}  # by camera and row of the place seen
-        self._last_stamp: int | None = None
-        self._last_odometry: Pose | None = None
-        self._pending = STILL
-        self._unexplained = 0.0  # places that the view says have passed, and odometry not
         self._gate.reset()
         if len(self.table):
             self.belief.reset()
+            self._prediction = Prediction(self.belief)
 
     def set_prior(self, pose: Pose, covariance: NDArray[np.float64]) -> None:
         """Start from a pose that is roughly known; see `Localizer.set_prior`."""
@@ -168,7 +159,7 @@ class BayesLocalizer:
         first = not self._anchors
         changes = [self._change(view) for view in views]
         news = [self._news(view, change) for view, change in zip(views, changes)]
-        if not self._predict(stamp_ns, odometry, max(changes), max(news)):
+        if not self._prediction.move(stamp_ns, odometry, max(changes), max(news)):
             self._anchors.clear()  # nothing is known any more: all that is seen is news
             first, news = True, [self._news(view, 1.0) for view in views]
         heard: NDArray[np.float32] | None = None
@@ -232,51 +223,6 @@ class BayesLocalizer:
         bits = int(hamming_distances(view.descriptor[None], last[None])[0, 0])
         return novelty_of(bits, self._step_bits)
 
-    def _predict(self, stamp_ns: int, odometry: Pose | None, change: float, news: float) -> bool:
-        """
-        Move the belief on to a moment.
-
-        :param change: of the views since the last moment, 0..1.
-        :param news: how much of them is news, 0..1.
-        :returns: False where nothing is known any more then.
-        """
-        last_stamp, last_odometry = self._last_stamp, self._last_odometry
-        self._last_odometry = odometry
-        self._last_stamp = stamp_ns if last_stamp is None else max(stamp_ns, last_stamp)
-        if last_stamp is None:
-            return True
-        known = True
-        doubted = self._unexplained >= _UNEXPLAINED
-        motion = self._motion(last_odometry, odometry, change, news)
-        if motion is None:
-            self._pending = STILL
-            begins = not doubted and self._unexplained >= _UNEXPLAINED
-            known = self.belief.walk(max(0.0, (stamp_ns - last_stamp) * 1e-9), change, news**2,
-                                     _CARRIED if begins else 0.0)
-        else:
-            self._pending = compose(self._pending, motion)
-            way = self.belief.graph.way(self._pending)
-            if way >= _MOVED:
-                known = self.belief.drive(self._pending, way)
-                self._pending = STILL
-        return known
-
-    def _motion(self, before: Pose | None, now: Pose | None, change: float, news: float
-                ) -> Pose | None:
-        """Return the motion between two moments; None where odometry does not tell it."""
-        if before is None or now is None:
-            return None
-        motion = motion_between(before, now)
-        way = self.belief.graph.way(motion)
-        if change < _SAME_VIEW and way > _LEAP:
-            return None  # odometry began anew: so far away a robot sees something else
-        # Wheels do not turn where a robot is carried or towed; its view is another all the same.
-        explained = max(_EXPLAINED * way,
-                        _EXPLAINED_AT_LEAST * float(np.linalg.norm(motion.position)))
-        self._unexplained = min(max(self._unexplained + news**2 - explained, 0.0),
-                                2.0 * _UNEXPLAINED)
-        return motion if self._unexplained < _UNEXPLAINED else None
-
     def _read(self, views: Sequence[View], distances: Sequence[NDArray[np.int32]],
               heard: NDArray[np.float32] | None, stamp_ns: int, odometry: Pose | None
               ) -> Estimate:
@@ -296,7 +242,7 @@ class BayesLocalizer:
         scale = self.calibration.covariance_scale if self.calibration and not deviation else 1.0
         covariance = pose_covariance(mean, self._positions[near], self._quaternions[near],
                                      weights, self.places.uncertainty(deviation), scale)
-        moved, heading = compose(mean, self._pending), self._heading(near, weights)
+        moved, heading = compose(mean, self._prediction.pending), self._heading(near, weights)
         if heading is not None:
             quaternion, spread = heading
             moved = replace(moved, quaternion=quaternion)

@@ -75,7 +75,6 @@ def _map_data(known: Knowledge) -> dict[str, Any]:
         'turned': packed(np.array(turned), 'f4'), 'kept': KEPT, 'enough': SURE,
         'tokens': looks.by_tokens, 'usual': usual, 'gap': 4 * known.spacing,
         'first': int(np.argmin(looks.sure)), 'size': 13 if len(looks.asked) < 1000 else 9,
-        'sessions': [{'number': session.number,
-                      'name': Path(session.source.partition(':/')[0]).name}
+        'sessions': [{'number': session.number, 'name': session.name}
                      for session in known.sessions],
         'pictures': {}}

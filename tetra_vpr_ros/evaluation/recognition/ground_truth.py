@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 import csv
 from pathlib import Path
 import pickle
@@ -18,6 +18,8 @@ from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError
 from tetra_vpr_ros.evaluation.recognition.positions import (
     Positions, positions_of_file, positions_of_names, within)
 from tetra_vpr_ros.evaluation.recognition.recall import frames_truth
+from tetra_vpr_ros.mapping.map.map_error import MapError
+from tetra_vpr_ros.mapping.sources.image_poses.path_matching import match_paths
 from tetra_vpr_ros.vision.image_files import SUFFIXES
 
 Truth = NDArray[np.bool_]
@@ -176,41 +178,42 @@ def _load_array(file: BinaryIO) -> Any:
 
 
 def _pairs(path: Path, database: Sequence[Path], queries: Sequence[Path]) -> Truth:
-    find_place, find_query = _by_name(database), _by_name(queries)
-    truth = np.zeros((len(queries), len(database)), bool)
     try:
         with path.open(newline='', encoding='utf-8-sig') as file:
-            for row in csv.DictReader(file):
-                a, b = (Path(row[column]) for column in ('a', 'b'))
-                found = [(query, place) for one, other in ((a, b), (b, a))
-                         if (query := find_query(one)) is not None
-                         and (place := find_place(other)) is not None]
-                if len(found) > 1 and list(database) != list(queries):
-                    raise DatasetError(f'{path}: {a} and {b} may each be the query or the place: '
-                                       'write their folders before the names')
-                for query, place in found:
-                    truth[query, place] = True
+            pairs = [(_without_ending(row['a']), _without_ending(row['b']))
+                     for row in csv.DictReader(file)]
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise DatasetError(f'{path} is no CSV with the names a and b: {error!r}') from error
+    names = list(dict.fromkeys(name for pair in pairs for name in pair))
+    places, asked = (_rows(files, names, path) for files in (database, queries))
+    truth = np.zeros((len(queries), len(database)), bool)
+    for a, b in pairs:
+        found = [(asked[one], places[other]) for one, other in ((a, b), (b, a))
+                 if one in asked and other in places]
+        if len(found) > 1 and list(database) != list(queries):
+            raise DatasetError(f'{path}: {a} and {b} may each be the query or the place: '
+                               'write their folders before the names')
+        for query, place in found:
+            truth[query, place] = True
     if not truth.any():
         raise DatasetError(f'{path}: none of its pairs is of a query and a place: are its names '
                            f'those of the pictures, such as {queries[0].stem}?')
     return truth
 
 
-def _by_name(files: Sequence[Path]) -> Callable[[Path], int | None]:
-    """Return what finds a picture by its name, and by the folders that are written before it."""
-    rows = {file.stem: row for row, file in enumerate(files)}
+def _without_ending(name: str) -> str:
+    path = Path(name)
+    return str(path.with_suffix('') if path.suffix.lower() in SUFFIXES else path)
 
-    def find(name: Path) -> int | None:
-        row = rows.get(name.stem if name.suffix.lower() in SUFFIXES else name.name)
-        if row is None:
-            return None
-        folders = files[row].resolve().parent.parts
-        asked = [part for part in name.parent.parts if part not in ('.', '..', '/')]
-        return row if not asked or list(folders[-len(asked):]) == asked else None
 
-    return find
+def _rows(files: Sequence[Path], names: Sequence[str], where: Path) -> dict[str, int]:
+    """Return the picture that each name means, among some; names have no endings."""
+    try:
+        matched = match_paths([file.with_suffix('') for file in files], files[0].parent, names,
+                              str(where))
+    except MapError as error:
+        raise DatasetError(str(error)) from error
+    return {names[name]: row for row, name in enumerate(matched) if name is not None}
 
 
 def _labels(pattern: str, database: Sequence[Path], queries: Sequence[Path]) -> Truth:

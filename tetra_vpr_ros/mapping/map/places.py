@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,11 @@ class Session:
     start_ns: int | None
     end_ns: int | None
     complete: bool
+
+    @property
+    def name(self) -> str:
+        """Return what a person calls it: the bag or the folder, without the topic."""
+        return Path(self.source.partition(':/')[0]).name
 
 
 @dataclass(frozen=True)

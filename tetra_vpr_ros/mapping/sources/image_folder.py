@@ -137,12 +137,20 @@ def read_folder(folder: Path, poses: str, origin: Origin | None = None,
 
 def _resolved(poses: str) -> str:
     """Return where poses come from by a name that is the same wherever it is typed."""
-    kind, _, rest = poses.partition(':')
+    kind, rest, axes, way = _parted(poses)
     if kind not in _TRAJECTORIES and kind != 'colmap':
         return poses
-    rest, way = _last(rest, WAYS)
-    rest, axes = _last(rest, AXES if kind != 'kitti' else ())
     return ':'.join([kind, str(Path(rest).resolve()), *filter(None, (axes, way))])
+
+
+def _parted(poses: str) -> tuple[str, str, str | None, str | None]:
+    """Part one of `POSE_SOURCES`: its kind, what follows, and a trajectory's axes and way."""
+    kind, _, rest = poses.partition(':')
+    axes = way = None
+    if kind in _TRAJECTORIES:
+        rest, way = _last(rest, WAYS)
+        rest, axes = _last(rest, AXES if kind != 'kitti' else ())
+    return kind, rest, axes, way
 
 
 def _last(spec: str, words: Sequence[str]) -> tuple[str, str | None]:
@@ -170,12 +178,10 @@ def _is_deep_grey(path: Path) -> bool:
 
 def _find(folder: Path, files: Sequence[Path], poses: str, origin: Origin | None,
           max_gap: int | None) -> PosedImages:
-    kind, _, rest = poses.partition(':')
+    kind, rest, axes, way = _parted(poses)
     if kind == 'utm' and rest in ('', 'way'):
         return poses_of_names(files, way=rest == 'way')
     if kind in _TRAJECTORIES and rest:
-        rest, way = _last(rest, WAYS)
-        rest, axes = _last(rest, AXES if kind != 'kitti' else ())
         return pair(turned(_TRAJECTORIES[kind](Path(rest)), axes), files, folder, way,
                     max_gap)
     if kind == 'colmap' and rest:

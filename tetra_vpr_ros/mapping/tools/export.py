@@ -133,14 +133,9 @@ def _plot(place_map: PlaceMap, table: PlaceTable, output: Path) -> None:
     axes = figure.subplots()
     for session in place_map.sessions():
         at = table.positions[table.sessions == session.number]
-        axes.plot(at[:, 0], at[:, 1], '.-', markersize=3, label=_name(session.source))
+        axes.plot(at[:, 0], at[:, 1], '.-', markersize=3, label=session.name)
     axes.set(xlabel=f'x [m] in {place_map.frame_id}', ylabel='y [m]', aspect='equal',
              title=f'{place_map.path.name}: {len(table)} places')
     axes.legend(fontsize=7)
     axes.grid(alpha=0.3)
     figure.savefig(output, dpi=110, format='png')  # else an ending is added to the name
-
-
-def _name(source: str) -> str:
-    """Return what a person calls a traverse: the folder or the file, without the topic."""
-    return Path(source.partition(':')[0]).name

@@ -15,7 +15,7 @@ from tetra_vpr_ros.mapping.map.place_map import PlaceMap
 from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.gps import pose_of_frame
-from tetra_vpr_ros.mapping.tools.rewriting import place_for, rewritten
+from tetra_vpr_ros.mapping.tools.rewriting import is_one_of, place_for, rewritten
 
 
 def merge(first: Path, second: Path, output: Path, transform: Pose | None = None,
@@ -33,8 +33,7 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
     :returns: places of the new map.
     :raises MapError: the maps do not fit each other, or cannot be read or written.
     """
-    if output.exists() and any(path.exists() and output.samefile(path)
-                               for path in (first, second)):
+    if is_one_of(output, first, second):
         raise MapError(f'{output} is one of the maps to be merged: name another file')
     with place_for(output, first, second) as output, PlaceMap.open_file(first) as one, \
             PlaceMap.open_file(second) as two:
@@ -97,9 +96,7 @@ def _copy(place_map: PlaceMap, table: PlaceTable, new: PlaceMap, moved: Pose | N
 def _tell_twice(new: PlaceMap, second: Path, notes: list[str] | None) -> None:
     """Tell where both maps held the same traverse: its copies would vouch for each other."""
     table = new.places()
-    pictures = np.column_stack([table.stamps.astype('<i8').view(np.uint8).reshape(-1, 8),
-                                table.descriptors])
-    twice = len(table) - len(np.unique(pictures, axis=0))
+    twice = len(table) - len({*zip(table.stamps.tolist(), map(bytes, table.descriptors))})
     if twice and notes is not None:
         notes.append(f'{second}: {twice} of its places are pictures of the first map, too, and '
                      'are in the new one twice; vpr_map prune --redundant leaves them out')

@@ -32,8 +32,7 @@ def place_for(output: Path, *sources: Path) -> Iterator[Path]:
     :raises MapError: something else is there, it may not be written, or another process does.
     """
     output = output.resolve()
-    replaced = output.is_file() and any(
-        source.is_file() and output.samefile(source) for source in sources)
+    replaced = is_one_of(output, *sources)
     if output.exists() and not replaced:
         raise MapError(f'{output} exists: name another file, or remove it')
     if not output.parent.is_dir():
@@ -49,6 +48,11 @@ def place_for(output: Path, *sources: Path) -> Iterator[Path]:
         yield output
     finally:
         lock.release()
+
+
+def is_one_of(path: Path, *others: Path) -> bool:
+    """Tell whether a file is one of others, by whatever name."""
+    return path.is_file() and any(other.is_file() and path.samefile(other) for other in others)
 
 
 def _beside(output: Path) -> Path:
