@@ -79,6 +79,18 @@ def test_odometry_moves_belief_and_can_come_and_go():
     assert abs(int(np.argmax(belief.places)) - 63) <= 1
 
 
+@pytest.mark.parametrize('way', [0.5, 0.8, 1.0])
+@pytest.mark.parametrize('count', [60, 600])
+def test_belief_keeps_up_with_odometry_where_nothing_is_seen(count, way):
+    """In a map of few places, too, where an even share is not far below that of a known place."""
+    belief = known(belief_of(count=count, leave_rate=0.0, enter_rate=0.0), 10)
+    for _ in range(round(30 / way)):
+        belief.drive(at(way), way)
+    mass = belief.places
+    driven = 10 + round(30 / way) * way
+    assert mass @ np.arange(count) / mass.sum() == pytest.approx(driven, abs=0.6)
+
+
 def test_nothing_crosses_from_one_traverse_into_the_next():
     poses = [at(float(i)) for i in range(20)] + [at(i + 500.0) for i in range(20)]
     graph = PlaceGraph(np.array([p.position for p in poses]),

@@ -32,6 +32,7 @@ _ROAMING_JUMP = 0.01    # … that is anywhere else on the map
 _VIEW_NOISE = 0.4       # deviation of the novelty that a speed lets expect
 _VIEW_LIMIT = 2.0       # nats that novelty may say against a speed at most
 _ACTIVE = 2.0           # mass, in units of an even spread, above which belief is moved
+_TAIL = 1e-3            # … and that is moved in any case where most places hold much less
 _HALF = 0.5             # … but also what is more than this is moved, in a map of a few places
 _START_OFF_MAP = 0.1    # a robot is switched on where its map is, as a rule
 _AT_A_TIME = 1 << 16    # states that learn at a time: a large map needs the memory
@@ -203,7 +204,10 @@ class PlaceBelief:
 
     def _active(self, most: int) -> NDArray[np.int64]:
         """Return the states whose belief is moved, ascending: of a large map not too many."""
-        active = np.flatnonzero(self._mass > min(_ACTIVE / self.graph.size, _HALF))
+        least = min(_ACTIVE / self.graph.size, _HALF)
+        if least > _TAIL:  # in a map of few places that would leave much of a known place behind
+            least = max(_TAIL, min(least, _ACTIVE * float(np.median(self._mass))))
+        active = np.flatnonzero(self._mass > least)
         if len(active) > most and self.graph.size > HELD:
             least = np.argpartition(self._mass[active], -most)[-most:]
             active = np.sort(active[least])
