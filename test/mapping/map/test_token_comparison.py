@@ -35,30 +35,50 @@ def window(encoder, drive):
 
 def by_the_book(query, place, most_rows=2, most_columns=4):
     """
-    Return the recipe's score, the median of all shifts, and what each token meets at the best.
+    Return the recipe's score, the median of all shifts, and how far each piece is at the best.
 
     Those are bits, by cells of the query; what falls beside the place is left out.
     """
     bits = np.unpackbits(np.stack([query, place]), axis=2).reshape(2, *GRID, -1).astype(int)
-    shifts = []
+    means = {}
     for down in range(-most_rows, most_rows + 1):
         for right in range(-most_columns, most_columns + 1):
-            found = {}
-            for row in range(14):
-                for column in range(14):
-                    y, x = row + down, column + right
-                    if not (0 <= y < 14 and 0 <= x < 14):
-                        continue
+            found = []
+            for row, column in np.ndindex(GRID):
+                y, x = row + down, column + right
+                if on_the_grid(y, x):
                     around = bits[1, max(y - 1, 0):y + 2, max(x - 1, 0):x + 2]
-                    found[row, column] = (around != bits[0, row, column]).sum(-1).min()
-            shifts.append((np.mean(list(found.values())), found))
-    means = np.array([mean for mean, _ in shifts]) / bits.shape[-1]
-    best = int(means.argmin())
-    return 1.0 - means[best], float(np.median(means)), shifts[best][1]
+                    found.append((around != bits[0, row, column]).sum(-1).min())
+            means[down, right] = np.mean(found) / bits.shape[-1]
+    best = min(means, key=means.get)
+    return 1.0 - means[best], float(np.median(list(means.values()))), pieces(bits, *best)
+
+
+def on_the_grid(row, column):
+    return 0 <= row < GRID[0] and 0 <= column < GRID[1]
+
+
+def pieces(bits, down, right):
+    """Return bits from where a token and its neighbours fit best, two cells about a shift."""
+    found = {}
+    for row, column in np.ndindex(GRID):
+        if not on_the_grid(row + down, column + right):
+            continue
+        fits = []
+        for i in range(down - 2, down + 3):
+            for j in range(right - 2, right + 3):
+                if on_the_grid(row + i, column + j):
+                    fits.append(np.mean([
+                        (bits[0, r, c] != bits[1, r + i, c + j]).sum()
+                        for r in range(max(row - 1, 0), min(row + 2, GRID[0]))
+                        for c in range(max(column - 1, 0), min(column + 2, GRID[1]))
+                        if on_the_grid(r + i, c + j)]))
+        found[row, column] = min(fits)
+    return found
 
 
 def contrasts_by_the_book(found):
-    """Return contrasts of places, of each of which the tokens' bits are given by their cells."""
+    """Return contrasts of places, of each of which the bits of pieces are given by their cells."""
     result = []
     for bits in found:
         nearer = []
@@ -82,7 +102,7 @@ def test_the_score_is_that_of_the_recipe(compare, tokens):
     scores, medians, met = zip(*(by_the_book(tokens[0], place) for place in tokens[:4]))
     assert found.scores == pytest.approx(scores)
     assert found.backgrounds == pytest.approx(medians)
-    assert found.contrasts == pytest.approx(contrasts_by_the_book(met))
+    assert found.contrasts == pytest.approx(contrasts_by_the_book(met), rel=1e-4)
 
 
 def test_what_all_places_show_tells_none_from_another(compare, rng):
@@ -98,6 +118,21 @@ def test_what_all_places_show_tells_none_from_another(compare, rng):
     alone = compare(query, places[:1])
     assert alone.contrasts.tolist() == [0.0]  # there is nothing to tell it from
     assert compare(query, places[[0, 0]]).contrasts.tolist() == [0.0, 0.0]
+
+
+def test_what_comes_nearer_in_pieces_is_told_from_what_agrees_by_chance(compare, rng):
+    """Tokens that moved together speak for a place, and as many that moved anyhow do not."""
+    query, nearer, scattered = rng.integers(0, 256, (3, *GRID, 16), dtype=np.uint8)
+    for row, column in np.ndindex(4, 4):  # blocks of 3x3, each a cell further out: a zoom
+        down, right = 2 * row // 3 - 1, 2 * column // 3 - 1
+        y, x = 1 + 3 * row, 1 + 3 * column
+        nearer[y + down:y + down + 3, x + right:x + right + 3] = query[y:y + 3, x:x + 3]
+        for i, j in np.ndindex(3, 3):
+            down, right = rng.integers(-1, 2, 2)
+            scattered[y + i + down, x + j + right] = query[y + i, x + j]
+    found = compare(query.reshape(196, 16), np.stack([nearer, scattered]).reshape(2, 196, 16))
+    assert found.scores == pytest.approx(found.scores.mean(), abs=0.1)  # tokens alone: alike
+    assert found.contrasts[0] > 3 * found.contrasts[1]
 
 
 @pytest.mark.parametrize('right, down', [

@@ -6,6 +6,11 @@ The second look: how well two pictures' patch tokens agree, shifted over each ot
 A robot that is back at a place stands a little beside it and looks a little to the left or
 right: what each patch shows has moved by some cells of the grid, all by about as many. The
 score of two pictures is how alike their tokens are at the shift at which they are most alike.
+
+Which of several places is the right one is also told by tokens that move together: walls and
+floors come nearer in one piece, and what agrees by chance is no piece of anything. So distances
+are averaged over neighbours that move alike before each token takes its best displacement (cost
+aggregation, D. Scharstein and R. Szeliski, IJCV 2002, section 4).
 """
 
 from __future__ import annotations
@@ -23,6 +28,8 @@ SECOND_LOOK = 20
 MOST_ROWS, MOST_COLUMNS = 2, 4
 """Cells by which pictures are shifted at most; a level camera nods less than it turns."""
 
+_REACH = 2  # cells about the shift that a token and its neighbours may move by
+
 
 @dataclass(frozen=True)
 class TokenScores:
@@ -35,9 +42,9 @@ class TokenScores:
     :ivar rows: by how many cells it lies further up, ``[K]``.
     :ivar backgrounds: share of bits that differ at the median shift, ``[K]``: walls and skies
         agree wherever they are shifted to, which is no sign of the place.
-    :ivar contrasts: by how many deviations among the K places a token is nearer to what it falls
-        on than to what it falls on in the others, on average and never below 0, ``[K]``: what all
-        of them show tells none from another.
+    :ivar contrasts: by how many deviations among the K places a piece of the picture, a token
+        and those about it, is nearer to where it fits best than in the others, on average and
+        never below 0, ``[K]``: what all of them show tells none from another.
     """
 
     scores: NDArray[np.float64]
@@ -71,6 +78,9 @@ class TokenComparison:
         self._rows = np.arange(-min(most_rows, grid[0] - 1), min(most_rows, grid[0] - 1) + 1)
         self._columns = np.arange(-min(most_columns, grid[1] - 1),
                                   min(most_columns, grid[1] - 1) + 1)
+        self._row_shares, self._column_shares = (
+            _neighbour_shares(size, int(steps[-1]) + _REACH)
+            for size, steps in zip(grid, (self._rows, self._columns)))
 
     def __call__(self, query: NDArray[np.uint8], places: NDArray[np.uint8]) -> TokenScores:
         """
@@ -92,15 +102,17 @@ class TokenComparison:
                              f'{rows * columns}, bytes], not {query.dtype} {query.shape} and '
                              f'{places.dtype} {places.shape}')
         bits = 8 * query.shape[1]
-        table = hamming_distances(places.reshape(-1, query.shape[1]), query)
-        small = np.uint8 if bits < 256 else np.uint16
-        apart = table.astype(small).reshape(-1, rows, columns, rows, columns)
+        apart = np.empty((len(places), *self.grid, *self.grid),
+                         np.uint8 if bits < 256 else np.uint16)
+        # One at a time: distances are computed in words four times as large.
+        for place, tokens in zip(apart, places):
+            place[:] = hamming_distances(tokens, query).reshape(place.shape)
         nearest = _nearest_of_nine(apart)
         exact, near = self._means(apart), self._means(nearest)
         near = near.reshape(len(places), len(self._rows) * len(self._columns))
         best, least = near.argmin(1), near.min(1)
         return TokenScores(1.0 - least / bits, *self._shift(exact), np.median(near, 1) / bits,
-                           _contrasts(*self._at_best(nearest, best)))
+                           _contrasts(*self._in_pieces(apart, best)))
 
     def _means(self, apart: NDArray[np.integer]) -> NDArray[np.float64]:
         """
@@ -124,26 +136,37 @@ class TokenComparison:
         return as_strided(first, (len(apart), rows - abs(down), columns - abs(right)),
                           (picture, steps[0] + steps[2], steps[1] + steps[3]), writeable=False)
 
-    def _at_best(self, apart: NDArray[np.integer], best: NDArray[np.int64]
-                 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def _in_pieces(self, apart: NDArray[np.integer], best: NDArray[np.int64]
+                   ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """
-        Return what each token of the query meets at the best shift of each place.
+        Return how far each token of the query is, with its neighbours, from where they fit best.
 
         :param apart: ``[K, place row, place column, query row, query column]``.
         :param best: shift of each place, ``[K]``.
-        :returns: bits, and whether the token falls on a cell at all, ``[K, rows, columns]``.
+        :returns: bits about that shift, 0 for a token that falls beside the place there, and
+            whether it falls on the place, ``[K, rows, columns]``.
         """
-        rows, columns = self.grid
-        bits = np.zeros((len(apart), rows, columns))
-        inside = np.zeros(bits.shape, bool)
-        for shift in np.unique(best):
-            down, right = (int(axis[i]) for axis, i in zip(
-                (self._rows, self._columns), divmod(int(shift), len(self._columns))))
-            which = best == shift
-            part = (which, slice(max(-down, 0), rows - max(down, 0)),
-                    slice(max(-right, 0), columns - max(right, 0)))
-            bits[part], inside[part] = self._overlap(apart, down, right)[which], True
-        return bits, inside
+        (rows, columns), span = self.grid, np.arange(2 * _REACH + 1)
+        down, right = (axis[at] for axis, at in zip(
+            (self._rows, self._columns), np.divmod(best, len(self._columns))))
+        low, left = int(self._rows[-1]) + _REACH, int(self._columns[-1]) + _REACH
+        # One place at a time: a copy of all with a margin would not stay in the cache.
+        padded = np.zeros((rows + 2 * low, columns + 2 * left, rows, columns), apart.dtype)
+        steps = padded.strides
+        moved = np.empty((len(apart), len(span), len(span), rows, columns), np.uint16)
+        for place, (i, j) in enumerate(zip(down + low - _REACH, right + left - _REACH)):
+            padded[low:low + rows, left:left + columns] = apart[place]
+            moved[place] = as_strided(
+                padded[i:, j:], moved.shape[1:],
+                (*steps[:2], steps[0] + steps[2], steps[1] + steps[3]), writeable=False)
+        by_rows = self._row_shares[(down + low - _REACH)[:, None] + span]
+        by_columns = self._column_shares[(right + left - _REACH)[:, None] + span]
+        shares = by_rows[:, :, None, :, None] * by_columns[:, None, :, None, :]
+        inside = shares[:, _REACH, _REACH] > 0
+        bits = np.multiply(_with_neighbours(_with_neighbours(moved, -1), -2), shares,
+                           dtype=np.float32)
+        bits[shares == 0] = np.inf
+        return np.where(inside, bits.min((1, 2)), np.float32(0)), inside
 
     def _shift(self, means: NDArray[np.float64]
                ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -168,11 +191,35 @@ def _nearest_of_nine(apart: NDArray[np.integer]) -> NDArray[np.integer]:
     return near
 
 
-def _contrasts(bits: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _neighbour_shares(size: int, most: int) -> NDArray[np.float32]:
     """
-    Return what tokens tell a place from the others by, see `TokenScores`.
+    Return of each displacement what share each neighbour has in a mean along one axis.
 
-    :param bits: at the best shift of each place, 0 where not inside, ``[K, rows, columns]``.
+    :param size: cells along the axis.
+    :param most: largest displacement.
+    :returns: one by the number of neighbours (itself included) that fall on the place, 0 where
+        the cell itself does not, ``[2 * most + 1, size]``.
+    """
+    to = np.arange(size) + np.arange(-most, most + 1)[:, None]
+    inside = ((to >= 0) & (to < size)).astype(np.uint16)
+    count = _with_neighbours(inside, -1)
+    return np.asarray(inside / np.maximum(count, 1), np.float32)
+
+
+def _with_neighbours(values: NDArray[np.uint16], axis: int) -> NDArray[np.uint16]:
+    """Return the sum of each value and the two beside it along an axis."""
+    values = np.moveaxis(values, axis, 0)
+    total = values.copy()
+    total[1:] += values[:-1]
+    total[:-1] += values[1:]
+    return np.moveaxis(total, 0, axis)
+
+
+def _contrasts(bits: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """
+    Return what tells a place from the others, see `TokenScores`.
+
+    :param bits: from each place, 0 where not inside, ``[K, rows, columns]``.
     :param inside: whether a token falls on the place.
     """
     count = np.maximum(inside.sum(0), 1)
