@@ -16,8 +16,8 @@ def test_it_survives_the_model_file():
 @pytest.mark.parametrize('change', [
     {'place_score': None}, {'missed': 0.0}, {'missed': 1.0}, {'foreign_decay': 0.0},
     {'frame_bias': float('nan')}, {'frame_bits': True}, {'place_bits': 1e9}, {'missed': '0.1'},
-    {'look_contrast': 'much'}, {'nothing': 'a'}, {'nothing': 3}, {'nothing': None},
-    {'nothing': 'ü'}])
+    {'look_contrast': 'much'}, {'frame_background': []}, {'nothing': 'a'}, {'nothing': 3},
+    {'nothing': None}, {'nothing': 'ü'}])
 def test_numbers_that_make_no_sense_are_refused(change):
     with pytest.raises(ValueError, match='match model'):
         MatchModel.from_values({**asdict(MATCHES), **change})
@@ -35,8 +35,14 @@ def test_a_better_score_is_preferred_and_believed():
     compared = np.array([[0.4, 0.1], [0.4, 0.2]])
     assert np.array_equal(liked, MATCHES.preferences(  # of a model that knows no contrast
         np.array([0.6, 0.7]), np.array([0.3, 0.3]), np.array([3.0, 3.0]), compared))
-    assert MATCHES.of_the_map(0.7, 0.2) > MATCHES.of_the_map(0.6, 0.2)
-    assert MATCHES.of_the_map(0.7, 0.2) > MATCHES.of_the_map(0.7, 0.3)
+
+
+def test_a_frame_is_judged_by_its_best_place():
+    model = replace(MATCHES, frame_background=50.0)
+    assert model.of_the_map(0.7, 0.2, 0.4) == pytest.approx(40 * 0.7 - 30 * 0.2 + 50 * 0.4 - 16)
+    assert MATCHES.of_the_map(0.7, 0.2, 0.4) == pytest.approx(40 * 0.7 - 30 * 0.2 - 16)
+    before = {key: value for key, value in asdict(MATCHES).items() if key != 'frame_background'}
+    assert MatchModel.from_values(before) == MATCHES  # files of before know none of it
 
 
 def test_candidates_that_were_compared_are_told_apart_by_it():

@@ -29,12 +29,14 @@ class MatchModel:
     ``exp(place_score · s + place_bits · d + place_standing · z)``, s its token score (0..1).
 
     *Whether*: the log-likelihood ratio of a frame of the map to one of a foreign world is
-    ``frame_score · s + frame_bits · d + frame_bias`` of the best candidate.
+    ``frame_score · s + frame_bits · d + frame_background · b + frame_bias`` of the best candidate.
+    (Contrast would tell still more, but one place of a dark map stands out for many foreign
+    pictures.)
 
     :ivar missed: share of the frames whose right place is not among those looked at.
     :ivar foreign_level: nats that one in a hundred foreign frames reaches.
     :ivar foreign_decay: nats over which that share falls by a factor e.
-    :ivar look_bits: 0, as the three others, in models that were measured without them.
+    :ivar look_bits: 0, as those that follow, in models that were measured without them.
     :ivar nothing: tokens of pictures that show nothing (a covered lens, noise), which look like
         the blank walls of a map; base64, empty for none.
     """
@@ -52,6 +54,7 @@ class MatchModel:
     look_standing: float = 0.0
     look_background: float = 0.0
     look_contrast: float = 0.0
+    frame_background: float = 0.0
     nothing: str = ''
 
     def preferences(self, scores: NDArray[np.float64], shares: NDArray[np.float64],
@@ -72,14 +75,16 @@ class MatchModel:
         return np.asarray(self.look_bits * shares + self.look_standing * standing + compared @ (
             self.look_background, self.look_contrast))
 
-    def of_the_map(self, score: float, share: float) -> float:
+    def of_the_map(self, score: float, share: float, background: float) -> float:
         """
         Return the log-likelihood ratio of "a frame of the map" to "of a foreign world", nats.
 
         :param score: of the tokens of the best candidate.
         :param share: its distance as a share of all bits.
+        :param background: of its tokens.
         """
-        return self.frame_score * score + self.frame_bits * share + self.frame_bias
+        return (self.frame_score * score + self.frame_bits * share
+                + self.frame_background * background + self.frame_bias)
 
     def foreign_share(self, ratio: float) -> float:
         """Return the share of foreign frames, 0..1, whose `of_the_map` is at least this."""

@@ -52,10 +52,11 @@ def test_right_places_are_preferred_and_foreign_worlds_told(labelled, rng):
     own, foreign = [], []
     for query, ratios in ((at.queries, own), (pictures(rng, 60), foreign)):
         for tokens, descriptor in zip(query.tokens[:60], query.descriptors):
-            scores = compare(tokens, at.places.tokens).scores
-            best = int(np.argmax(scores))
+            seen = compare(tokens, at.places.tokens)
+            best = int(np.argmax(seen.scores))
             apart = np.unpackbits(descriptor ^ at.places.descriptors[best]).mean()
-            ratios.append(found.of_the_map(float(scores[best]), float(apart)))
+            ratios.append(found.of_the_map(float(seen.scores[best]), float(apart),
+                                           float(seen.backgrounds[best])))
     assert np.median(own) > 1
     assert np.median(foreign) < -1
     assert np.mean(np.array(foreign) > found.foreign_level) <= 0.1

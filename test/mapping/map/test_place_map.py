@@ -136,6 +136,24 @@ def test_another_model_is_refused_and_both_are_named(filled):
             opened.require_model(OTHER)
 
 
+def test_what_the_models_file_says_of_matches_by_now_is_believed(path):
+    """It is measured again from time to time, and the map's copy stays as it was."""
+    model = replace(MODEL, token_grid=(2, 2), token_bits=64, match_model=MATCHES)
+    again = replace(MATCHES, missed=0.2)
+    PlaceMap.create(path, model).close()
+    with PlaceMap.open_file(path) as opened:
+        assert opened.match_model() == MATCHES
+        opened.require_model(replace(model, match_model=None))
+        assert opened.match_model() == MATCHES
+        opened.require_model(replace(model, match_model=again))
+        assert opened.match_model() == again
+        with pytest.raises(ModelMismatchError):
+            opened.require_model(OTHER)
+        assert opened.match_model() == again
+    with PlaceMap.open_file(path) as opened:
+        assert opened.match_model() == MATCHES
+
+
 def test_missing_file(path):
     with pytest.raises(MapError, match='no map file'):
         PlaceMap.open_file(path)

@@ -64,17 +64,20 @@ def pieces(bits, down, right):
     for row, column in np.ndindex(GRID):
         if not on_the_grid(row + down, column + right):
             continue
-        fits = []
-        for i in range(down - 2, down + 3):
-            for j in range(right - 2, right + 3):
-                if on_the_grid(row + i, column + j):
-                    fits.append(np.mean([
-                        (bits[0, r, c] != bits[1, r + i, c + j]).sum()
-                        for r in range(max(row - 1, 0), min(row + 2, GRID[0]))
-                        for c in range(max(column - 1, 0), min(column + 2, GRID[1]))
-                        if on_the_grid(r + i, c + j)]))
-        found[row, column] = min(fits)
+        found[row, column] = min(
+            fit(bits, row, column, i, j)
+            for i in range(down - 2, down + 3) for j in range(right - 2, right + 3)
+            if on_the_grid(row + i, column + j))
     return found
+
+
+def fit(bits, row, column, down, right):
+    """Return the mean of bits that a token and its neighbours differ by where they have moved."""
+    return np.mean([
+        (bits[0, r, c] != bits[1, r + down, c + right]).sum()
+        for r in range(max(row - 1, 0), min(row + 2, GRID[0]))
+        for c in range(max(column - 1, 0), min(column + 2, GRID[1]))
+        if on_the_grid(r + down, c + right)])
 
 
 def contrasts_by_the_book(found):

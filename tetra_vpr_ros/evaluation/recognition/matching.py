@@ -23,7 +23,8 @@ from tqdm import tqdm
 _RIDGE = 1e-3          # keeps weights finite where a feature separates all
 # Of scores, shares, standing, backgrounds and contrasts: the ridge weighs them like deviations.
 _SCALES = np.array([10.0, 10.0, 1.0, 50.0, 5.0])
-_IMAGINED, _LOOKED_AT = (0, 1, 2), (1, 2, 3, 4)  # features that are asked of a frame
+# Features that are asked of a frame: where it is imagined, where it was taken, whether at all.
+_IMAGINED, _LOOKED_AT, _OF_THE_MAP = [0, 1, 2], [1, 2, 3, 4], [0, 1, 3]
 NOTHING_KINDS = 6
 _FEWEST = 50           # frames of a kind below which nothing is fitted
 _Array = NDArray[np.float64]
@@ -90,11 +91,11 @@ def fit_match_model(sets: Sequence[LabelledPlaces], foreign: Sequence[Encodings]
     right = [_best([c for c in frames if c.right[_winner(c, where)]], where) for frames in found]
     wrong = [_best(frames, where) for frames in strange]
     whether = _fit_whether(right, wrong)
-    reached = np.concatenate(wrong) @ whether[:2] + whether[2]
+    reached = np.concatenate(wrong) @ whether[:-1] + whether[-1]
     level = float(np.quantile(reached, 0.99))
     beyond = reached[reached > level] - level
     answerable = [int(s.truth.any(1).sum()) for s in sets]
-    frame_score, frame_bits, bias = (float(weight) for weight in whether)
+    frame_score, frame_bits, frame_background, bias = (float(weight) for weight in whether)
     score, share, standing = (float(weight) for weight in imagined[:3])
     look_bits, look_standing, background, contrast = (float(weight) for weight in where[1:])
     return MatchModel(
@@ -103,7 +104,7 @@ def fit_match_model(sets: Sequence[LabelledPlaces], foreign: Sequence[Encodings]
                                       for f, n in zip(found, answerable)]), 0.01, 0.5)),
         foreign_level=level, foreign_decay=max(float(beyond.sum()) / max(len(beyond), 1), 0.1),
         look_bits=look_bits, look_standing=look_standing, look_background=background,
-        look_contrast=contrast)
+        look_contrast=contrast, frame_background=frame_background)
 
 
 def pictures_of_nothing(each: int, seed: int = 0) -> list[NDArray[np.uint8]]:
@@ -176,13 +177,13 @@ def _winner(candidates: _Candidates, where: _Array) -> int:
 
 
 def _best(frames: Sequence[_Candidates], where: _Array) -> _Array:
-    """Return score and share of the likeliest candidate of each frame, ``[frames, 2]``."""
-    return np.reshape([c.features[_winner(c, where), :2] for c in frames], (-1, 2))
+    """Return what `MatchModel.of_the_map` takes of the likeliest candidates, ``[frames, 3]``."""
+    found = [c.features[_winner(c, where), _OF_THE_MAP] for c in frames]
+    return np.reshape(found, (-1, len(_OF_THE_MAP)))
 
 
-def _fit_where(sets: Sequence[Sequence[_Candidates]], known: Sequence[int]) -> _Array:
+def _fit_where(sets: Sequence[Sequence[_Candidates]], known: list[int]) -> _Array:
     """Return weights of all features: those that are not known have none."""
-    known = list(known)
     frames = [(c.features[:, known] * _SCALES[known], c.right, 1.0 / len(found))
               for found in sets for c in found if not c.right.all()]
 
@@ -203,19 +204,20 @@ def _fit_where(sets: Sequence[Sequence[_Candidates]], known: Sequence[int]) -> _
 
 
 def _fit_whether(right: Sequence[_Array], wrong: Sequence[_Array]) -> _Array:
-    """Return weights of score and share, and the bias, with both kinds equally likely before."""
+    """Return weights of the features and the bias, with both kinds equally likely before."""
+    scales = _SCALES[_OF_THE_MAP]
     parts = [(part, float(label), 1.0 / len(part))
              for label, kind in ((True, right), (False, wrong)) for part in kind if len(part)]
     features = np.concatenate([
-        np.hstack([part * _SCALES[:2], np.ones((len(part), 1))]) for part, _, _ in parts])
+        np.hstack([part * scales, np.ones((len(part), 1))]) for part, _, _ in parts])
     labels, shares = (np.concatenate([np.full(len(part), values[i]) for part, *values in parts])
                       for i in (0, 1))
 
     def loss(weights: _Array) -> tuple[float, _Array]:
-        value, ridge = features @ weights, np.append(weights[:2], 0.0)
+        value, ridge = features @ weights, np.append(weights[:-1], 0.0)
         each = np.logaddexp(0, value) - labels * value
         slope = features.T @ (shares * (1 / (1 + np.exp(-value)) - labels))
         return (float(shares @ each) + _RIDGE * float(ridge @ ridge),
                 np.asarray(slope + 2 * _RIDGE * ridge))
 
-    return np.asarray(minimize(loss, np.zeros(3), jac=True).x * [*_SCALES[:2], 1.0])
+    return np.asarray(minimize(loss, np.zeros(len(scales) + 1), jac=True).x * [*scales, 1.0])

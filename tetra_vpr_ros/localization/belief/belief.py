@@ -204,10 +204,10 @@ class PlaceBelief:
 
     def _active(self, most: int) -> NDArray[np.int64]:
         """Return the states whose belief is moved, ascending: of a large map not too many."""
-        least = min(_ACTIVE / self.graph.size, _HALF)
-        if least > _TAIL:  # in a map of few places that would leave much of a known place behind
-            least = max(_TAIL, min(least, _ACTIVE * float(np.median(self._mass))))
-        active = np.flatnonzero(self._mass > least)
+        above = min(_ACTIVE / self.graph.size, _HALF)
+        if above > _TAIL:  # in a map of few places that would leave much of a known place behind
+            above = max(_TAIL, min(above, _ACTIVE * float(np.median(self._mass))))
+        active = np.flatnonzero(self._mass > above)
         if len(active) > most and self.graph.size > HELD:
             least = np.argpartition(self._mass[active], -most)[-most:]
             active = np.sort(active[least])

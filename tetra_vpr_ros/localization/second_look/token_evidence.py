@@ -100,7 +100,8 @@ class TokenEvidence:
         preferences = self.model.preferences(looks.scores, shares, standing, looks.compared)
         best = int(np.argmax(preferences))
         likely = np.exp(preferences - preferences[best])
-        of_the_map = self.model.of_the_map(float(looks.scores[best]), float(shares[best]))
+        of_the_map = self.model.of_the_map(float(looks.scores[best]), float(shares[best]),
+                                           float(looks.compared[best, 0]))
         # A covered lens looks like a blank wall of the map, and more like a covered lens.
         nothing = of_the_map > 0.0 and self.look.nothing(tokens) >= float(looks.scores[best])
         return Seen(rows, likely / likely.sum(), looks, 0.0 if nothing else of_the_map, nothing)

@@ -52,6 +52,7 @@ class PlaceMap:
         self.path = path
         self._db = MapDatabase(path, connection)
         self._lock = lock
+        self._matches: MatchModel | None = None  # of the model's file, where it is at hand
 
     @classmethod
     def create(cls, path: Path | str, model: ModelInfo, frame_id: str = 'map') -> PlaceMap:
@@ -140,7 +141,9 @@ class PlaceMap:
 
     def require_model(self, model: ModelInfo) -> None:
         """
-        Refuse another model's descriptors.
+        Refuse another model's descriptors, and believe what the right one's file says of matches.
+
+        That may have been measured again since the map was built, see `match_model`.
 
         :raises ModelMismatchError: the map was built with another model; both are named.
         """
@@ -151,6 +154,7 @@ class PlaceMap:
                 f"({meta['model_fingerprint'][:12]}), the model given is {model.name} "
                 f'({model.fingerprint[:12]}, {model.path}): pass the model of the map, '
                 "encode it again with 'vpr_map reencode', or build it again")
+        self._matches = model.match_model
 
     def require_sound(self) -> None:
         """
@@ -259,7 +263,13 @@ class PlaceMap:
         return read_tokens(self._db, place, self.token_shape)
 
     def match_model(self) -> MatchModel | None:
-        """Return what the model's matches look like, or None where it does not say."""
+        """
+        Return what the model's matches look like, or None where it does not say.
+
+        As its file says, where `require_model` was given that, else as the map remembers.
+        """
+        if self._matches is not None:
+            return self._matches
         stored = read_value(self._db, 'match_model')
         return MatchModel.from_values(stored) if stored else None
 
