@@ -60,7 +60,13 @@ def test_what_shows_nothing_is_foreign_and_remembered(drive, tmp_path, monkeypat
     typical = found.of_nothing(encoder.info.token_shape)
     assert len(typical) == NOTHING_KINDS
     assert len(seen[-1].tokens) % NOTHING_KINDS == 0
-    assert PlaceEncoder(tmp_path / 'out.onnx').info.match_model == found
+    written = PlaceEncoder(tmp_path / 'out.onnx').info
+    assert written.match_model == found
+    # Maps of the model as it was, and of what it was before, are maps of the new file.
+    assert written.fingerprint != encoder.info.fingerprint
+    assert written.former == (*encoder.info.former, encoder.info.fingerprint)
+    assert written.encodes_like(encoder.info.fingerprint)
+    assert not encoder.info.encodes_like(written.fingerprint)
     # Another sensor's noise in the dark is nearer to them than a picture that shows something.
     dark = np.random.default_rng(5).normal(12, 4, (300, 400, 3)).clip(0, 255).astype(np.uint8)
     chart = np.zeros((300, 400, 3), np.uint8)

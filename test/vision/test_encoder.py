@@ -107,7 +107,8 @@ def test_a_model_with_the_interface_is_accepted(tmp_path):
     ({'drop': 'bits'}, "lacks 'bits'"), ({'drop': 'name'}, "lacks 'name'"),
     ({'bits': '512'}, r'\[N, 64\]'), ({'bits': 'many'}, 'malformed'), ({'bits': '12'}, '12 bits'),
     ({'input_size': '8'}, 'malformed'), ({'descriptor_format': '2'}, 'format 2'),
-    ({'token_grid': '14', 'token_bits': '128'}, 'malformed'),
+    ({'token_grid': '14', 'token_bits': '128'}, 'malformed'), ({'former': '{}'}, 'malformed'),
+    ({'former': '[1]'}, 'no list of fingerprints'),
     ({'token_grid': '14x14'}, '14x14 tokens of 0 bits'),
     ({'token_grid': '2x2', 'token_bits': '12'}, 'multiple of 8'),
     ({'token_grid': '2x2', 'token_bits': '64'}, r"'tokens' of uint8 \[N, 4, 8\]")])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+import json
 from pathlib import Path
 
 from tetra_vpr_ros.command_line import at_least_one, make_folders, run_command
@@ -20,7 +21,7 @@ from tetra_vpr_ros.evaluation.recognition.ground_truth import read_truth
 from tetra_vpr_ros.evaluation.recognition.matching import (
     fit_match_model, LabelledPlaces, pictures_of_nothing, typical_of_nothing)
 from tetra_vpr_ros.evaluation.recognition.recall import encode_files
-from tetra_vpr_ros.vision import ModelError, PlaceEncoder
+from tetra_vpr_ros.vision import ModelError, ModelInfo, PlaceEncoder
 from tetra_vpr_ros.vision.match_model import MatchModel
 from tetra_vpr_ros.vision.model_file import find_model
 
@@ -60,19 +61,22 @@ def calibrate_model(model: Path, places: Sequence[tuple[Path, str]], foreign: Se
     nothing = encoder.encode_with_tokens(pictures_of_nothing(_NOTHING))
     fitted = fit_match_model(sets, [*strange, nothing], encoder.info.token_grid).with_nothing(
         typical_of_nothing(nothing))
-    _write(model, fitted, output)
+    _write(encoder.info, fitted, output)
     return fitted
 
 
-def _write(model: Path, fitted: MatchModel, output: Path) -> None:
+def _write(model: ModelInfo, fitted: MatchModel, output: Path) -> None:
     try:
         import onnx
     except ImportError as error:
         raise ModelError("writing a model needs onnx: pip install 'tetra_vpr_ros[training]'"
                          ) from error
-    file = onnx.load(str(model))
+    file = onnx.load(str(model.path))
     stored = {entry.key: entry.value for entry in file.metadata_props}
-    onnx.helper.set_model_props(file, {**stored, 'match_model': fitted.to_json()})
+    onnx.helper.set_model_props(file, {
+        **stored, 'match_model': fitted.to_json(),
+        # Maps of the file as it was are maps of this one.
+        'former': json.dumps([*model.former, model.fingerprint])})
     output = output.resolve()  # the file that a link leads to
     temporary = output.with_name(output.name + '.tmp')
     try:

@@ -10,7 +10,7 @@ import pytest
 from sample_data import MATCHES, random_descriptors
 from tetra_vpr_ros.mapping import MapError, ModelMismatchError, NewPlace, PlaceMap, Pose
 from tetra_vpr_ros.mapping.map.place_map import model_of_map
-from tetra_vpr_ros.vision import ModelInfo, PlaceEncoder, shipped_models
+from tetra_vpr_ros.vision import default_model_path, ModelInfo, PlaceEncoder, shipped_models
 
 MODEL = ModelInfo(Path('a.onnx'), 'a' * 64, 'model-a', '1', 256, 8, 8, 'none')
 OTHER = ModelInfo(Path('b.onnx'), 'b' * 64, 'model-b', '1', 256, 8, 8, 'none')
@@ -136,22 +136,29 @@ def test_another_model_is_refused_and_both_are_named(filled):
             opened.require_model(OTHER)
 
 
-def test_what_the_models_file_says_of_matches_by_now_is_believed(path):
-    """It is measured again from time to time, and the map's copy stays as it was."""
+def test_a_map_of_a_former_file_takes_what_the_new_one_says_of_matches(path):
     model = replace(MODEL, token_grid=(2, 2), token_bits=64, match_model=MATCHES)
-    again = replace(MATCHES, missed=0.2)
+    again = replace(model, fingerprint='c' * 64, former=('d' * 64, MODEL.fingerprint),
+                    match_model=replace(MATCHES, missed=0.2))
     PlaceMap.create(path, model).close()
     with PlaceMap.open_file(path) as opened:
         assert opened.match_model() == MATCHES
         opened.require_model(replace(model, match_model=None))
         assert opened.match_model() == MATCHES
-        opened.require_model(replace(model, match_model=again))
-        assert opened.match_model() == again
         with pytest.raises(ModelMismatchError):
-            opened.require_model(OTHER)
-        assert opened.match_model() == again
+            opened.require_model(replace(again, former=()))
+        opened.require_model(again)
+        assert opened.match_model() == again.match_model
     with PlaceMap.open_file(path) as opened:
-        assert opened.match_model() == MATCHES
+        assert opened.match_model() == MATCHES  # which is what the map remembers
+
+
+def test_a_map_of_a_former_file_is_opened_with_the_shipped_one(path):
+    shipped = PlaceEncoder(default_model_path()).info
+    PlaceMap.create(path, replace(shipped, fingerprint=shipped.former[0])).close()
+    assert model_of_map(path) == default_model_path()
+    with PlaceMap.open_file(path) as opened:
+        opened.require_model(shipped)
 
 
 def test_missing_file(path):

@@ -104,6 +104,7 @@ def test_the_score_is_that_of_the_recipe(compare, tokens):
     found = compare(tokens[0], tokens[:4])
     scores, medians, met = zip(*(by_the_book(tokens[0], place) for place in tokens[:4]))
     assert found.scores == pytest.approx(scores)
+    assert np.array_equal(compare.scores(tokens[0], tokens[:4]), found.scores)
     assert found.backgrounds == pytest.approx(medians)
     assert found.contrasts == pytest.approx(contrasts_by_the_book(met), rel=1e-4)
 

@@ -137,7 +137,7 @@ class SecondLook:
             len(self._nothing), -1))[0] / (8.0 * tokens.size)
         if apart.min() > _SOMETHING:
             return 0.0
-        return float(self._compare(tokens, self._nothing[[int(apart.argmin())]]).scores[0])
+        return float(self._compare.scores(tokens, self._nothing[[int(apart.argmin())]])[0])
 
     def __call__(self, tokens: NDArray[np.uint8], places: Iterable[int]) -> Looks:
         """

@@ -89,7 +89,7 @@ def build_part(traverse: BagTraverse, path: Path, encoder: PlaceEncoder, frame_i
         begun_with = part.meta().get('build')
         if begun_with not in (None, options.recipe()) or (
                 part.meta().get('poses', options.poses) != options.poses) or (
-                part.meta()['model_fingerprint'] != encoder.info.fingerprint):
+                not encoder.info.encodes_like(part.meta()['model_fingerprint'])):
             raise MapError(f'{path} was begun with another model, with other poses or with '
                            f'{begun_with}: remove {path.parent}')
         part.set_meta(build=options.recipe(), poses=options.poses)

@@ -154,7 +154,7 @@ def _match_elsewhere(row: int, table: PlaceTable, near: float, tokens: Tokens,
               if (known := tokens(int(table.ids[at]))) is not None]
     if not stored:
         return
-    scores = compare(own, np.stack([known for _, known in stored])).scores
+    scores = compare.scores(own, np.stack([known for _, known in stored]))
     best = int(np.argmax(scores))
     at = stored[best][0]
     if alike[at]:

@@ -143,12 +143,12 @@ class PlaceMap:
         """
         Refuse another model's descriptors, and believe what the right one's file says of matches.
 
-        That may have been measured again since the map was built, see `match_model`.
+        That may have been measured again since the map was built, see `ModelInfo.former`.
 
         :raises ModelMismatchError: the map was built with another model; both are named.
         """
         meta = self.meta()
-        if meta['model_fingerprint'] != model.fingerprint:
+        if not model.encodes_like(meta['model_fingerprint']):
             raise ModelMismatchError(
                 f"{self.path} was built with model {meta['model_name']} "
                 f"({meta['model_fingerprint'][:12]}), the model given is {model.name} "

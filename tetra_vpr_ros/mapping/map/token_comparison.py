@@ -95,24 +95,41 @@ class TokenComparison:
         :param places: of each place, uint8 ``[K, rows*columns, bits / 8]``.
         :raises ValueError: shapes or types do not fit.
         """
+        apart = self._apart(query, places)
+        near = self._near(apart, 8 * query.shape[1])
+        return TokenScores(1.0 - near.min(1), *self._shift(self._means(apart)),
+                           np.median(near, 1), _contrasts(*self._in_pieces(apart, near.argmin(1))))
+
+    def scores(self, query: NDArray[np.uint8], places: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """
+        Return only the scores, see `TokenScores`, for a third of the work.
+
+        :param query: see `__call__`.
+        :param places: likewise.
+        :raises ValueError: shapes or types do not fit.
+        """
+        near = self._near(self._apart(query, places), 8 * query.shape[1])
+        return np.asarray(1.0 - near.min(1))
+
+    def _apart(self, query: NDArray[np.uint8], places: NDArray[np.uint8]) -> NDArray[np.integer]:
+        """Return bits, ``[K, place row, place column, query row, query column]``."""
         rows, columns = self.grid
         if (query.dtype != np.uint8 or places.dtype != np.uint8 or query.ndim != 2
                 or len(query) != rows * columns or places.shape[1:] != query.shape):
             raise ValueError(f'tokens must be uint8 [{rows * columns}, bytes] and [K, '
                              f'{rows * columns}, bytes], not {query.dtype} {query.shape} and '
                              f'{places.dtype} {places.shape}')
-        bits = 8 * query.shape[1]
         apart = np.empty((len(places), *self.grid, *self.grid),
-                         np.uint8 if bits < 256 else np.uint16)
+                         np.uint8 if query.shape[1] < 32 else np.uint16)
         # One at a time: distances are computed in words four times as large.
         for place, tokens in zip(apart, places):
             place[:] = hamming_distances(tokens, query).reshape(place.shape)
-        nearest = _nearest_of_nine(apart)
-        exact, near = self._means(apart), self._means(nearest)
-        near = near.reshape(len(places), len(self._rows) * len(self._columns))
-        best, least = near.argmin(1), near.min(1)
-        return TokenScores(1.0 - least / bits, *self._shift(exact), np.median(near, 1) / bits,
-                           _contrasts(*self._in_pieces(apart, best)))
+        return apart
+
+    def _near(self, apart: NDArray[np.integer], bits: int) -> NDArray[np.float64]:
+        """Return the share of bits that differ at each shift from the best of nine cells."""
+        means = self._means(_nearest_of_nine(apart))
+        return means.reshape(len(apart), len(self._rows) * len(self._columns)) / bits
 
     def _means(self, apart: NDArray[np.integer]) -> NDArray[np.float64]:
         """

@@ -176,7 +176,7 @@ class _Search:
         known = {at: tokens for at, other in enumerate(others)
                  if (tokens := self.tokens(int(ids[other]))) is not None}
         if own is not None and known and self.compare is not None:
-            found[list(known)] = self.compare(own, np.stack(list(known.values()))).scores
+            found[list(known)] = self.compare.scores(own, np.stack(list(known.values())))
         return found
 
     def _best_same(self, row: int, same: _Rows, distances: NDArray[np.int32]
