@@ -16,7 +16,7 @@ from tetra_vpr_ros.mapping.tools.merge import merge
 from tetra_vpr_ros.mapping.tools.prune import prune
 from tetra_vpr_ros.mapping.tools.reencode import reencode
 from tetra_vpr_ros.mapping.tools.rewriting import place_for
-from tetra_vpr_ros.vision import PlaceEncoder
+from tetra_vpr_ros.vision import default_model_path, PlaceEncoder
 
 
 @pytest.fixture
@@ -141,3 +141,17 @@ def test_places_that_are_added_sparsely_leave_the_others_as_near_as_they_are(
     merge(own, street_map, tmp_path / 'both.vpr', progress=False)
     with PlaceMap.open_file(tmp_path / 'both.vpr') as opened:
         assert opened.keyframes == before
+
+
+def test_maps_of_files_that_encode_alike_are_merged(own, street_map, tmp_path):
+    """One was built before the matches of the shipped model were measured again."""
+    shipped = PlaceEncoder(default_model_path()).info
+    new = shutil.copy(street_map, tmp_path / 'new.vpr')
+    for path, fingerprint in ((own, shipped.former[0]), (new, shipped.fingerprint)):
+        with PlaceMap.open_file(path, writable=True) as opened:
+            opened.set_meta(model_name=shipped.name, model_fingerprint=fingerprint)
+    assert merge(own, new, tmp_path / 'both.vpr', progress=False) == 2 * count(own)
+    with PlaceMap.open_file(own, writable=True) as opened:
+        opened.set_meta(model_fingerprint='e' * 64)
+    with pytest.raises(MapError, match='was built with model'):
+        merge(own, new, tmp_path / 'other.vpr', progress=False)

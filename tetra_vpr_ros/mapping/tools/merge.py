@@ -16,6 +16,7 @@ from tetra_vpr_ros.mapping.map.places import PlaceTable
 from tetra_vpr_ros.mapping.pose import Pose
 from tetra_vpr_ros.mapping.sources.gps import pose_of_frame
 from tetra_vpr_ros.mapping.tools.rewriting import is_one_of, place_for, rewritten
+from tetra_vpr_ros.vision.model_file import shipped_model_with
 
 
 def merge(first: Path, second: Path, output: Path, transform: Pose | None = None,
@@ -43,9 +44,12 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
             if unfinished:
                 raise MapError(f'{place_map.path} has an unfinished traverse {unfinished[0]}: '
                                'finish it with build_map --resume first')
-        if one.meta()['model_fingerprint'] != two.meta()['model_fingerprint']:
-            raise MapError(f'{first} was built with model {one.meta()["model_name"]}, {second} '
-                           f'with {two.meta()["model_name"]}: build one of them again')
+        made_with = [(str(made['model_name']), str(made['model_fingerprint']))
+                     for made in (one.meta(), two.meta())]
+        if not _encode_alike(*made_with):
+            (name, mark), (other, other_mark) = made_with
+            raise MapError(f'{first} was built with model {name} ({mark[:12]}), {second} with '
+                           f'{other} ({other_mark[:12]}): build one of them again')
         if transform is None and one.frame_id != two.frame_id:
             raise MapError(f'{first} is in frame {one.frame_id!r}, {second} in '
                            f'{two.frame_id!r}: say with --transform how they lie')
@@ -60,6 +64,12 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
                 count += _copy(place_map, table, new, moved, progress)
             _tell_twice(new, second, notes)
             return count
+
+
+def _encode_alike(one: tuple[str, str], two: tuple[str, str]) -> bool:
+    """Tell whether two model files, by name and fingerprint, are one or a shipped one's former."""
+    shipped = {shipped_model_with(*one), shipped_model_with(*two)}
+    return one[1] == two[1] or (len(shipped) == 1 and None not in shipped)
 
 
 def _keep_camera(new: PlaceMap, two: PlaceMap, notes: list[str] | None) -> None:
