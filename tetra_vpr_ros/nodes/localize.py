@@ -59,6 +59,7 @@ def main(args: list[str] | None = None) -> int:
     except Exception as error:  # rclpy has classes of its own for what it cannot read
         print(f'localize: {first_cause(error)}', file=sys.stderr)
         return _FAILED
+    report = sys.unraisablehook
     try:
         import tetra_vpr_ros.nodes.localizer.node  # noqa: F401  # what takes most of the time
 
@@ -68,6 +69,12 @@ def main(args: list[str] | None = None) -> int:
             _on_signals(signal.SIG_IGN)
             raise KeyboardInterrupt
 
+        def unless_told(raised: Any) -> None:
+            # In an object's finaliser it ends nothing, and is no error either: `told` knows.
+            if not (told and raised.exc_type is KeyboardInterrupt):
+                report(raised)
+
+        sys.unraisablehook = unless_told
         _on_signals(interrupt_once)
         if told:
             return 0
@@ -76,6 +83,7 @@ def main(args: list[str] | None = None) -> int:
         return 0
     finally:
         rclpy.try_shutdown()
+        sys.unraisablehook = report
 
 
 def _keep_cores_free() -> None:
@@ -104,7 +112,7 @@ def _live(command: list[str], told: list[int]) -> int:
 
     :param command: of the process.
     :param told: signals to stop. Each raises, too, but where an object is being finalised Python
-        prints an exception and goes on.
+        forgets an exception and goes on.
     :returns: the exit status.
     """
     import rclpy
