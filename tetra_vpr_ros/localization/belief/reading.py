@@ -44,8 +44,8 @@ class Moment:
         and row of the place.
     """
 
-    cameras: Sequence[int] = ()
-    distances: Sequence[NDArray[np.int32]] = ()
+    cameras: Sequence[int]
+    distances: Sequence[NDArray[np.int32]]
     heard: NDArray[np.float32] | None = None
     seen: list[tuple[int, Seen]] = field(default_factory=list)
     turns: dict[tuple[int, int], float] = field(default_factory=dict)
@@ -95,7 +95,9 @@ class BeliefReading:
         weights = mass[near].astype(np.float64)
         held = float(weights.sum())
         mean = mean_pose(self._positions[near], self._quaternions[near], weights)
-        deviation = self._deviation(near, moment.seen)
+        # How far off matches like the best of this moment are, where it was looked at again.
+        deviation = (self.places.deviation(self._score_among(near, moment)) if moment.seen
+                     else None)
         # What is known of matches like this one is better than what is known of all.
         scale = self.calibration.covariance_scale if self.calibration and not deviation else 1.0
         covariance = pose_covariance(mean, self._positions[near], self._quaternions[near],
@@ -132,14 +134,11 @@ class BeliefReading:
         return Estimate(found[0].place_id, pose, covariance, found[0].distance,
                         0.0 if heard is None else held, rejection, found, belief.off_map > 0.5)
 
-    def _deviation(self, near: NDArray[np.int64], looks: Sequence[tuple[int, Seen]]
-                   ) -> float | None:
-        """Return how far off matches like the best of this moment are, see `MappedPlaces`."""
-        if not looks:
-            return None
-        scores = [score for camera, seen in looks
-                  if (score := seen.score_among(self._seen_from(camera, near))) is not None]
-        return self.places.deviation(max(scores, default=None))
+    def _score_among(self, states: NDArray[np.int64], moment: Moment) -> float | None:
+        """Return the best token score of what is seen in some states; None where none is known."""
+        scores = (seen.score_among(self._seen_from(camera, states))
+                  for camera, seen in moment.seen)
+        return max((score for score in scores if score is not None), default=None)
 
     def _heading(self, near: NDArray[np.int64], weights: NDArray[np.float64],
                  turns: dict[tuple[int, int], float]) -> tuple[NDArray[np.float64], float] | None:
@@ -193,11 +192,10 @@ class BeliefReading:
         here = np.array([state])
         rows = [int(self._seen_from(of, here)[0]) for of in moment.cameras]
         seen = [int(bits[at]) for at, bits in zip(rows, moment.distances) if at >= 0]
-        scores = [score for of, looked in moment.seen if (
-            score := looked.score_among(self._seen_from(of, here))) is not None]
+        score = self._score_among(here, moment)
         return Candidate(int(self.table.ids[row]), min(seen, default=self.places.bits),
                          self.places.pose(row, self._yaws[camera]), float(mass[state]),
-                         score=max(scores, default=math.nan))
+                         score=math.nan if score is None else score)
 
 
 def _largest(values: NDArray[np.floating[Any]], count: int) -> NDArray[np.int64]:

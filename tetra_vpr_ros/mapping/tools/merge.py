@@ -68,8 +68,10 @@ def merge(first: Path, second: Path, output: Path, transform: Pose | None = None
 
 def _encode_alike(one: tuple[str, str], two: tuple[str, str]) -> bool:
     """Tell whether two model files, by name and fingerprint, are one or a shipped one's former."""
+    if one[1] == two[1]:
+        return True
     shipped = {shipped_model_with(*one), shipped_model_with(*two)}
-    return one[1] == two[1] or (len(shipped) == 1 and None not in shipped)
+    return len(shipped) == 1 and None not in shipped
 
 
 def _keep_camera(new: PlaceMap, two: PlaceMap, notes: list[str] | None) -> None:
