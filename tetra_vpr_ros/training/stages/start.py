@@ -23,7 +23,8 @@ class StartConfig:
     Where the weights come from.
 
     :ivar trunk: pretrained float ViT, safetensors with timm's key names.
-    :ivar model: a model file (``.onnx``) or checkpoint (``.pt``) of ours instead.
+    :ivar model: a model file (``.onnx``) or checkpoint (``.pt``) of ours instead. A network of
+        ReLUs may begin with one that was trained with GELUs.
     :ivar compensate: round a trunk with error compensation, else to the nearest code.
     :ivar calibration: images for that, and four times as many for the heads.
     :ivar fit_head: set the descriptor's head by regression on the teacher's.
@@ -62,7 +63,10 @@ def start_network(start: StartConfig, config: NetworkConfig, seed: int,
         if wanted.activations == 'static' and source.config.vit.activations == 'token':
             raise ConfigError(f'{start.model} has no static ranges yet: train it with '
                               'network.vit.activations: token and export it as static')
-        if replace(source.config.vit, activations=wanted.activations) != wanted:
+        # A ReLU is learned from a GELU by training on; the other way round is a mistake.
+        learned = wanted if wanted.nonlinearity == 'relu' else source.config.vit
+        if replace(source.config.vit, activations=wanted.activations,
+                   nonlinearity=learned.nonlinearity) != wanted:
             raise ConfigError(f'{start.model} has another backbone: {source.config.vit}, not '
                               f'{wanted}')
         state = source.backbone.state_dict()
