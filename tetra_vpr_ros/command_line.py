@@ -52,19 +52,22 @@ def at_least_zero(text: str) -> float:
     return number
 
 
-def at_least_one(text: str) -> int:
+def whole(least: int = 0, most: int | None = None) -> Callable[[str], int]:
     """
-    Return a number of the command line.
+    Return what reads a whole number of the command line, an argument's ``type``.
 
-    :raises argparse.ArgumentTypeError: it is no whole number above zero.
+    :param least: the smallest that is taken, at least 0.
+    :param most: the largest; None for no matter how large.
     """
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'it must be a whole number of at least 1, not {text}')
-    return number
+    asked = f'of at least {least}' if most is None else f'from {least} to {most}'
+
+    def read(text: str) -> int:
+        number = int(text) if text.isdecimal() else -1
+        if number < least or (most is not None and number > most):
+            raise argparse.ArgumentTypeError(f'it must be a whole number {asked}, not {text!r}')
+        return number
+
+    return read
 
 
 def make_folders(*files: Path | None) -> None:

@@ -289,7 +289,7 @@ FOLDERS, DRIVE = ['--database', 'x', '--queries', 'x'], ['--map', 'x.vpr', '--ba
     ([*FOLDERS, '--exclude-recent', '7', '--filter', 'single', '--filter', 'bayes'],
      'use --filter single'),
     ([*DRIVE, '--exclude-recent', '7'], 'the frames of one folder'),
-    ([*FOLDERS, '--exclude-recent', '-1'], "'-1' is not a whole number"),
+    ([*FOLDERS, '--exclude-recent', '-1'], "it must be a whole number of at least 0, not '-1'"),
     ([*FOLDERS, '--rerank', 'sift'], "invalid choice: 'sift'"),
     ([*DRIVE, '--rerank', 'orb'], '--rerank orb looks at pictures'),
     ([*DRIVE, '--ground-truth', 'frames:2'], 'the poses are the truth'),

@@ -15,7 +15,7 @@ from dataclasses import replace
 import json
 from pathlib import Path
 
-from tetra_vpr_ros.command_line import at_least_one, make_folders, run_command
+from tetra_vpr_ros.command_line import make_folders, run_command, whole
 from tetra_vpr_ros.evaluation.recognition.dataset import DatasetError, images_of
 from tetra_vpr_ros.evaluation.recognition.ground_truth import read_truth
 from tetra_vpr_ros.evaluation.recognition.matching import (
@@ -107,7 +107,7 @@ def main(args: Sequence[str] | None = None) -> int:
                         help='pictures and how their places are told (as in evaluate), repeatable')
     parser.add_argument('--foreign', type=Path, action='append', default=[], metavar='FOLDER',
                         help='pictures of other places, repeatable')
-    parser.add_argument('--every', type=at_least_one, default=1, metavar='N',
+    parser.add_argument('--every', type=whole(1), default=1, metavar='N',
                         help='take every N-th of the foreign pictures')
     parser.add_argument('--out', type=Path, metavar='FILE.onnx', help='instead of the same file')
     options = parser.parse_args(None if args is None else list(args))

@@ -19,7 +19,7 @@ import sys
 
 import numpy as np
 from numpy.typing import NDArray
-from tetra_vpr_ros.command_line import at_least_zero, make_folders, run_command
+from tetra_vpr_ros.command_line import at_least_zero, make_folders, run_command, whole
 from tetra_vpr_ros.evaluation.recognition.answering import answer, answer_strangers
 from tetra_vpr_ros.evaluation.recognition.answering_drive import (
     answer_bag, DriveAnswers, look_on_map)
@@ -116,13 +116,6 @@ def evaluate_folders(database: Path, queries: Path, ground_truth: str,
     return results, made, truth
 
 
-def _whole(text: str) -> int:
-    """Return a number of frames."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of 0 or more')
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='evaluate', description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -141,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f'look at the best {SECOND_LOOK} places again by their patch tokens (tokens; the\n'
         'default where model and map have them), order the best '
         f"ten\nby geometry ({', '.join(GEOMETRY)}; folders only), or not (none)")
-    add('--exclude-recent', type=_whole, metavar='N',
+    add('--exclude-recent', type=whole(), metavar='N',
         help='one drive against itself: a frame is answered only by frames more than N\n'
         'before it (0: any earlier one)')
     add('--camera-mount', choices=MOUNTS, default='forward',

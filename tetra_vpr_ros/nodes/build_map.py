@@ -9,7 +9,8 @@ from pathlib import Path
 import sys
 from typing import Any
 
-from tetra_vpr_ros.command_line import at_least_zero, field_of_view, INTERRUPTED, run_command
+from tetra_vpr_ros.command_line import (
+    at_least_zero, field_of_view, INTERRUPTED, run_command, whole)
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError
 from tetra_vpr_ros.mapping.sources.bag_arguments import add_bag_arguments, bag_options
 from tetra_vpr_ros.vision import ModelError
@@ -41,9 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     add('--frame-id', help="frame of the poses (default: the parent of --tf-frames, else 'map')")
     add('--resume', action='store_true', help='continue an interrupted build')
     add('--append', action='store_true', help='add traverses to an existing map')
-    add('--threads', type=int, default=0,
+    add('--threads', type=whole(), default=0,
         help='threads that encode a picture each (default: all cores)')
-    add('--workers', type=int, default=0, metavar='N',
+    add('--workers', type=whole(), default=0, metavar='N',
         help='processes that map a bag each (default: as many as there are bags and cores)')
     add('--ray', metavar='ADDRESS', help="map the bags on a Ray cluster; 'local' starts Ray here")
     return parser
@@ -55,11 +56,7 @@ def options_from_arguments(arguments: list[str]) -> BuildOptions:
 
     :raises SystemExit: an option is wrong; argparse has said which.
     """
-    parser = _parser()
-    args = parser.parse_args(arguments)
-    for name in ('threads', 'workers'):
-        if getattr(args, name) < 0:
-            parser.error(f'--{name} must not be negative')
+    args = _parser().parse_args(arguments)
     return BuildOptions(
         bags=tuple(args.bag), output=args.map, model=args.model,
         keyframe_distance=args.keyframe_distance, keyframe_angle=args.keyframe_angle,

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tetra_vpr_ros.command_line import run_command
+from tetra_vpr_ros.command_line import run_command, whole
 from tetra_vpr_ros.localization import FILTERS
 from tetra_vpr_ros.mapping import BagError, MapError, PlaceMap
 from tetra_vpr_ros.mapping.sources.bag_traverse import HEADER, IMAGE_TIMES
@@ -36,12 +36,6 @@ tunnel keeps it so: ssh -L 8765:localhost:8765 robot
 """
 
 
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f'a port is a whole number from 0 to 65535, not {text!r}')
-    return int(text)
-
-
 def _rate(text: str) -> float:
     try:
         rate = float(text)
@@ -62,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--host', default='127.0.0.1', metavar='ADDRESS',
         help='to listen to; whoever reaches it sees the camera (default: %(default)s, this '
         'machine alone)')
-    add('--port', type=_port, default=8765, help='0 takes any free one (default: %(default)s)')
+    add('--port', type=whole(0, 65535), default=8765, help='0 takes any free one (default: %(default)s)')
     drive = parser.add_argument_group('a recorded drive, without ROS')
     add = drive.add_argument
     add('--bag', type=Path, metavar='BAG', help='localize its images in --map; no poses needed')

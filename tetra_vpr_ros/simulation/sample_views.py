@@ -22,6 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from tetra_vpr_ros.command_line import whole
 from tetra_vpr_ros.simulation.floor_plan import build_floor_plan
 from tetra_vpr_ros.simulation.level import LEVELS, Pose2D, WorldError
 from tetra_vpr_ros.simulation.world import DoomWorld, FOCAL
@@ -133,8 +134,8 @@ def main() -> None:
     """Render places of every training level."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--per-level', type=int, default=16, help='places')
-    parser.add_argument('--views', type=int, default=3, help='pictures of a place')
+    parser.add_argument('--per-level', type=whole(1), default=16, help='places')
+    parser.add_argument('--views', type=whole(1), default=3, help='pictures of a place')
     parser.add_argument('--labels', type=Path, metavar='DIR',
                         help='write label maps with the same names, too')
     parser.add_argument('--depth', type=Path, metavar='DIR',

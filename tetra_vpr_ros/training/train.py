@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 
-from tetra_vpr_ros.command_line import run_command
+from tetra_vpr_ros.command_line import run_command, whole
 
 MISSING = ('training needs further packages ({name} is missing): '
            'pip install "tetra_vpr_ros[training]"')
@@ -56,10 +56,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                                help='aligned traverse to search in')
             entry.add_argument('--queries', type=Path, metavar='DIR',
                                help='aligned traverse to search for')
-            entry.add_argument('--tolerance', type=int, default=2, metavar='FRAMES',
+            entry.add_argument('--tolerance', type=whole(), default=2, metavar='FRAMES',
                                help='frame i is frame j when they are at most this far apart')
         if verb == 'ablate':
-            entry.add_argument('--seeds', type=int, default=3, help='of each arm (default: 3)')
+            entry.add_argument('--seeds', type=whole(1), default=3, help='of each arm (default: 3)')
     entry = verbs.add_parser('segment', help='label maps of a folder from an ONNX model')
     entry.add_argument('--model', type=Path, required=True, metavar='FILE.onnx')
     entry.add_argument('--images', type=Path, required=True, metavar='DIR')

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a map written anew may replace, and who may not write it meanwhile."""
 
+from dataclasses import replace
 import fcntl
 import os
 import shutil
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 from street import write_street
 from tetra_vpr_ros.mapping import build_map, BuildOptions, MapError, PlaceMap, Pose
+from tetra_vpr_ros.mapping.building.copying import copy_places
 from tetra_vpr_ros.mapping.calibration import BY_A_DRIVE, load_calibration
 from tetra_vpr_ros.mapping.map.writer_lock import WriterLock
 from tetra_vpr_ros.mapping.tools.merge import merge
 from tetra_vpr_ros.mapping.tools.prune import prune
 from tetra_vpr_ros.mapping.tools.reencode import reencode
-from tetra_vpr_ros.mapping.tools.rewriting import place_for
+from tetra_vpr_ros.mapping.tools.rewriting import place_for, rewritten
 from tetra_vpr_ros.vision import default_model_path, PlaceEncoder
 
 
@@ -116,6 +118,19 @@ def test_a_calibration_by_a_drive_is_told_to_be_lost_and_its_scale_kept(own, str
     notes.clear()
     prune(own, own, 2.0, progress=False, notes=notes)
     assert not notes
+
+
+@pytest.mark.parametrize('former, scale', [(True, 6.5), (False, 1.0)])
+def test_the_scale_is_kept_with_a_file_that_encodes_alike(own, tiny, tmp_path, former, scale):
+    info = PlaceEncoder(tiny).info
+    model = replace(info, fingerprint='f' * 64, former=(info.fingerprint,) if former else ())
+    with PlaceMap.open_file(own, writable=True) as opened:
+        stored = opened.value('calibration')
+        opened.set_meta(calibration={**stored, 'source': 'queries', 'covariance_scale': 6.5})
+        with rewritten(tmp_path / 'new.vpr', opened, model) as new:
+            copy_places(opened, opened.places(), new, np.ones(len(opened), bool), None, False)
+    with PlaceMap.open_file(tmp_path / 'new.vpr') as opened:
+        assert load_calibration(opened).covariance_scale == scale
 
 
 def test_one_traverse_in_two_maps_is_told(own, street_map, tmp_path):

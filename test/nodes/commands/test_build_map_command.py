@@ -26,7 +26,7 @@ def test_options(tmp_path):
     (['--map', 'm.vpr'], '--bag'), (['--bag', 'a'], '--map'),
     (['--bag', 'a', '--map', 'm', '--keyframe-distance', '-1'], 'between 0 and 1000000'),
     (['--bag', 'a', '--map', 'm', '--keyframe-angle', 'inf'], '--keyframe-angle: it must lie'),
-    (['--bag', 'a', '--map', 'm', '--threads', '-1'], '--threads must not be negative'),
+    (['--bag', 'a', '--map', 'm', '--threads', '-1'], "--threads: it must be a whole number of at least 0, not '-1'"),
     (['--bag', 'a', '--map', 'm', '--max-pose-gap', 'nan'], '--max-pose-gap: it must be'),
     (['--bag', 'a', '--map', 'm', '--max-pose-gap', 'inf'], "not 'inf'"),
     (['--bag', 'a', '--map', 'm', '--horizontal-fov', '180'], 'between 1 and 180 degrees'),

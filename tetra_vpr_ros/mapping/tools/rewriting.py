@@ -84,8 +84,8 @@ def rewritten(output: Path, like: PlaceMap, model: ModelInfo | None = None,
         with PlaceMap.create(temporary, model, like.frame_id) as new:
             new.set_meta(**{key: meta[key] for key in _KEPT if key in meta})
             yield new
-            calibrate_again(new, former if new.value('model_fingerprint')
-                            == meta['model_fingerprint'] else None)
+            alike = model.encodes_like(meta['model_fingerprint'])
+            calibrate_again(new, former if alike else None)
         if output.exists():
             shutil.copymode(output, temporary)
         put_in_place(temporary, output)
