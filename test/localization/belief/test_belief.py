@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tetra_vpr_ros.localization.belief.belief import MotionModel, PlaceBelief
 from tetra_vpr_ros.localization.belief.place_graph import PlaceGraph
+from tetra_vpr_ros.mapping.motion import motion_between
 from worlds import at
 
 
@@ -139,3 +140,15 @@ def test_belief_that_is_even_stays_where_it_is():
     known(belief, 20)
     belief.drive(at(1.0), 1.0)
     assert np.argmax(belief.places) == 21
+
+
+@pytest.mark.parametrize('between', [4, 8, 12])
+def test_belief_follows_a_bend_where_frames_are_rare(between):
+    ring = [at(5.0 * np.sin(0.1 * i), 5.0 - 5.0 * np.cos(0.1 * i), np.degrees(0.1 * i))
+            for i in range(60)]
+    graph = PlaceGraph(np.array([p.position for p in ring]),
+                       np.array([p.quaternion for p in ring]), 0.5, np.radians(15))
+    belief = known(PlaceBelief(graph, np.array([0])), 10)
+    motion = motion_between(ring[10], ring[10 + between])
+    belief.drive(motion, graph.way(motion))
+    assert ring[int(belief.places.argmax())].distance_to(ring[10 + between]) < 0.6  # a place

@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization.belief.place_graph import _turns, PlaceGraph
 from tetra_vpr_ros.mapping.motion import compose, motion_between, share_of, STILL
+from tetra_vpr_ros.mapping.pose import Pose
 from worlds import at
 
 ANGLE = np.radians(15)
@@ -95,9 +96,27 @@ def test_motions_compose_and_divide():
     assert np.allclose(reached.position, second.position)
     assert reached.angle_to(second) < 1e-6
     assert compose(first, STILL).distance_to(first) == 0
-    half = share_of(at(2.0, 0.0, 30), 0.5)
-    assert half.distance_to(at(1.0)) < 1e-9
-    assert half.angle_to(at(0.0, 0.0, 15)) < 1e-6
+    assert share_of(at(2.0), 0.25).distance_to(at(0.5)) < 1e-9
+
+
+@pytest.mark.parametrize('degrees', [0.0, 1e-9, 0.004, 0.01, 5.0, 90.0, 179.9, 180.0])
+@pytest.mark.parametrize('parts', [1, 2, 7])
+def test_a_motion_is_made_of_its_parts(degrees, parts, rng):
+    axis = rng.normal(size=3)
+    turn = Rotation.from_rotvec(np.radians(degrees) * axis / np.linalg.norm(axis))
+    motion = Pose(rng.normal(size=3), turn.as_quat())
+    part, reached = share_of(motion, 1.0 / parts), STILL
+    for _ in range(parts):
+        reached = compose(reached, part)
+    assert reached.distance_to(motion) < 1e-9
+    assert reached.angle_to(motion) < 1e-6
+
+
+def test_part_of_a_bend_lies_on_it():
+    quarter = Pose(np.array([5.0, 5.0, 0.0]), at(0.0, 0.0, 90).quaternion)
+    third = share_of(quarter, 1.0 / 3.0)
+    assert np.allclose(third.position, [2.5, 5.0 - 5.0 * np.cos(np.radians(30)), 0.0])
+    assert third.angle_to(at(0.0, 0.0, 30)) < 1e-6
 
 
 def test_turns_are_those_of_scipy():
