@@ -31,7 +31,7 @@ from tetra_vpr_ros.mapping.pose import Pose
 _BELIEVED = 0.01                   # belief from which a place is looked at in any case
 _CLEAR = np.float32(5.0)           # nats from which a place speaks against the others
 _PRIOR = 0.95                      # how far a pose to start from is trusted
-_MISTAKEN = 0.05                   # … and how often it has nothing to do with the robot
+_MISTAKEN = 0.5                    # … and how often it has nothing to do with the robot
 _FAR_PRIOR = 9.0                   # squared deviations from which it is off the map
 _ALIKE_YAWS = math.radians(15.0)   # cameras that see the same
 
