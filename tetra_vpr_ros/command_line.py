@@ -37,6 +37,18 @@ def field_of_view(text: str) -> float:
     return degrees
 
 
+def frame_name(text: str) -> str:
+    """
+    Return the name of a frame of the command line.
+
+    :raises argparse.ArgumentTypeError: tf2 knows no such name.
+    """
+    if not text.strip() or text.startswith('/'):
+        raise argparse.ArgumentTypeError(
+            f"a frame has a name, and tf2 refuses a leading '/', not {text!r}")
+    return text
+
+
 def at_least_zero(text: str) -> float:
     """
     Return a distance or an angle of the command line.

@@ -1,5 +1,6 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
+import math
 import time
 
 import numpy as np
@@ -243,6 +244,22 @@ def test_poses_of_a_geo_tagged_map_have_coordinates(tmp_path, way, rng):
     estimate = drive(localizer, rng, way[50:60])[-1]
     assert estimate.pose.geodetic[0] == pytest.approx(47.0 + 59e-5, abs=1.5e-5)
     assert estimate.pose.geodetic[1:] == pytest.approx((8.0, 400.0))
+
+
+def test_coordinates_follow_motion_that_is_too_short_for_the_belief(tmp_path, way, rng):
+    """Of a map along the equator, where a degree is 111.2 km: to the east, then back to north."""
+    rows = [(at(float(i), geodetic=(0.0, math.degrees(i / 6.371e6), 5.0)), row)
+            for i, row in enumerate(way)]
+    with make_map(tmp_path / 'geo.vpr', [rows]) as opened:
+        localizer = BayesLocalizer(opened)
+    for step in range(60):
+        x = 40.0 + 0.2 * step
+        view = View(noisy(rng, way[round(x)], 0.03))
+        estimate = localizer.locate([view], step * SECOND, at(x, 0.1 * (step % 3)))
+        north, east, up = estimate.pose.geodetic
+        assert math.radians(east) * 6.371e6 == pytest.approx(estimate.pose.position[0], abs=1e-6)
+        assert math.radians(north) * 6.371e6 == pytest.approx(estimate.pose.position[1], abs=1e-6)
+        assert up == pytest.approx(5.0)
 
 
 def test_coordinates_beside_the_180th_meridian(tmp_path, way, rng):

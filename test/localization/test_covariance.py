@@ -3,7 +3,8 @@
 from hypothesis import given, settings, strategies
 import numpy as np
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.localization.covariance import covariance_floor, mean_pose, pose_covariance
+from tetra_vpr_ros.localization.covariance import (
+    covariance_floor, mean_pose, pose_covariance, with_heading)
 from tetra_vpr_ros.mapping import Pose
 
 
@@ -55,3 +56,17 @@ def test_always_symmetric_and_positive_definite(rows):
                                  np.ones(len(rows)), covariance_floor(0.5, 0.1))
     assert np.array_equal(covariance, covariance.T)
     assert np.linalg.eigvalsh(covariance).min() > 0
+
+
+def test_a_heading_that_was_seen_is_a_turn_about_the_robots_own_vertical(rng):
+    root = rng.normal(size=(6, 6))
+    known = root @ root.T + np.eye(6)
+    flat = with_heading(known, pose(0, 0, 30).quaternion, 0.01)
+    assert np.allclose(flat[:5, :5], known[:5, :5])  # upright only yaw is new
+    assert np.allclose(flat[5], [0.0, 0.0, 0.0, 0.0, 0.0, 0.01])
+    nose_up = Rotation.from_euler('y', -90, degrees=True)  # its vertical is the map's -x
+    tilted = with_heading(known, nose_up.as_quat(), 0.01)
+    assert np.isclose(tilted[3, 3], 0.01)
+    assert np.allclose(tilted[4:, 4:], known[4:, 4:])
+    assert np.allclose(tilted[3, [0, 1, 2, 4, 5]], 0.0)
+    assert (np.linalg.eigvalsh(tilted) > 0).all()

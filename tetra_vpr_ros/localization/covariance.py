@@ -82,6 +82,23 @@ def pose_covariance(centre: Pose, positions: NDArray[np.float64],
     return np.asarray(covariance)
 
 
+def with_heading(covariance: NDArray[np.float64], quaternion: NDArray[np.float64],
+                 variance: float) -> NDArray[np.float64]:
+    """
+    Return a covariance in which a turn about the robot's own vertical axis is known otherwise.
+
+    :param covariance: ``[6, 6]``, see `pose_covariance`.
+    :param quaternion: of the robot, x y z w.
+    :param variance: of that turn, square radians; it has nothing to do with the rest.
+    """
+    own = np.eye(6)
+    own[3:, 3:] = Rotation.from_quat(quaternion).as_matrix()
+    seen = own.T @ covariance @ own
+    seen[5, :] = seen[:, 5] = 0.0
+    seen[5, 5] = variance
+    return np.asarray(own @ seen @ own.T)
+
+
 def squared_deviations(offsets: NDArray[np.float64], covariance: NDArray[np.float64],
                        floor: NDArray[np.float64]) -> NDArray[np.float64]:
     """

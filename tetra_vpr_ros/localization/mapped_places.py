@@ -20,6 +20,9 @@ from tetra_vpr_ros.mapping.pose import longitude, Pose, without_leap
 RADIUS = 4.0
 """Places about the best one that count as agreeing with it, see `MappedPlaces.resolution`."""
 
+_EARTH = 6_371_000.0  # metres
+_POLE = 1e-6          # cosine of the latitude, nearer to which no longitude tells anything
+
 _RADIUS_95 = math.sqrt(CHI2_95)
 
 UNCALIBRATED = 'the map is not calibrated'
@@ -82,16 +85,26 @@ class MappedPlaces:
             return pose
         return replace(pose, quaternion=turned(pose.quaternion[None], -yaw)[0])
 
-    def geodetic_mean(self, rows: NDArray[np.int64], weights: NDArray[np.float64]
-                      ) -> tuple[float, float, float] | None:
-        """Return the weighted mean of latitude, longitude and altitude, if all are known."""
+    def geodetic_mean(self, rows: NDArray[np.int64], weights: NDArray[np.float64],
+                      moved: NDArray[np.float64]) -> tuple[float, float, float] | None:
+        """
+        Return latitude, longitude and altitude of a robot, if those of all places are known.
+
+        :param rows: of the places that it is about.
+        :param weights: of these.
+        :param moved: how far it is from their mean, metres east, north and up, ``[3]``. A few
+            metres: the Earth is a sphere to them.
+        """
         geodetic = self.table.geodetic[rows]
         if not np.isfinite(geodetic[:, :2]).all():
             return None
         beside = np.column_stack([
             geodetic[:, 0], without_leap(geodetic[:, 1]), geodetic[:, 2]])
         lat, lon, alt = (float(v) for v in weights @ beside / weights.sum())
-        return lat, longitude(lon), alt
+        east, north, up = (float(v) for v in moved)
+        lon += math.degrees(east / (_EARTH * max(math.cos(math.radians(lat)), _POLE)))
+        lat = min(max(lat + math.degrees(north / _EARTH), -90.0), 90.0)
+        return lat, longitude(lon), alt + up
 
     @property
     def resolution(self) -> float:

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from tetra_vpr_ros.command_line import (
-    at_least_zero, field_of_view, INTERRUPTED, run_command, whole)
+    at_least_zero, field_of_view, frame_name, INTERRUPTED, run_command, whole)
 from tetra_vpr_ros.mapping import BagError, build_map, BuildOptions, MapError
 from tetra_vpr_ros.mapping.sources.bag_arguments import add_bag_arguments, bag_options
 from tetra_vpr_ros.vision import ModelError
@@ -39,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
         help='store the patch tokens of each place, for the second look (default: yes, 3 kB each)')
     add('--horizontal-fov', type=field_of_view, default=0.0, metavar='DEG',
         help="of the camera, degrees, instead of what the bag's camera_info tells")
-    add('--frame-id', help="frame of the poses (default: the parent of --tf-frames, else 'map')")
+    add('--frame-id', type=frame_name, metavar='FRAME',
+        help="frame of the poses (default: the parent of --tf-frames, else 'map')")
     add('--resume', action='store_true', help='continue an interrupted build')
     add('--append', action='store_true', help='add traverses to an existing map')
     add('--threads', type=whole(), default=0,

@@ -120,7 +120,7 @@ def _live(command: list[str], told: list[int]) -> int:
     from rclpy.lifecycle import TransitionCallbackReturn
     from tetra_vpr_ros.nodes.localizer.node import LocalizeNode
     from tetra_vpr_ros.nodes.localizer.parameters import ParameterError
-    from tetra_vpr_ros.nodes.localizer.parameters.files import unheard_files
+    from tetra_vpr_ros.nodes.localizer.parameters.files import unheard
     try:
         node = LocalizeNode()
     except ParameterError:  # told
@@ -128,10 +128,8 @@ def _live(command: list[str], told: list[int]) -> int:
     except Exception as error:  # a name that no node may have
         print(f'localize: {first_cause(error)}', file=sys.stderr)
         return _FAILED
-    for path, names in unheard_files(command, node.get_fully_qualified_name()).items():
-        node.get_logger().warning(
-            f'{path} says nothing to this node, {node.get_fully_qualified_name()}: it speaks '
-            f"to {', '.join(names) or 'nobody'}")
+    for text in unheard(command, node.get_fully_qualified_name()):
+        node.get_logger().warning(text)
     success = TransitionCallbackReturn.SUCCESS
     try:
         if node.get_parameter('autostart').value:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from tetra_vpr_ros.command_line import at_least_zero, field_of_view, INTERRUPTED, run_command
+from tetra_vpr_ros.command_line import (
+    at_least_zero, field_of_view, frame_name, INTERRUPTED, run_command)
 from tetra_vpr_ros.mapping import BagError, BuildOptions, import_folder, MapError, PlaceMap, Pose
 from tetra_vpr_ros.mapping.calibration import MapCalibration
 from tetra_vpr_ros.mapping.pose import sound_poses
@@ -120,7 +121,8 @@ def _add_import_and_reencode(verb: Callable[[str, str], argparse.ArgumentParser]
                        "or ':order' how to pair it")
     entry.add_argument('--model', type=Path,
                        help='model file (.onnx), or the name of a shipped one')
-    entry.add_argument('--frame-id', help='of the poses (default: map)')
+    entry.add_argument('--frame-id', type=frame_name, metavar='FRAME',
+                       help='of the poses (default: map)')
     entry.add_argument('--keyframe-distance', type=at_least_zero, default=0.0, metavar='M',
                        help='metres between places (default: every image is a place)')
     add_max_pose_gap(entry)

@@ -56,7 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     add('--host', default='127.0.0.1', metavar='ADDRESS',
         help='to listen to; whoever reaches it sees the camera (default: %(default)s, this '
         'machine alone)')
-    add('--port', type=whole(0, 65535), default=8765, help='0 takes any free one (default: %(default)s)')
+    add('--port', type=whole(0, 65535), default=8765,
+        help='0 takes any free one (default: %(default)s)')
     drive = parser.add_argument_group('a recorded drive, without ROS')
     add = drive.add_argument
     add('--bag', type=Path, metavar='BAG', help='localize its images in --map; no poses needed')

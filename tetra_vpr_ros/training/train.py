@@ -59,7 +59,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             entry.add_argument('--tolerance', type=whole(), default=2, metavar='FRAMES',
                                help='frame i is frame j when they are at most this far apart')
         if verb == 'ablate':
-            entry.add_argument('--seeds', type=whole(1), default=3, help='of each arm (default: 3)')
+            entry.add_argument('--seeds', type=whole(1), default=3,
+                               help='of each arm (default: 3)')
     entry = verbs.add_parser('segment', help='label maps of a folder from an ONNX model')
     entry.add_argument('--model', type=Path, required=True, metavar='FILE.onnx')
     entry.add_argument('--images', type=Path, required=True, metavar='DIR')

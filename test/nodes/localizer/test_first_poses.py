@@ -9,6 +9,7 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 import numpy as np
 from processes import LOSSLESS
 import pytest
+import rclpy
 from rclpy.lifecycle import TransitionCallbackReturn as Outcome
 from sample_data import ROOT
 from sensor_msgs.msg import Image
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.ros
 RENAMED = ('initialpose:=/rtabmap/initialpose', 'vpr/global_pose:=/rtabmap/global_pose')
 
 
-def test_poses_go_where_rtabmap_and_slam_toolbox_listen(inside, probe, wall, wall_map):
+def test_poses_go_where_rtabmap_and_slam_toolbox_listen(inside, probe, wall, wall_map, capfd):
     quality = {name: value for name, value in LOSSLESS.items() if '/cam.' in name}
     node = inside(*(part for rule in RENAMED for part in ('-r', rule)), map=wall_map,
                   image_topics=['/cam'], initial_pose='first_fix', odom_topic='',
@@ -40,8 +41,15 @@ def test_poses_go_where_rtabmap_and_slam_toolbox_listen(inside, probe, wall, wal
                 nanoseconds(answer.header.stamp) == stamp_ns
                 for answer in probe.received['/vpr/candidates']))
 
+    # Another localizer of the robot takes poses, too, but is not who waits for the first.
+    rear = rclpy.create_node('vpr_rear')
+    told = []
+    rear.create_subscription(PoseWithCovarianceStamped, '/rtabmap/initialpose', told.append, 10)
+    tells = rear.create_publisher(PoseWithCovarianceStamped, '/rtabmap/initialpose', 10)
     assert seen(lambda: cam.get_subscription_count() and node.count_subscribers(
-        '/rtabmap/global_pose') and probe.received['/vpr/status'])
+        '/rtabmap/global_pose') and probe.received['/vpr/status']
+        and node.count_publishers('/rtabmap/initialpose') == 2
+        and node.count_subscribers('/rtabmap/initialpose') == 2)
     show(range(5, 15))
     matches, poses = probe.received['/vpr/match'], probe.received['/rtabmap/global_pose']
     assert seen(lambda: len(matches) >= 3 and len(poses) == len(matches))
@@ -64,6 +72,24 @@ def test_poses_go_where_rtabmap_and_slam_toolbox_listen(inside, probe, wall, wal
     covariance = np.reshape(first[0].pose.covariance, (6, 6))
     assert (covariance == np.diag(np.diag(covariance))).all()
     assert not probe.received['/initialpose']
+    # Of its own pose it learns nothing, of another one of the same time it does.
+    assert 'the belief starts about' not in capfd.readouterr().err
+    first[0].pose.pose.position.x += 1.0
+    tells.publish(first[0])
+    assert seen(lambda: 'the belief starts about' in capfd.readouterr().err)
+    rear.destroy_node()
+
+
+def test_who_keeps_no_belief_says_that_it_takes_no_pose(inside, probe, wall_map, capfd):
+    node = inside(map=wall_map, image_topics=['/cam'], filter='single')
+    assert node.trigger_configure() == node.trigger_activate() == Outcome.SUCCESS
+    rviz = probe.publisher(PoseWithCovarianceStamped, '/initialpose')
+    message = PoseWithCovarianceStamped()
+    message.header.frame_id, message.pose.pose.orientation.w = 'map', 1.0
+    assert probe.spin(lambda: rviz.get_subscription_count() == 2)
+    rviz.publish(message)
+    assert probe.spin(lambda: node.work.spin_once(timeout_sec=0.02)
+                      or 'keeps no belief' in capfd.readouterr().err)
 
 
 def test_the_recipes_name_these_topics():

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which topics are subscribed to, and what is said when nothing comes on them."""
 
+from geometry_msgs.msg import PoseStamped
 import pytest
 from rclpy.lifecycle import TransitionCallbackReturn as Outcome
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -104,6 +105,31 @@ def test_qos_does_not_fit_or_nothing_is_sent(complaint, probe):
     assert 'change qos_overrides./unsure.subscription.… of this node or the publisher' in said
     assert ('/paused (sensor_msgs/msg/Image, best effort, volatile) is published by /probe '
             '(reliable, volatile), but nothing comes') in said
+
+
+def test_two_names_of_one_topic_are_refused(inside, capfd, wall_map):
+    node = inside('-r', 'left:=/cam', '-r', 'right:=/cam', map=wall_map,
+                  image_topics=['left', 'right'], camera_yaws=[0.0, 90.0])
+    assert node.trigger_configure() == Outcome.SUCCESS
+    assert node.trigger_activate() == Outcome.FAILURE
+    assert ("cannot activate: image_topics: 'right' and another of them are one topic, /cam"
+            in capfd.readouterr().err)
+
+
+def test_odometry_of_another_type_is_told(inside, probe, capfd, wall_map):
+    probe.publisher(PoseStamped, '/my/odom')
+    node = inside(map=wall_map, image_topics=['/cam'], odom_topic='/my/odom')
+    assert node.trigger_configure() == node.trigger_activate() == Outcome.SUCCESS
+    told = []
+
+    def said():
+        node.work.spin_once(timeout_sec=0.1)
+        told.extend(line for line in capfd.readouterr().err.splitlines() if 'no odometry' in line)
+        return told
+
+    assert probe.spin(said)
+    assert told[0].endswith('is published by /probe as geometry_msgs/msg/PoseStamped: name a '
+                            'topic of nav_msgs/msg/Odometry')
 
 
 def test_overrides_of_qos_that_nothing_takes_are_told(inside, capfd, wall_map):

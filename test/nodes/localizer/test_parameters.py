@@ -5,7 +5,7 @@ import re
 import pytest
 from sample_data import ROOT
 from tetra_vpr_ros.nodes.localizer.parameters import check, ParameterError, PARAMETERS
-from tetra_vpr_ros.nodes.localizer.parameters.files import unheard_files
+from tetra_vpr_ros.nodes.localizer.parameters.files import unheard
 import yaml
 
 
@@ -57,14 +57,30 @@ def test_a_file_that_speaks_to_others_is_found(tmp_path, section, heard):
     file = tmp_path / 'vpr.yaml'
     file.write_text(f'"{section}":\n  ros__parameters:\n    map: a\n')
     command = ['localize', '--ros-args', '--params-file', str(file)]
-    found = unheard_files(command, '/robot1/vpr_localize')
-    assert (found == {}) == heard
+    found = unheard(command, '/robot1/vpr_localize')
+    assert (found == []) == heard
     nested = tmp_path / 'nested.yaml'
     nested.write_text('robot1:\n  vpr_localize:\n    ros__parameters: {map: a}\n'
                       'other: {ros__parameters: {b: 1}}\n')
-    assert unheard_files(['--params-file', str(nested)], '/robot1/vpr_localize') == {}
-    assert unheard_files(['--params-file', str(nested)], '/x') == {
-        str(nested): ['/robot1/vpr_localize', '/other']}
+    assert unheard(['--params-file', str(nested)], '/robot1/vpr_localize') == []
+    assert unheard(['--params-file', str(nested)], '/x') == [
+        f'{nested} says nothing to this node, /x: it speaks to /robot1/vpr_localize, /other']
+
+
+def test_a_node_that_is_misspelt_beside_others_is_found(tmp_path):
+    file = tmp_path / 'robot.yaml'
+    file.write_text(''.join(f'"{name}": {{ros__parameters: {{a: 1}}}}\n' for name in (
+        '/**', 'amcl', 'vpr_localizer', '/robot2/vpr_localize', '/robot2/map_server')))
+    assert unheard(['--params-file', str(file)], '/robot1/vpr_localize') == [
+        f'{file}: what it says to /vpr_localizer is not for this node, /robot1/vpr_localize: is '
+        'it misspelt?']
+
+
+@pytest.mark.parametrize('rule, heard', [
+    ('map:=a.vpr', True), ('vpr_localize:map:=a.vpr', True), ('/**:map:=a.vpr', True),
+    ('vpr_localizer:map:=a.vpr', False), ('/robot1/amcl:map:=x:=y', False), ('map:=a:b', True)])
+def test_a_parameter_of_another_node_is_found(rule, heard):
+    assert (unheard(['localize', '--ros-args', '-p', rule], '/vpr_localize') == []) == heard
 
 
 def test_files_are_read_as_launch_writes_them(tmp_path):
@@ -72,8 +88,8 @@ def test_files_are_read_as_launch_writes_them(tmp_path):
     written = tmp_path / 'launch_params'
     written.write_text(yaml.dump({'/**': {'ros__parameters': {'image_topics': ('/cam',)}}}))
     assert '!!python/tuple' in written.read_text()
-    assert unheard_files(['--params-file', str(written)], '/vpr_localize') == {}
+    assert unheard(['--params-file', str(written)], '/vpr_localize') == []
     odd = tmp_path / 'odd.yaml'
     odd.write_bytes(b'\xff\xfe: [')
-    assert unheard_files(['--params-file', str(odd)], '/vpr_localize') == {}
-    assert unheard_files(['--params-file', str(tmp_path / 'gone')], '/vpr_localize') == {}
+    assert unheard(['--params-file', str(odd)], '/vpr_localize') == []
+    assert unheard(['--params-file', str(tmp_path / 'gone')], '/vpr_localize') == []

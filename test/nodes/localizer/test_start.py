@@ -158,6 +158,18 @@ def test_an_autostart_that_fails_can_wait_for_somebody(start, probe, wall_map, t
     assert probe.change('configure')
 
 
+@pytest.mark.parametrize('end', ['signal', 'shutdown'])
+def test_who_ends_says_that_nobody_is_localized(start, probe, wall_map, end):
+    localizer = start(map=wall_map, autostart=True, image_topics='[/cam]')
+    assert probe.spin(lambda: probe.received['/vpr/status']), localizer.log
+    if end == 'signal':
+        localizer.stop(signal.SIGTERM)
+    else:
+        assert probe.change('active_shutdown')
+    assert probe.spin(lambda: probe.values()[1]['detail'] == 'the node has ended'), localizer.log
+    assert probe.values()[0] == 'no images'
+
+
 def test_a_signal_while_it_starts_ends_it_without_a_traceback(wall_map, tmp_path):
     """At whatever moment after Python's own start: while it imports, loads or spins."""
     for delay, twice in ((0.0, False), (0.3, True), (0.8, False), (1.4, True)):

@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from tetra_vpr_ros.localization.belief.belief import PlaceBelief
 from tetra_vpr_ros.localization.belief.visible_places import VisiblePlaces
-from tetra_vpr_ros.localization.covariance import mean_pose, pose_covariance
+from tetra_vpr_ros.localization.covariance import mean_pose, pose_covariance, with_heading
 from tetra_vpr_ros.localization.estimate import Candidate, Estimate
 from tetra_vpr_ros.localization.mapped_places import MappedPlaces, turned, UNCALIBRATED
 from tetra_vpr_ros.localization.second_look import HEADING_DEVIATION
@@ -107,10 +107,10 @@ class BeliefReading:
             quaternion, spread = heading
             moved = replace(moved, quaternion=quaternion)
             # What the places' own headings leave open was seen in this frame.
-            covariance[5, :] = covariance[:, 5] = 0.0
-            covariance[5, 5] = HEADING_DEVIATION**2 + spread
+            covariance = with_heading(covariance, quaternion, HEADING_DEVIATION**2 + spread)
         rows = near % len(self.table)
-        pose = Pose(moved.position, moved.quaternion, self.places.geodetic_mean(rows, weights))
+        pose = Pose(moved.position, moved.quaternion, self.places.geodetic_mean(
+            rows, weights, moved.position - mean.position))
         if heard is None:
             rejection = UNCALIBRATED
         elif held < required:

@@ -123,7 +123,7 @@ def _opened(options: BuildOptions, encoder: PlaceEncoder,
         if place_map is not None:
             _check_unfinished(place_map, traverses, options)
         if place_map is None:
-            default_frame = options.tf_frames[0] if options.tf_frames else 'map'
+            default_frame = options.tf_frames[0].strip('/') if options.tf_frames else 'map'
             place_map = PlaceMap.create(options.output, encoder.info,
                                         options.frame_id or default_frame)
         # Sparser places that are added leave the others as near as they are.

@@ -70,12 +70,16 @@ class BuildOptions:
         """
         Check what a map would keep.
 
-        :raises ValueError: a distance or an angle is negative, not finite or beyond `MOST`.
+        :raises ValueError: a distance or an angle is negative, not finite or beyond `MOST`, or
+            the frame has a name that tf2 refuses.
         """
         for name in ('keyframe_distance', 'keyframe_angle'):
             if not 0.0 <= getattr(self, name) <= MOST:
                 raise ValueError(f'{name} must lie between 0 and {MOST}, not '
                                  f'{getattr(self, name)}')
+        if self.frame_id is not None and self.frame_id.startswith('/'):
+            raise ValueError(f"frame_id must not begin with '/', which tf2 refuses: "
+                             f'{self.frame_id!r}')
 
     def topics(self) -> Topics:
         """Return what of each bag is to be read."""

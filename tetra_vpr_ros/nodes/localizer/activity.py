@@ -155,7 +155,8 @@ class Activity:
                     throttle_duration_sec=_TOLD_EACH)
             return
         needed = self._value('publish_tf') != 'none'
-        if odometry.silent() > _NO_ODOMETRY_TIMEOUT and (odometry.count or needed):
+        if odometry.silent() > _NO_ODOMETRY_TIMEOUT and (
+                odometry.count or needed or odometry.mistaken()):
             self._node.get_logger().warning(
                 f'no odometry for {odometry.silent():.1f} s: {odometry.why()}',
                 throttle_duration_sec=_TOLD_EACH)

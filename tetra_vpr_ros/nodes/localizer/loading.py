@@ -94,7 +94,8 @@ def load(node: LifecycleNode) -> Loaded:
         localizer = make_localizer(place_map, options)
         shared = SharedLocalizer(localizer if yaws else None, node)
         mapping_camera = place_map.camera
-        outputs = Outputs(node, value('frame_id') or place_map.frame_id,
+        # tf2 refuses a leading '/', which maps of before may have, as ROS 1 has.
+        outputs = Outputs(node, value('frame_id') or place_map.frame_id.lstrip('/'),
                           value('global_pose_frame'))
     except BaseException:
         place_map.close()

@@ -64,9 +64,12 @@ class LocalizeNode(LifecycleNode):
 
     def _let_go(self) -> None:
         """Leave nothing of what was loaded, either."""
+        active = self._activity is not None
         self._stop()
         if self._loaded is not None:
             loaded, self._loaded = self._loaded, None
+            if active:  # else who listens to the status believes the last match for ever
+                loaded.outputs.end('the node has ended')
             loaded.outputs.destroy()
             loaded.place_map.close()
             del loaded
@@ -122,18 +125,21 @@ class LocalizeNode(LifecycleNode):
         self._stop()
         self._loaded.outputs.status(NO_IMAGES, 'the node is not active')
         super().on_deactivate(state)
+        self.get_logger().info('deactivated: nothing is listened to')
         return _SUCCESS
 
     @told('clean up', _ERROR, _let_go)
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let go of model and map."""
         self._let_go()
+        self.get_logger().info('cleaned up: model and map are let go')
         return _SUCCESS
 
     @told('shut down', _ERROR, _let_go)
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and let go of everything, from any state."""
         self._let_go()
+        self.get_logger().info('shut down')
         return _SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:

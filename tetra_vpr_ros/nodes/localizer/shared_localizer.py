@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 import threading
 
@@ -14,7 +15,12 @@ from tetra_vpr_ros.localization import Estimate, Localizer, View
 from tetra_vpr_ros.localization.belief.believed import Believed
 from tetra_vpr_ros.mapping.pose import Pose
 
-_JUMP_BACK_NS = 1_000_000_000  # stamps that go back further than this began anew
+_JUMP_BACK_NS = 1_000_000_000  # stamps that go back further than this are late, or began anew
+_STAYS = 3  # frames of a camera in a row, from which on time has begun anew
+
+
+class LateFrameError(ValueError):
+    """A frame of a moment that is long over; the text says by how much."""
 
 
 class SharedLocalizer:
@@ -31,6 +37,7 @@ class SharedLocalizer:
         self._node = node
         self._lock = threading.Lock()
         self._last_stamps: dict[int, int] = {}  # by camera
+        self._late: Counter[int] = Counter()  # frames in a row that were, by camera
         self._forgotten = 0  # how often: an estimate from before answers no later question
 
     def begin_anew(self) -> None:
@@ -38,7 +45,7 @@ class SharedLocalizer:
         with self._lock:
             if self.localizer is not None:
                 self.localizer.reset()
-            self._last_stamps = {}
+            self._forget_time()
 
     def forget(self) -> int:
         """Forget the belief; return how often that was asked for."""
@@ -46,7 +53,7 @@ class SharedLocalizer:
             if self.localizer is not None:
                 self.localizer.reset()
             self._forgotten += 1
-            self._last_stamps = {}
+            self._forget_time()
             return self._forgotten
 
     def set_prior(self, pose: Pose, covariance: NDArray[np.float64]) -> bool:
@@ -61,7 +68,7 @@ class SharedLocalizer:
         with self._lock:
             self.localizer.set_prior(pose, covariance)
             # It holds from now on, at whatever time frames will say that this is.
-            self._last_stamps = {}
+            self._forget_time()
         return True
 
     def locate(self, views: Sequence[View], stamp_ns: int, odometry: Pose | None,
@@ -70,6 +77,7 @@ class SharedLocalizer:
         Ask where the views were taken; see `Localizer`.
 
         :returns: the estimate, and how often the belief had been forgotten before it.
+        :raises LateFrameError: the newest view came late, and nothing was made of any.
         """
         assert self.localizer is not None
         with self._lock:
@@ -83,21 +91,29 @@ class SharedLocalizer:
         with self._lock:
             return self.localizer.believed() if self.localizer is not None else None
 
+    def _forget_time(self) -> None:
+        self._last_stamps = {}
+        self._late.clear()
+
     def _watch_time(self, stamp_ns: int, camera: int) -> None:
         """
         Forget the belief when time begins anew: a simulation or a bag was restarted.
 
         :param stamp_ns: of the newest view.
         :param camera: that took it; each has a time of its own, should their clocks differ.
+        :raises LateFrameError: it is one of a few that came late, from a busy network for example.
         """
         assert self.localizer is not None
         back_ns = self._last_stamps.get(camera, 0) - stamp_ns
         if back_ns > _JUMP_BACK_NS:
+            self._late[camera] += 1
+            if self._late[camera] < _STAYS:
+                raise LateFrameError(f'it is {back_ns * 1e-9:.1f} s older than the one before')
             self._node.get_logger().warning(
                 f'time jumped back by {back_ns * 1e-9:.1f} s: the belief is forgotten')
             self.localizer.reset()
-            self._last_stamps = {camera: stamp_ns}
-            return
+            self._forget_time()
+        self._late[camera] = 0
         self._last_stamps[camera] = max(self._last_stamps.get(camera, 0), stamp_ns)
         behind_ns = max(self._last_stamps.values()) - stamp_ns
         if behind_ns > _JUMP_BACK_NS:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 import math
+import re
+import time
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from tetra_vpr_ros.localization import Estimate, Localizer, View
 from tetra_vpr_ros.localization.upright import DownwardLocalizer
 from tetra_vpr_ros.localization.verification import VerifyingLocalizer
 from tetra_vpr_ros.mapping.pose import Pose
-from tetra_vpr_ros.nodes.localizer.conversions import image_from_message
+from tetra_vpr_ros.nodes.localizer.conversions import image_from_message, nanoseconds
 from tetra_vpr_ros.nodes.localizer.frame.camera_frame import CameraFrame, taken_together
 from tetra_vpr_ros.nodes.localizer.frame.lenses import Lenses
 from tetra_vpr_ros.nodes.localizer.inputs.camera_headings import CameraHeadings
@@ -26,9 +28,13 @@ from tetra_vpr_ros.nodes.localizer.outputs.health import Health
 from tetra_vpr_ros.nodes.localizer.outputs.map_to_odom import MapToOdom
 from tetra_vpr_ros.nodes.localizer.outputs.publishers import LOCALIZED, SEARCHING, UNKNOWN_PLACE
 from tetra_vpr_ros.nodes.localizer.relocalize import RelocalizeService
+from tetra_vpr_ros.nodes.localizer.shared_localizer import LateFrameError
 from tetra_vpr_ros.vision import ImageError
 from tetra_vpr_ros.vision.local_features import extract_features
 from tetra_vpr_ros.vision.quarter_turns import quarter_turned
+
+_TOLD_EACH = 5.0  # seconds, of frames that are refused for the same reason
+_NUMBER = re.compile(r'\d[\d.]*')
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,9 @@ class Pipeline:
         self._relocalize, self._health = relocalize, health
         self._lenses = Lenses(node, loaded, measurements)
         self._fusion_window: float = self._value('fusion_window')
-        self._first_fix, self._first_pose_sent = '', False
+        self._first_fix_ns, self._first_pose_sent = 0, False
+        self._tell_again: dict[str, float] = {}  # when, by what is told, monotonic seconds
+        loaded.outputs.first_fix = ''
 
     def process(self, frames: Sequence[CameraFrame]) -> None:
         """Work on frames; the thread must outlive whatever they hold."""
@@ -81,9 +89,7 @@ class Pipeline:
                 frame.check_stamp(now_ns, self._value('future_tolerance'))
                 images.append((frame, image_from_message(frame.message, self._least(frame))))
             except ImageError as error:
-                self._health.refused(f'{frame.topic}: {error}')
-                self._node.get_logger().warning(f'{frame.topic}: frame refused: {error}',
-                                                throttle_duration_sec=5.0)
+                self._refuse(frame.topic, f'frame refused: {error}')
         return images
 
     def _least(self, frame: CameraFrame) -> int:
@@ -103,9 +109,13 @@ class Pipeline:
         views = self._encode(frames, images, localizer)
         stamp = newest.message.header.stamp
         odometry = self._measurements.odometry_at(newest.stamp_ns)
-        estimate, forgotten = self._loaded.shared.locate(
-            views, newest.stamp_ns, odometry, self._value('false_match_rate'),
-            self._value('candidates'))
+        try:
+            estimate, forgotten = self._loaded.shared.locate(
+                views, newest.stamp_ns, odometry, self._value('false_match_rate'),
+                self._value('candidates'))
+        except LateFrameError as error:
+            self._refuse(newest.topic, f'frame refused: {error}')
+            return
         if estimate.accepted:
             outputs.match(estimate, stamp)
             self._correct_odometry(estimate, odometry, newest.stamp_ns)
@@ -137,7 +147,7 @@ class Pipeline:
             for frame in frames:
                 unknown = headings.learn(frame.camera, frame.message.header.frame_id)
                 if unknown:
-                    self._tell_refused(f'{frame.topic}: {unknown}')
+                    self._refuse(frame.topic, unknown)
             yaws = headings.known(math.radians(self._value('mapping_camera_yaw')))
             if yaws is not None:
                 degrees = ', '.join(f'{math.degrees(yaw):.1f}' for yaw in yaws)
@@ -145,13 +155,20 @@ class Pipeline:
                 shared.localizer = self._loaded.localizer(yaws)
             elif silent := set(headings.unknown) - {frame.camera for frame in frames}:
                 names = ', '.join(self._loaded.image_topics[camera] for camera in sorted(silent))
-                self._tell_refused(f'nothing is matched before each camera has sent an image, '
-                                   f'whose frame tells its heading by tf2: none came of {names}')
+                self._refuse(names, 'nothing is matched before each camera has sent an image, '
+                             'whose frame tells its heading by tf2: none came of this one')
         return shared.localizer
 
-    def _tell_refused(self, text: str) -> None:
+    def _refuse(self, topic: str, why: str) -> None:
+        """Count a frame that cannot be used; tell why, each reason of each topic now and then."""
+        text = f'{topic}: {why}'
         self._health.refused(text)
-        self._node.get_logger().warning(text, throttle_duration_sec=5.0)
+        kind, now = _NUMBER.sub('', text), time.monotonic()
+        if now >= self._tell_again.get(kind, now):
+            self._tell_again = {other: again for other, again in self._tell_again.items()
+                                if again > now}
+            self._tell_again[kind] = now + _TOLD_EACH
+            self._node.get_logger().warning(text)
 
     def _encode(self, frames: Sequence[CameraFrame], images: Sequence[NDArray[np.uint8]],
                 localizer: Localizer) -> list[View]:
@@ -195,8 +212,10 @@ class Pipeline:
             outputs.initial_pose(estimate, stamp)
         if estimate.accepted:
             state, detail = LOCALIZED, f'at place {estimate.place_id}'
-            if not self._first_fix:
-                self._first_fix = f'{stamp.sec}.{stamp.nanosec:09d}'
+            # A run that begins anew, as simulations do, has a first fix of its own.
+            if not outputs.first_fix or nanoseconds(stamp) < self._first_fix_ns:
+                self._first_fix_ns = nanoseconds(stamp)
+                outputs.first_fix = f'{stamp.sec}.{stamp.nanosec:09d}'
                 detail = f'first fix: place {estimate.place_id}'
                 self._node.get_logger().info(f'{detail}, confidence {estimate.confidence:.3f}')
             # Not before somebody listens: whoever starts later would never hear of it.
@@ -212,4 +231,4 @@ class Pipeline:
             ('distance', estimate.distance),
             ('score', '' if math.isnan(estimate.score) else f'{estimate.score:.4f}'),
             ('confidence', f'{estimate.confidence:.4f}'), ('place', estimate.place_id),
-            ('latency_ms', f'{latency * 1e3:.1f}'), ('first_fix', self._first_fix)))
+            ('latency_ms', f'{latency * 1e3:.1f}')))

@@ -41,6 +41,11 @@ class Listened:
         """Return for how many seconds nothing came."""
         return time.monotonic() - self._last
 
+    def mistaken(self) -> bool:
+        """Tell whether somebody publishes on the topic, but nobody what is listened to."""
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        return bool(publishers) and all(p.topic_type != self.kind for p in publishers)
+
     def why(self) -> str:
         """Return who publishes on the topic, and what to change so that it comes."""
         qos = self._subscription.qos_profile
@@ -50,8 +55,10 @@ class Listened:
             return f'{asked} is published by nobody; {self._elsewhere()}'
         foreign = [p for p in publishers if p.topic_type != self.kind]
         if len(foreign) == len(publishers):
+            mend = (_other_transport(self.topic, foreign[0].topic_type) if self.kind in _IMAGES
+                    else f'name a topic of {self.kind}')
             return (f'{asked} is published by {_names(foreign)} as {foreign[0].topic_type}: '
-                    f'{_other_transport(self.topic, foreign[0].topic_type)}')
+                    f'{mend}')
         fitting = [p for p in publishers if p.topic_type == self.kind]
         refused = [p for p in fitting if qos_check_compatible(
             p.qos_profile, qos)[0] == QoSCompatibility.ERROR]

@@ -50,6 +50,9 @@ class Inputs:
         """
         for camera, name in enumerate(names):
             topic = image_topic(self._node, name, transport)
+            if topic.base in [other.base for other in self._topics]:
+                raise ParameterError(f'image_topics: {name!r} and another of them are one topic, '
+                                     f'{topic.base}: its pictures would count twice')
 
             def hear(message: Any, camera: int = camera) -> None:
                 self.cameras[camera].came()

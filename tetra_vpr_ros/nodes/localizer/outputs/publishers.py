@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, NavSatFix
@@ -34,6 +35,8 @@ _BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 LOCALIZED, SEARCHING = 'localized', 'searching'
 UNKNOWN_PLACE, NO_IMAGES = 'unknown place', 'no images'
 _LEVELS = {LOCALIZED: 0, SEARCHING: 1, UNKNOWN_PLACE: 1, NO_IMAGES: 3}  # OK, WARN, STALE
+_BASE = 'base_link'  # of a robot that nobody has named otherwise (REP-105)
+_HEARD = Duration(seconds=0.3)  # on this machine it takes a hundredth of that
 # Names of nodes that write down or show what they hear, and start from nothing.
 _ONLOOKERS = ('rosbag2_recorder', '_ros2cli', 'foxglove_bridge', 'rosbridge')
 
@@ -48,13 +51,14 @@ class Outputs:
     :param frame_id: frame of the poses.
     :param global_pose_frame: of the robot, for who wants that in the header; empty for nobody.
     :ivar state: the last status, one of `LOCALIZED`, `SEARCHING`, `UNKNOWN_PLACE`, `NO_IMAGES`.
+    :ivar first_fix: stamp of the first match, seconds, in each status; empty until there is one.
     """
 
     def __init__(self, node: LifecycleNode, frame_id: str, global_pose_frame: str = '') -> None:
         """Create the publishers."""
         self._node, self._robot_frame = node, global_pose_frame
         self._made: list[Any] = []
-        self.frame_id = frame_id
+        self.frame_id, self.first_fix = frame_id, ''
         self.state, self._values = SEARCHING, tuple[tuple[str, object], ...]()
         try:
             self._create()
@@ -78,9 +82,14 @@ class Outputs:
         self._diagnostics = make(DiagnosticArray, '/diagnostics', _RELIABLE)
         self._fix = make(NavSatFix, 'vpr/fix', _RELIABLE)
         self._initial = make(PoseWithCovarianceStamped, 'initialpose', _RELIABLE)
-        self._initial_stamp: Any = None
+        self._initial_sent: PoseWithCovarianceStamped | None = None
         self._global = (make(PoseWithCovarianceStamped, 'vpr/global_pose', _RELIABLE)
                         if self._robot_frame else None)
+
+    def end(self, detail: str) -> None:
+        """Say that nobody is localized any more, and wait for a moment until it is heard."""
+        self.status(NO_IMAGES, detail)
+        self._status.wait_for_all_acked(_HEARD)
 
     def destroy(self) -> None:
         """Take the publishers from the graph."""
@@ -91,28 +100,33 @@ class Outputs:
     def match(self, estimate: Estimate, stamp: Any) -> None:
         """Publish the pose, and the fix of a geo-tagged map; only for accepted estimates."""
         self._match.publish(conversions.match_message(estimate, self.frame_id, stamp))
-        fix = conversions.fix_message(estimate, self.frame_id, stamp)
+        fix = conversions.fix_message(estimate, self._robot_frame or _BASE, stamp)
         if fix is not None:
             self._fix.publish(fix)
         if self._global is not None:
             self._global.publish(conversions.match_message(estimate, self._robot_frame, stamp))
 
     def initial_pose_is_awaited(self) -> bool:
-        """Tell whether anybody listens to ``initialpose`` who starts from it."""
-        own = (self._node.get_name(), self._node.get_namespace())
-        return any((other.node_name, other.node_namespace) != own
-                   and not other.node_name.startswith(_ONLOOKERS) for other in
-                   self._node.get_subscriptions_info_by_topic(self._initial.topic_name))
+        """
+        Tell whether anybody listens to ``initialpose`` who starts from it.
+
+        Who also publishes there is this node, or another localizer of the robot.
+        """
+        topic = self._initial.topic_name
+        telling = {(other.node_name, other.node_namespace)
+                   for other in self._node.get_publishers_info_by_topic(topic)}
+        return any((other.node_name, other.node_namespace) not in telling
+                   and not other.node_name.startswith(_ONLOOKERS)
+                   for other in self._node.get_subscriptions_info_by_topic(topic))
 
     def initial_pose(self, estimate: Estimate, stamp: Any) -> None:
         """Publish an accepted estimate where Nav2's AMCL takes its start from."""
-        self._initial_stamp = stamp
-        self._initial.publish(
-            conversions.initial_pose_message(estimate, self.frame_id, stamp))
+        self._initial_sent = conversions.initial_pose_message(estimate, self.frame_id, stamp)
+        self._initial.publish(self._initial_sent)
 
-    def is_own_initial_pose(self, stamp: Any) -> bool:
+    def is_own_initial_pose(self, message: PoseWithCovarianceStamped) -> bool:
         """Tell whether a message on ``initialpose`` came from here."""
-        return bool(stamp == self._initial_stamp)
+        return bool(message == self._initial_sent)
 
     def details(self, estimate: Estimate, stamp: Any) -> None:
         """Publish candidates and marker of any estimate."""
@@ -135,7 +149,8 @@ class Outputs:
 
     def status(self, state: str, detail: str, values: Values = ()) -> None:
         """Publish the status, for late subscribers too."""
-        self.state, self._values = state, (('detail', detail), *values)
+        self.state = state
+        self._values = ('detail', detail), *values, ('first_fix', self.first_fix)
         self._status.publish(conversions.status_message(
             _LEVELS[state], self._node.get_fully_qualified_name(), state, self._values))
 
