@@ -114,7 +114,8 @@ class Pipeline:
                 views, newest.stamp_ns, odometry, self._value('false_match_rate'),
                 self._value('candidates'))
         except LateFrameError as error:
-            self._refuse(newest.topic, f'frame refused: {error}')
+            for frame in frames:
+                self._refuse(frame.topic, f'frame refused: {error}')
             return
         if estimate.accepted:
             outputs.match(estimate, stamp)
@@ -156,7 +157,7 @@ class Pipeline:
             elif silent := set(headings.unknown) - {frame.camera for frame in frames}:
                 names = ', '.join(self._loaded.image_topics[camera] for camera in sorted(silent))
                 self._refuse(names, 'nothing is matched before each camera has sent an image, '
-                             'whose frame tells its heading by tf2: none came of this one')
+                             'whose frame tells its heading by tf2: from here none has come')
         return shared.localizer
 
     def _refuse(self, topic: str, why: str) -> None:
