@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import pytest
 from tetra_vpr_ros.evaluation import benchmark
 
 
@@ -59,3 +60,15 @@ def test_a_model_that_is_missing_is_told(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr('sys.argv', ['benchmark', '--model', str(tmp_path / 'none.onnx')])
     assert benchmark.main() == 1
     assert 'no model file' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('arguments, says', [
+    (['--iterations', '0'], '--iterations: it must be a whole number of at least 1'),
+    (['--large-map', '1'], '--large-map: it must be a whole number of at least 1000'),
+    (['--bits', '12'], '--bits must be a multiple of 8, not 12'),
+    (['--update', 'nowhere.md'], '--update: there is no document nowhere.md')])
+def test_what_cannot_be_measured_is_told_first(monkeypatch, capsys, arguments, says):
+    monkeypatch.setattr('sys.argv', ['benchmark', *arguments])
+    with pytest.raises(SystemExit):
+        benchmark.main()
+    assert says in capsys.readouterr().err

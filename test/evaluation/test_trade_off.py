@@ -39,9 +39,20 @@ def test_the_file_of_an_own_model_must_be_named(tmp_path, capsys):
     file = tmp_path / 'day.json'
     file.write_text(json.dumps(results((0.8, 0.9), method='warehouse')))
     out = tmp_path / 'models.png'
-    with pytest.raises(SystemExit):
-        main([str(file), '--out', str(out)])
-    assert 'warehouse: name the file of the method with --model' in capsys.readouterr().err
+    assert main([str(file), '--out', str(out)]) == 1
+    assert 'there is no file of warehouse: name it with --model' in capsys.readouterr().err
     model = tiny_model(tmp_path / 'warehouse.onnx')
     assert main([str(file), '--out', str(out), '--model', str(model)]) == 0
     assert out.exists()
+
+
+@pytest.mark.parametrize('text, says', [
+    ('{', "none that 'evaluate --json' wrote"), ('[{}]', "none that 'evaluate --json' wrote"),
+    ('[]', "no rows of 'evaluate --filter single'"), (None, 'No such file')])
+def test_a_file_of_something_else_is_named(tmp_path, capsys, text, says):
+    file = tmp_path / 'day.json'
+    if text is not None:
+        file.write_text(text)
+    assert main([str(file), '--out', str(tmp_path / 'new' / 'models.png')]) == 1
+    said = capsys.readouterr().err
+    assert says in said and str(file) in said

@@ -65,6 +65,18 @@ def test_the_paper_is_written_down():
     ('finetune: {places: {}}', 'finetune.places must be a list'),
     ('finetune: {places: [{kind: map}]}', r'finetune.places\[0\].kind must be one of gsv'),
     ('network: {vit: {image_size: [1, 2, 3]}}', 'network.vit.image_size'),
+    ('network: {vit: {patch_size: 0}}', 'network.vit.patch_size must be at least 1, not 0'),
+    ('distill: {optimizer: {save_every: 0}}', 'distill.optimizer.save_every must be at least 1'),
+    ('distill: {optimizer: {steps: -3}}', 'distill.optimizer.steps must be at least 0, not -3'),
+    ('distill: {images: {a: 0}}', 'distill.images.a must be at least 1, not 0'),
+    ('distill: {clean_share: 1.5}', 'distill.clean_share must lie between 0 and 1, not 1.5'),
+    ('distill: {losses: {patch: .nan}}', 'distill.losses.patch must be at least 0, not nan'),
+    ('finetune: {places: [{weight: 0}]}', r'finetune.places\[0\].weight must be above 0, not 0.0'),
+    ('finetune: {places: [{kind: frames, pattern: "(?P<frame>1)"}]}',
+     r"finetune.places\[0\]: the pattern '.*' has no group 'sequence'"),
+    ('validation: {patterns: ["("]}',
+     r'validation.patterns\[0\] must be a regular expression \(missing \)'),
+    ('seed: 1\nseed: 2', "is not YAML: the key 'seed' comes twice"),
     ('seed: {', 'is not YAML'), ('[]', 'the file must be a mapping')])
 def test_what_is_wrong_is_named(tmp_path, text, error):
     path = tmp_path / 'wrong.yaml'

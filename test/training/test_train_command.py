@@ -10,7 +10,7 @@ from tetra_vpr_ros.vision import PlaceEncoder
 from training_data import write_config
 
 
-def test_from_pictures_to_a_model_file(recipe, pictures, tmp_path, capsys):
+def test_from_pictures_to_a_model_file(recipe, pictures, tmp_path, capsys, monkeypatch):
     recipe['network']['token_bits'] = 32
     config = str(write_config(tmp_path / 'recipe.yaml', recipe,
                               distill__cache=str(tmp_path / 'cache')))
@@ -34,10 +34,20 @@ def test_from_pictures_to_a_model_file(recipe, pictures, tmp_path, capsys):
                            str(traverse), '--queries', str(traverse), '--tolerance', '0']) == 0
         printed = capsys.readouterr().out
         assert 'binary: 100.0 % of 32' in printed  # every picture finds itself
+    # One that does not decode makes no other frame of those behind it.
+    gap = tmp_path / 'gap'
+    shutil.copytree(pictures, gap)
+    min(gap.glob('*')).write_bytes(b'broken')
+    assert train.main(['evaluate', '--config', config, '--database', str(traverse), '--queries',
+                       str(gap), '--tolerance', '0']) == 0
+    assert 'binary: 100.0 % of 31' in capsys.readouterr().out
     # Fine-tuning may start from a model file, such as the shipped one.
     own = str(write_config(tmp_path / 'own.yaml', recipe, finetune__start={'model': str(out)},
                            run=str(tmp_path / 'own'), finetune__optimizer__steps=1))
     assert train.main(['finetune', '--config', own]) == 0
+    # It goes by its name where it comes with the package.
+    monkeypatch.setattr('tetra_vpr_ros.vision.model_file.shipped_models', lambda: {'own': out})
+    assert train.main(['evaluate', '--config', config, '--checkpoint', 'own']) == 0
     # And be stored in another format, without a recipe.
     other = tmp_path / 'float.onnx'
     assert train.main(['export', '--checkpoint', str(out), '--format', 'float32',

@@ -35,18 +35,18 @@ def main() -> int:
     parser.add_argument('--scaling', type=Path, metavar='OUT.png',
                         help='measure instead how cost grows with tokens, bits and places, and '
                         'draw it; needs the training extra')
-    parser.add_argument('--large-map', type=whole(1), metavar='PLACES',
+    parser.add_argument('--large-map', type=whole(1000), metavar='PLACES',
                         help='measure instead a map of very many places: writing, opening, '
                         'asking and memory')
     parser.add_argument('--tokens', action='store_true',
                         help='the places of the large map have patch tokens, 3 kB each, the '
                         'reading of which is measured, too')
-    parser.add_argument('--cells', type=whole(1), metavar='PLACES',
+    parser.add_argument('--cells', type=whole(1000), metavar='PLACES',
                         help='measure instead the search in cells, as maps of cities need it')
     parser.add_argument('--growth', type=Path, metavar='OUT.png',
                         help='measure instead what a frame costs in maps of a thousand places '
                         'to --most, and draw it')
-    parser.add_argument('--most', type=whole(1), default=10_000_000, metavar='PLACES',
+    parser.add_argument('--most', type=whole(1000), default=10_000_000, metavar='PLACES',
                         help='of the largest map of --growth (default: ten millions, which take '
                         'an hour, 3 GB of memory and 6 GB of the disk)')
     parser.add_argument('--profile', action='store_true',
@@ -57,6 +57,10 @@ def main() -> int:
     parser.add_argument('--bits', type=whole(8), default=1024,
                         help="of a made-up map's descriptors (default: 1024)")
     options = parser.parse_args()
+    if options.bits % 8:
+        parser.error(f'--bits must be a multiple of 8, not {options.bits}')
+    if options.update and not options.update.is_file():
+        parser.error(f'--update: there is no document {options.update}')
     try:
         from tetra_vpr_ros.evaluation.cost.asked import measure
     except ModuleNotFoundError as error:  # a robot has no onnx

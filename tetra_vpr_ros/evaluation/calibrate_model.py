@@ -46,18 +46,20 @@ def calibrate_model(model: Path, places: Sequence[tuple[Path, str]], foreign: Se
     if not encoder.info.token_bits:
         raise ModelError(f"{model} has no patch tokens: fit them with 'train tokens' and export "
                          'it again')
-    sets = []
+    # All folders before the first is encoded: that takes minutes.
+    elsewhere = [images_of(folder)[::every] for folder in foreign]
+    labelled = []
     for folder, spec in places:
         files = images_of(folder)
         found, asked = files[::2], files[1::2]
         # What numbers the pictures, or has a line for each, means all of them.
         truth = (read_truth(spec, found, asked) if spec.startswith('frames')
                  else read_truth(spec, files, files)[1::2, ::2])
-        sets.append(LabelledPlaces(folder.name, encode_files(encoder, found, progress=True),
-                                   encode_files(encoder, asked, progress=True),
-                                   truth))
-    strange = [encode_files(encoder, images_of(folder)[::every], progress=True)
-               for folder in foreign]
+        labelled.append((folder.name, found, asked, truth))
+    sets = [LabelledPlaces(name, encode_files(encoder, found, progress=True),
+                           encode_files(encoder, asked, progress=True), truth)
+            for name, found, asked, truth in labelled]
+    strange = [encode_files(encoder, files, progress=True) for files in elsewhere]
     nothing = encoder.encode_with_tokens(pictures_of_nothing(_NOTHING))
     fitted = fit_match_model(sets, [*strange, nothing], encoder.info.token_grid).with_nothing(
         typical_of_nothing(nothing))

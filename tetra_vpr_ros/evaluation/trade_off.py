@@ -16,7 +16,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-from tetra_vpr_ros.vision import find_model
+from tetra_vpr_ros.command_line import make_folders, run_command
+from tetra_vpr_ros.vision import find_model, ModelError
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,18 @@ def collect(files: Sequence[Path]) -> list[TradeOff]:
 
     :param files: of ``evaluate --json``, one for each data set.
     :returns: of the filter ``single``, without and with the second look.
-    :raises ValueError: the files hold different methods; the first that does is named.
+    :raises ValueError: a file holds nothing of the kind, or other methods than the first.
     """
     rows: dict[tuple[str, str], list[dict[str, dict[str, float]]]] = {}
     for file in files:
-        results = {(entry['method'], entry['filter']): entry
-                   for entry in json.loads(file.read_text())
-                   if entry['filter'].partition('+')[0] == 'single'}
+        try:
+            results = {(entry['method'], entry['filter']): entry
+                       for entry in json.loads(file.read_text())
+                       if entry['filter'].partition('+')[0] == 'single'}
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{file} is none that 'evaluate --json' wrote") from error
+        if not results:
+            raise ValueError(f"{file} has no rows of 'evaluate --filter single'")
         if rows and set(rows) != set(results):
             raise ValueError(f'{file} holds {sorted(results)}, {files[0]} {sorted(rows)}: measure '
                              'the same models on all sets')
@@ -106,13 +112,19 @@ def main(args: Sequence[str] | None = None) -> int:
                         help='file of a method that does not come with the package, repeatable')
     parser.add_argument('--out', type=Path, required=True, metavar='OUT.png')
     options = parser.parse_args(None if args is None else list(args))
+    return run_command(lambda: _draw_asked(options), (ModelError, ValueError), 'trade_off',
+                       'trade_off: interrupted')
+
+
+def _draw_asked(options: argparse.Namespace) -> int:
+    make_folders(options.out)
     found = collect(options.files)
     own = {path.stem: path for path in options.model}
-    try:
-        sizes = {entry.method: own.get(entry.method, find_model(entry.method)).stat().st_size / 1e6
-                 for entry in found}
-    except OSError as error:
-        parser.error(f'{error.filename}: name the file of the method with --model')
+    files = {entry.method: own.get(entry.method, find_model(entry.method)) for entry in found}
+    missing = [method for method, file in files.items() if not file.is_file()]
+    if missing:
+        raise ValueError(f'there is no file of {missing[0]}: name it with --model')
+    sizes = {method: file.stat().st_size / 1e6 for method, file in files.items()}
     draw(found, sizes, options.out)
     print('| model | MB | bytes a place | recall@1 | ms |\n|---|---|---|---|---|')
     for entry in found:

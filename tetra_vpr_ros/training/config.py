@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 import re
+from typing import Any
 
 from tetra_vpr_ros.training.config_keys import ConfigError, from_mapping
 from tetra_vpr_ros.training.heads.tokens import TokenConfig
@@ -52,7 +53,16 @@ def load_config(path: Path) -> TrainConfig:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's float needs a dot; ``4e-4`` is meant as a number, too."""
+    """YAML's float needs a dot; ``4e-4`` is meant as a number, too. No key may come twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse what PyYAML lets pass: of two sections of a name it keeps the last."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = [key for key in keys if keys.count(key) > 1]
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                problem=f'the key {twice[0]!r} comes twice', problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(

@@ -4,22 +4,77 @@
 Parsed YAML into frozen dataclasses, key by key.
 
 Every key is checked: an unknown one, a wrong type or an impossible value is
-refused with its full name, such as ``distill.teacher.image_size``.
+refused with its full name, such as ``distill.teacher.image_size``. What values are possible stands
+in the type of a field, as `Count` or `Share`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 import difflib
+import math
+import re
 import types
-from typing import Any, get_args, get_origin, get_type_hints, Literal, TypeVar, Union
+from typing import (
+    Annotated, Any, get_args, get_origin, get_type_hints, Literal, Protocol, TypeAlias, TypeVar,
+    Union)
 
 T = TypeVar('T')
 
 
 class ConfigError(ValueError):
     """A configuration that cannot be used; the text names file and key."""
+
+
+class Rule(Protocol):
+    """What a value must obey beside its type."""
+
+    def wrong(self, value: Any) -> str:
+        """Return what the value must be, empty where it is that."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Within:
+    """
+    A rule for numbers.
+
+    :ivar low: the least that is allowed.
+    :ivar high: the most.
+    :ivar above: the least itself is not.
+    """
+
+    low: float
+    high: float = math.inf
+    above: bool = False
+
+    def wrong(self, value: float) -> str:
+        """Return what the number must be, empty where it is that."""
+        if (self.low < value if self.above else self.low <= value) and value <= self.high:
+            return ''
+        if self.high < math.inf:
+            return f'lie between {self.low:g} and {self.high:g}'
+        return f'be above {self.low:g}' if self.above else f'be at least {self.low:g}'
+
+
+class Expression:
+    """A rule for texts: a regular expression."""
+
+    def wrong(self, value: str) -> str:
+        """Return what the text must be, empty where it is that."""
+        try:
+            re.compile(value)
+        except re.error as error:
+            return f'be a regular expression ({error})'
+        return ''
+
+
+Count: TypeAlias = Annotated[int, Within(1)]
+Natural: TypeAlias = Annotated[int, Within(0)]
+NotNegative: TypeAlias = Annotated[float, Within(0)]
+Positive: TypeAlias = Annotated[float, Within(0, above=True)]
+Share: TypeAlias = Annotated[float, Within(0, 1)]
+Regex: TypeAlias = Annotated[str, Expression()]
 
 
 def from_mapping(kind: type[T], data: Any, key: str = '') -> T:
@@ -33,7 +88,7 @@ def from_mapping(kind: type[T], data: Any, key: str = '') -> T:
     """
     if not isinstance(data, Mapping):
         raise ConfigError(f'{key or "the file"} must be a mapping of keys, not {data!r}')
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     known = [entry.name for entry in dataclasses.fields(kind)]  # type: ignore[arg-type]
     values = {}
     for name, value in data.items():
@@ -52,6 +107,8 @@ def from_mapping(kind: type[T], data: Any, key: str = '') -> T:
 def _convert(hint: Any, value: Any, key: str) -> Any:
     """Check and convert a value to what the type hint of its key says."""
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _obeying(_convert(arguments[0], value, key), arguments[1:], key)
     if dataclasses.is_dataclass(hint):
         return from_mapping(hint, value, key)  # type: ignore[arg-type]
     if origin is Literal:
@@ -75,6 +132,14 @@ def _convert(hint: Any, value: Any, key: str) -> Any:
         names = {int: 'a whole number', float: 'a number', str: 'a text', bool: 'true or false',
                  type(None): 'empty'}
         raise ConfigError(f'{key} must be {names.get(hint, hint.__name__)}, not {value!r}')
+    return value
+
+
+def _obeying(value: Any, rules: Sequence[Rule], key: str) -> Any:
+    for rule in rules:
+        wrong = rule.wrong(value)
+        if wrong:
+            raise ConfigError(f'{key} must {wrong}, not {value!r}')
     return value
 
 

@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from tetra_vpr_ros.command_line import make_folders
 from tetra_vpr_ros.training.config import TrainConfig
 from tetra_vpr_ros.training.config_keys import ConfigError
 from tetra_vpr_ros.training.data.calibration import calibration_images
@@ -35,6 +36,7 @@ from tetra_vpr_ros.training.structure.segment import segment_folder, Segmenter
 from tetra_vpr_ros.training.structure.structural_knowledge import audit as audit_structure
 from tetra_vpr_ros.training.teachers.teacher import TeacherError
 from tetra_vpr_ros.vision.image_files import natural_order
+from tetra_vpr_ros.vision.model_file import find_model
 import torch
 from torch.nn import functional as F
 
@@ -108,6 +110,8 @@ def interpolate(config: TrainConfig, options: argparse.Namespace) -> int:
 
 def _save_fitted(network: PlaceNetwork, config: TrainConfig, options: argparse.Namespace) -> Path:
     path = Path(options.out or Path(config.run) / f'{options.verb}.pt')
+    if path.suffix == '.onnx':
+        raise ConfigError(f"--out: {path} is a checkpoint: name it .pt and 'train export' it")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_atomically({'config': network_entry(network.config), 'network': network.state_dict()},
                     path)
@@ -123,7 +127,7 @@ def chosen_checkpoint(config: TrainConfig, options: argparse.Namespace, fitted: 
     :raises ConfigError: the run holds none.
     """
     if options.checkpoint is not None:
-        return Path(options.checkpoint)
+        return find_model(options.checkpoint)
     found = newest_checkpoint(Path(config.run), 'finetune', 'distill', fitted=fitted)
     if found is None:
         raise ConfigError(f"run: {config.run} holds no checkpoint: run 'train distill' first")
@@ -136,6 +140,7 @@ def export(config: TrainConfig, options: argparse.Namespace) -> int:
     if not (options.out or entry.out):
         raise ConfigError('export.out names no file, nor does --out')
     out = Path(options.out or entry.out)
+    make_folders(out)
     if options.untrained:
         return export_untrained(config, out, options.format or entry.weight_format,
                                 entry.patch_weights)
@@ -193,8 +198,9 @@ def evaluate(config: TrainConfig, options: argparse.Namespace) -> int:
     if options.database is not None or options.queries is not None:
         if options.database is None or options.queries is None:
             raise ConfigError('--database and --queries belong together')
-        database, queries = embed(network, options.database), embed(network, options.queries)
-        apart = np.abs(np.arange(len(queries))[:, None] - np.arange(len(database))[None])
+        database, places = embed(network, options.database)
+        queries, frames = embed(network, options.queries)
+        apart = np.abs(frames[:, None] - places[None])
         truth = torch.from_numpy(apart <= options.tolerance)
         countable = truth.any(1)
         if not countable.any():
@@ -214,11 +220,19 @@ def evaluate(config: TrainConfig, options: argparse.Namespace) -> int:
 
 
 @torch.no_grad()
-def embed(network: PlaceNetwork, folder: Path) -> torch.Tensor:
-    """Return the embeddings ``[n, bits]`` of a folder's images, in natural order (2 before 10)."""
+def embed(network: PlaceNetwork, folder: Path) -> tuple[torch.Tensor, np.ndarray]:
+    """
+    Embed the images of a folder, in natural order (2 before 10).
+
+    :returns: ``[n, bits]``, and the numbers of the images ``[n]``: what does not decode has one,
+        too, else all later ones would be other frames.
+    :raises ValueError: none decodes.
+    """
     size = network.config.vit.input_size
     entries = sorted(find_images(folder), key=lambda entry: natural_order(entry.name))
-    pictures = [resized(image, size) for entry in entries
-                if (image := read_rgb(entry.path)) is not None]
-    parts = torch.from_numpy(np.stack(pictures)).split(16)
-    return torch.cat([network(part) for part in parts])
+    pictures = {number: resized(image, size) for number, entry in enumerate(entries)
+                if (image := read_rgb(entry.path)) is not None}
+    if not pictures:
+        raise ValueError(f'no image below {folder} decodes')
+    parts = torch.from_numpy(np.stack(list(pictures.values()))).split(16)
+    return torch.cat([network(part) for part in parts]), np.array(list(pictures))

@@ -93,6 +93,14 @@ def test_poses_frames_labels_and_images(tmp_path):
     table.write_text('name,x,y\na.png,zero,0\n')
     with pytest.raises(PlaceSetError, match=r'poses\.csv, line 2'):
         open_place_set(PlaceSetConfig('poses', str(tmp_path / 'poses')))
+    for nowhere in ('nan', 'inf'):
+        table.write_text(f'name,x,y\na.png,0,0\nb.png,{nowhere},0\n')
+        with pytest.raises(PlaceSetError, match=r'poses\.csv, line 3: b.png is at no finite'):
+            open_place_set(PlaceSetConfig('poses', str(tmp_path / 'poses')))
+    # As spreadsheets and SLAM write it: with a byte-order mark, names without their suffix.
+    table.write_text('name,x,y\na,0,0\nb.png,1,0\n', encoding='utf-8-sig')
+    part = open_place_set(PlaceSetConfig('poses', str(tmp_path / 'poses')))
+    assert [image.path.name for image in part.images] == ['a.png', 'b.png']
     write(tmp_path / 'frames', 'one_3.png', 'one_4.png', 'one_9.png', 'two_4.png')
     part = open_place_set(PlaceSetConfig('frames', str(tmp_path / 'frames'), radius=2))
     assert names(part, part.same_place(0)) == {'one_3.png', 'one_4.png'}
@@ -111,7 +119,8 @@ def test_poses_frames_labels_and_images(tmp_path):
     with pytest.raises(PlaceSetError, match='none'):
         open_place_set(PlaceSetConfig('images', str(tmp_path / 'none')))
     with pytest.raises(PlaceSetError, match="no image of kind 'frames'"):
-        open_place_set(PlaceSetConfig('frames', str(tmp_path / 'labels'), pattern='(?P<frame>x)'))
+        open_place_set(PlaceSetConfig('frames', str(tmp_path / 'labels'),
+                                      pattern='(?P<sequence>)(?P<frame>x)'))
 
 
 def test_a_place_in_two_sets_is_drawn_once(tmp_path):
@@ -165,3 +174,12 @@ def test_a_hard_batch_is_filled_at_random_where_too_few_look_alike(pictures):
     nothing = np.full((len(part), 3), -1)
     sampler = PlaceSampler([part], places=4, views=2, alike=[nothing], alike_share=1.0)
     assert len(sampler.draw(np.random.default_rng(0))) == 4
+
+
+def test_pictures_are_found_through_links_and_once(tmp_path):
+    write(tmp_path / 'far' / 'lap', '1.png', '2.png')
+    write(tmp_path / 'photos', 'own.png')
+    (tmp_path / 'photos' / 'lap').symlink_to(tmp_path / 'far' / 'lap')
+    (tmp_path / 'far' / 'lap' / 'back').symlink_to(tmp_path / 'photos')  # in a circle
+    assert [image.name for image in find_images(tmp_path / 'photos')] == [
+        'photos/lap/1.png', 'photos/lap/2.png', 'photos/own.png']

@@ -1,6 +1,7 @@
 # Copyright 2026 tetra_vpr_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def pictures(count=3):
 
 def test_what_is_kept_is_what_the_blocks_say(small_config, tmp_path):
     network = PlaceNetwork(small_config).eval()
-    trunk = FrozenTrunk(tmp_path, ['a', 'b', 'c'], 2, network, 1, {})
+    trunk = FrozenTrunk(tmp_path, {'a': '1', 'b': '2', 'c': '3'}, 2, network, 1, {})
     images = pictures()
     assert not trunk.has('a', 1)
     with torch.no_grad():
@@ -39,20 +40,34 @@ def test_what_is_kept_is_what_the_blocks_say(small_config, tmp_path):
     assert trunk.has('a', 1)
     assert not trunk.has('a', 0)
     # No picture is needed any more, by another process neither.
-    again = FrozenTrunk(tmp_path, ['a', 'b', 'c'], 2, network, 1, {})
+    again = FrozenTrunk(tmp_path, {'a': '1', 'b': '2', 'c': '3'}, 2, network, 1, {})
     assert torch.equal(again(['c', 'a'], [1, 1], [None, None], bf16=False), kept[[2, 0]])
 
 
 def test_what_another_trunk_says_is_refused(small_config, tmp_path):
     network = PlaceNetwork(small_config)
-    FrozenTrunk(tmp_path, ['a'], 2, network, 1, {'seed': 0})
-    for names, views, other, depth, recipe in (
-            (['b'], 2, network, 1, {'seed': 0}), (['a'], 3, network, 1, {'seed': 0}),
-            (['a'], 2, PlaceNetwork(small_config), 1, {'seed': 0}),
-            (['a'], 2, network, 2, {'seed': 0}), (['a'], 2, network, 1, {'seed': 1})):
+    one, described = {'a': '1'}, tmp_path / 'trunk.json'
+    FrozenTrunk(tmp_path, one, 2, network, 1, {'seed': 0})
+
+    def refused(pictures=one, views=2, other=network, depth=1, seed=0):
         with pytest.raises(ConfigError, match=r'finetune\.cache: .*remove it or name another'):
-            FrozenTrunk(tmp_path, names, views, other, depth, recipe)
-    FrozenTrunk(tmp_path, ['a'], 2, network, 1, {'seed': 0})
+            FrozenTrunk(tmp_path, pictures, views, other, depth, {'seed': seed})
+
+    refused({'b': '1'})
+    refused({'a': '2'})  # another picture of the same name
+    refused(views=3)
+    refused(other=PlaceNetwork(small_config))
+    refused(depth=2)
+    refused(seed=1)
+    FrozenTrunk(tmp_path, one, 2, network, 1, {'seed': 0})
+    known = json.loads(described.read_text())
+    described.write_text(json.dumps({key: known[key] for key in known if key != 'contents'}))
+    FrozenTrunk(tmp_path, one, 2, network, 1, {'seed': 0})  # of before contents were told
+    for damaged in ('', '[]', '{"names": '):
+        described.write_text(damaged)
+        refused()
+    described.unlink()
+    refused()
 
 
 def test_it_trains_the_blocks_above_and_resumes_exactly(second, load, tmp_path, interrupted_at):

@@ -62,7 +62,8 @@ class MapCalibration:
                 'the map cannot tell right from wrong matches without patch tokens; encode it '
                 "with a model that has them, see 'vpr_map reencode'"))
         else:
-            said = (f'calibrated on {found.samples} places and {found.positives} true pairs '
+            by = 'pictures of a drive' if found.source == 'queries' else 'places'
+            said = (f'calibrated on {found.samples} {by} and {found.positives} true pairs '
                     f'({found.source}), different places are {found.far:.1f} m or '
                     f'{OTHER_WAY:g} degrees apart')
             if self.second_look:

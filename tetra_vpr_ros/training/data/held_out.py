@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 import re
 
+from tetra_vpr_ros.training.config_keys import Regex, Share
 from tetra_vpr_ros.training.data.place_sets import PlaceSetConfig
 from tetra_vpr_ros.training.data.pool import find_images, PoolImage
 from tetra_vpr_ros.training.data.positions import read_positions, without_suffix
@@ -95,8 +96,8 @@ class ValidationConfig:
     :ivar places: data sets of places that the patterns and regions hold out.
     """
 
-    patterns: list[str] = field(default_factory=list)
-    share: float = 0.0
+    patterns: list[Regex] = field(default_factory=list)
+    share: Share = 0.0
     regions: list[RegionConfig] = field(default_factory=list)
     places: list[PlaceSetConfig] = field(default_factory=list)
 

@@ -21,9 +21,14 @@ import re
 from typing import Literal
 
 import numpy as np
+from tetra_vpr_ros.training.config_keys import Count, NotNegative, Positive, Regex
 from tetra_vpr_ros.training.data.pair_set import pair_groups, pair_positions, read_pairs
 from tetra_vpr_ros.training.data.pool import find_images, PoolImage
 from tetra_vpr_ros.vision.image_files import ViewName
+
+
+_GROUPS = {'frames': ('sequence', 'frame'), 'labels': ('place',)}
+"""What a pattern must name."""
 
 
 class PlaceSetError(RuntimeError):
@@ -55,14 +60,23 @@ class PlaceSetConfig:
 
     kind: Literal['gsv', 'utm', 'poses', 'frames', 'labels', 'pairs', 'images'] = 'images'
     path: str = ''
-    pattern: str = ''
+    pattern: Regex = ''
     file: str = ''
-    radius: float = 2.0
-    apart: float = 0.0
-    heading: float = 40.0
-    weight: float = 1.0
-    every: int = 1
+    radius: NotNegative = 2.0
+    apart: NotNegative = 0.0
+    heading: NotNegative = 40.0
+    weight: Positive = 1.0
+    every: Count = 1
     depth: str = ''
+
+    def __post_init__(self) -> None:
+        """Check that a pattern says what its kind needs."""
+        asked = self.pattern and not self.file  # a table of labels knows the places
+        needed = _GROUPS.get(self.kind, ()) if asked else ()
+        missing = [group for group in needed if group not in re.compile(self.pattern).groupindex]
+        if missing:
+            raise ValueError(f'the pattern {self.pattern!r} has no group {missing[0]!r}, as '
+                             f'(?P<{missing[0]}>…), which {self.kind} needs')
 
 
 class PlaceSet:
@@ -201,17 +215,27 @@ def _poses(folder: Path, config: PlaceSetConfig) -> _Read:
     if not table.is_file():
         raise PlaceSetError(f'{folder} has no poses.csv (name,x,y and maybe z, yaw, world)')
     images, groups, position, heading = [], [], [], []
-    with table.open(newline='') as file:
+    with table.open(newline='', encoding='utf-8-sig') as file:  # spreadsheets write a mark
         for number, row in enumerate(csv.DictReader(file), 2):
             try:
-                path = folder / row['name']
+                path = _picture(folder, row['name'])
                 position.append((float(row['x']), float(row['y']), float(row.get('z') or 0)))
                 heading.append(np.degrees(float(row['yaw'])) if row.get('yaw') else np.nan)
             except (KeyError, ValueError, TypeError) as error:
                 raise PlaceSetError(f'{table}, line {number}: {error!r}') from error
+            if not np.isfinite(position[-1]).all():
+                raise PlaceSetError(f"{table}, line {number}: {row['name']} is at no finite "
+                                    'position: leave it out')
             images.append(PoolImage(path, f"{folder.name}/{row['name']}"))
             groups.append(row.get('world') or '')
     return images, groups, np.array(position), np.array(heading)
+
+
+def _picture(folder: Path, name: str) -> Path:
+    """Return the file of a picture, whose name may lack its suffix."""
+    path = folder / name
+    found = (path.with_name(path.name + suffix) for suffix in ('.jpg', '.jpeg', '.png'))
+    return path if path.is_file() else next((one for one in found if one.is_file()), path)
 
 
 def _frames(folder: Path, config: PlaceSetConfig) -> _Read:

@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import logging
+import os
 from pathlib import Path
+import zlib
 
 import cv2
 import numpy as np
@@ -29,17 +31,43 @@ def find_images(folder: Path, every: int = 1) -> list[PoolImage]:
     """
     List the images below a folder, sorted by name.
 
-    :param folder: searched recursively; names are ``<folder>/<relative path>``.
+    :param folder: searched recursively, through links, too; names are
+        ``<folder>/<relative path>``.
     :param every: take every n-th only.
     :raises FileNotFoundError: the folder is missing or holds no image; it is named.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f'no such image folder: {folder}')
     found = [PoolImage(path, f'{folder.name}/{path.relative_to(folder).as_posix()}')
-             for path in folder.rglob('*') if path.suffix.lower() in _SUFFIXES]
+             for path in _files(folder) if path.suffix.lower() in _SUFFIXES]
     if not found:
         raise FileNotFoundError(f'no jpg or png below {folder}')
     return sorted(found, key=lambda image: image.name)[::every]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield all files below a folder; no folder twice, should a link lead back."""
+    known = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        status = os.stat(here)
+        if (status.st_dev, status.st_ino) in known:
+            folders.clear()
+            continue
+        known.add((status.st_dev, status.st_ino))
+        yield from (Path(here) / name for name in files)
+
+
+def contents(images: Iterable[PoolImage]) -> list[str]:
+    """
+    Return what tells the pictures from others of their names: length and checksum of their files.
+
+    Of each the first 16 KiB are read, where pictures that differ do.
+    """
+    found = []
+    for image in images:
+        with image.path.open('rb') as file:
+            found.append(f'{os.fstat(file.fileno()).st_size}:{zlib.crc32(file.read(1 << 14)):08x}')
+    return found
 
 
 def find_pool(folders: Mapping[str, int]) -> list[PoolImage]:

@@ -23,7 +23,7 @@ def read_positions(table: Path) -> dict[str, np.ndarray]:
     """
     found: dict[str, np.ndarray] = {}
     sites: dict[str, int] = {}
-    with table.open(newline='') as file:
+    with table.open(newline='', encoding='utf-8-sig') as file:  # spreadsheets write a mark
         rows = csv.DictReader(file)
         axes = next((axes for axes in _AXES if set(axes) <= set(rows.fieldnames or ())), None)
         if axes is None or 'name' not in (rows.fieldnames or ()):
@@ -33,6 +33,9 @@ def read_positions(table: Path) -> dict[str, np.ndarray]:
                 position = np.array([float(row[axis]) for axis in axes])
             except (TypeError, ValueError) as error:
                 raise ValueError(f'{table}, line {number}: {error}') from error
+            if not np.isfinite(position).all():
+                raise ValueError(f"{table}, line {number}: {row['name']} is at no finite "
+                                 'position: leave it out')
             site = sites.setdefault(row.get('site') or '', len(sites))
             found[without_suffix(row['name'])] = position + 1e5 * site
     return found

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from tetra_vpr_ros.training.config_keys import ConfigError
+from tetra_vpr_ros.training.config_keys import ConfigError, Count, NotNegative, Share
 from tetra_vpr_ros.training.data.pool import picture_batches, PoolImage
 from tetra_vpr_ros.training.data.views import student_view
 from tetra_vpr_ros.training.loop.run_config import RunConfig
@@ -38,10 +38,10 @@ class TokenConfig:
     :ivar whitening: of the kept axes: 0 keeps their variances, 1 makes them all equal.
     """
 
-    images: int = 1500
-    clean_share: float = 0.5
-    ridge: float = 1e-2
-    whitening: float = 1.0
+    images: Count = 1500
+    clean_share: Share = 0.5
+    ridge: NotNegative = 1e-2
+    whitening: Share = 1.0
 
 
 @dataclass

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import faiss
 import numpy as np
-from tetra_vpr_ros.training.config_keys import ConfigError
+from tetra_vpr_ros.training.config_keys import ConfigError, Count, Natural, Positive, Share
 from tetra_vpr_ros.training.data.pool import picture_batches, PoolImage
 from tetra_vpr_ros.training.data.views import resized
 from tetra_vpr_ros.training.loop.run_config import RunConfig
@@ -46,14 +46,14 @@ class WordConfig:
     :ivar vocabulary: of them that channels and words are fitted on.
     """
 
-    words: int = 32
-    channels: int = 64
-    bits: int = 0
+    words: Count = 32
+    channels: Count = 64
+    bits: Natural = 0
     precision: Precision = 'ternary'
-    sharpness: float = 1 / 3
-    whitening: float = 0.5
-    images: int = 10000
-    vocabulary: int = 1500
+    sharpness: Positive = 1 / 3
+    whitening: Share = 0.5
+    images: Count = 10000
+    vocabulary: Count = 1500
 
     def shape(self, network: NetworkConfig) -> AggregationConfig:
         """Return the aggregation that takes the place of a network's own."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from tetra_vpr_ros.training.config_keys import ConfigError, from_mapping
 from tetra_vpr_ros.training.network.place_network import NetworkConfig, PlaceNetwork
 from tetra_vpr_ros.training.onnx_export.restore import restore_network
+from tetra_vpr_ros.vision.model_file import find_model
 import torch
 
 
@@ -23,8 +24,10 @@ def load_network(path: Path) -> PlaceNetwork:
 
     A model file holds no latent weights: training continues from the rounded ones.
 
+    :param path: of it, or the name of a model that the package ships.
     :raises CheckpointError: the file does not exist or is none of ours.
     """
+    path = find_model(path)
     if not path.is_file():
         raise CheckpointError(f'no such checkpoint or model: {path}')
     try:

@@ -28,7 +28,9 @@ class Log:
             with self.path.open(newline='') as file:
                 rows = list(csv.reader(file))
         self._header = rows[0] if rows and start else []
-        kept = [row for row in rows[1:] if int(row[0]) < start] if start else []
+        # A line that was cut off by a full disk is none.
+        kept = [row for row in rows[1:] if start and row and row[0].isdecimal()
+                and int(row[0]) < start]
         self._file = self.path.open('w', newline='')
         self._csv = csv.writer(self._file)
         if self._header:

@@ -20,7 +20,7 @@ from pathlib import Path
 import time
 from typing import Generic, Protocol, TypeVar
 
-from tetra_vpr_ros.training.loop.checkpoint import save_atomically
+from tetra_vpr_ros.training.loop.checkpoint import CheckpointError, save_atomically
 from tetra_vpr_ros.training.loop.log import Log
 from tetra_vpr_ros.training.loop.optimizer import adamw, OptimizerConfig
 from tetra_vpr_ros.training.loop.schedules import learning_rate_factor
@@ -82,14 +82,21 @@ class Loop(Generic[B]):
         Load the last checkpoint, if there is one.
 
         :returns: whether there was.
+        :raises CheckpointError: it is damaged, or of another training.
         """
         if not self.checkpoint.exists():
             return False
-        state = torch.load(self.checkpoint, weights_only=True, map_location=device())
-        for name, module in self.modules.items():
-            module.load_state_dict(state[name])
-        self.optimizer.load_state_dict(state['optimizer'])
-        self.step, self.best = state['step'], state['best']
+        try:
+            state = torch.load(self.checkpoint, weights_only=True, map_location=device())
+            for name, module in self.modules.items():
+                module.load_state_dict(state[name])
+            self.optimizer.load_state_dict(state['optimizer'])
+            self.step, self.best = state['step'], state['best']
+        except Exception as error:  # pickle and zip raise their own kinds
+            raise CheckpointError(
+                f'{self.checkpoint} cannot be continued: it is damaged, or of another training '
+                f'({type(error).__name__}). Put back a copy, or remove it to begin anew'
+            ) from error
         return True
 
     def _save(self) -> None:
@@ -131,7 +138,8 @@ class Loop(Generic[B]):
                 self.step += 1
                 progress.update()
                 last = self.step == self.steps
-                if validate and (self.step % config.validate_every == 0 or last):
+                due = config.validate_every and self.step % config.validate_every == 0
+                if validate and (due or last):
                     self._validate(validate, log)
                 if self.step % config.save_every == 0 or last:
                     self._save()

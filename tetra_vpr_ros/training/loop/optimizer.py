@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tetra_vpr_ros.training.config_keys import Count, Natural, NotNegative, Positive, Share
 import torch
 from torch import nn
 
@@ -26,27 +27,28 @@ class OptimizerConfig:
     :ivar warmup: updates.
     :ivar schedule: of the learning rate: ``constant``, ``cosine``, or ``linear``
         (constant, then falling to zero over the share ``decay`` at the end).
+    :ivar validate_every: steps; 0 validates at the end only.
     :ivar bf16: compute in bfloat16 where that is safe and the machine has it.
     :ivar torch_compile: compile the network, which pays off after some minutes.
     """
 
-    learning_rate: float = 8e-5
-    scale_learning_rate: float = 1e-5
-    weight_decay: float = 0.01
-    beta2: float = 0.98
-    clip: float = 1.0
-    steps: int = 0
-    epochs: float = 1.0
-    batch: int = 16
-    accumulate: int = 1
-    warmup: int = 50
+    learning_rate: NotNegative = 8e-5
+    scale_learning_rate: NotNegative = 1e-5
+    weight_decay: NotNegative = 0.01
+    beta2: Share = 0.98
+    clip: Positive = 1.0
+    steps: Natural = 0
+    epochs: NotNegative = 1.0
+    batch: Count = 16
+    accumulate: Count = 1
+    warmup: Natural = 50
     schedule: Literal['constant', 'linear', 'cosine'] = 'linear'
-    decay: float = 0.5
+    decay: Share = 0.5
     bf16: bool = True
     torch_compile: bool = False
-    save_every: int = 50
-    validate_every: int = 500
-    workers: int = 1
+    save_every: Count = 50
+    validate_every: Natural = 500
+    workers: Count = 1
 
 
 def adamw(named: Sequence[tuple[str, nn.Parameter]], config: OptimizerConfig

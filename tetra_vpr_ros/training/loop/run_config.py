@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
+from tetra_vpr_ros.training.config_keys import Natural
 from tetra_vpr_ros.training.data.held_out import ValidationConfig
 from tetra_vpr_ros.training.network.place_network import NetworkConfig
 
@@ -22,7 +23,7 @@ class RunConfig:
     """
 
     run: str = 'runs/train'
-    seed: int = 0
+    seed: Natural = 0
     network: NetworkConfig = field(default_factory=NetworkConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
 

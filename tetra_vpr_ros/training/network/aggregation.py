@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from tetra_vpr_ros.training.config_keys import Count
 from tetra_vpr_ros.training.network.ternary import make_linear, Precision
 import torch
 from torch import nn
@@ -43,17 +44,17 @@ class AggregationConfig:
     """
 
     kind: Kind = 'grid'
-    bits: int = 2048
+    bits: Count = 2048
     precision: Precision = 'float'
-    rows: int = 8
-    cols: int = 2
+    rows: Count = 8
+    cols: Count = 2
     softness: float = 0.0
     mix_depth: int = 4
-    mix_rows: int = 4
-    channels: int = 128
-    clusters: int = 16
-    cluster_dims: int = 32
-    token_dims: int = 64
+    mix_rows: Count = 4
+    channels: Count = 128
+    clusters: Count = 16
+    cluster_dims: Count = 32
+    token_dims: Count = 64
     queries: int = 16
     boq_blocks: int = 2
 

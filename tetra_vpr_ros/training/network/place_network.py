@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 import json
 from typing import Any
 
+from tetra_vpr_ros.training.config_keys import Natural
 from tetra_vpr_ros.training.network.aggregation import AggregationConfig, AGGREGATIONS
 from tetra_vpr_ros.training.network.imagenet import ImageNetNormalisation
 from tetra_vpr_ros.training.network.token_head import TokenHead
@@ -45,7 +46,7 @@ class NetworkConfig:
 
     vit: ViTConfig = field(default_factory=ViTConfig)
     aggregation: AggregationConfig = field(default_factory=AggregationConfig)
-    token_bits: int = 0
+    token_bits: Natural = 0
 
     def __post_init__(self) -> None:
         """Check that tokens fill whole bytes."""

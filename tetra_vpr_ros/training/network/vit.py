@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from tetra_vpr_ros.training.config_keys import Count, Natural
 from tetra_vpr_ros.training.network.ternary import (
     Activations, make_linear, Precision, QuantizedLinear, ScaleMode)
 import torch
@@ -37,12 +38,12 @@ class ViTConfig:
     """
 
     size: Size = 'small'
-    image_size: int | tuple[int, int] = 196
-    patch_size: int = 14
-    width: int = 0
-    depth: int = 0
-    heads: int = 0
-    mlp_ratio: int = 4
+    image_size: Count | tuple[Count, Count] = 196
+    patch_size: Count = 14
+    width: Natural = 0
+    depth: Natural = 0
+    heads: Natural = 0
+    mlp_ratio: Count = 4
     scale_mode: ScaleMode = 'learned'
     norm: Literal['pre', 'bitnet'] = 'pre'
     nonlinearity: Literal['gelu', 'relu'] = 'gelu'

@@ -20,6 +20,7 @@ from typing import Literal, TypeAlias
 
 import onnx
 from onnx import helper, TensorProto
+from tetra_vpr_ros.training.config_keys import Count
 from tetra_vpr_ros.training.network.place_network import network_entry, PlaceNetwork
 from tetra_vpr_ros.training.network.ternary import Activations, Int8Linear, QuantizedLinear
 from tetra_vpr_ros.training.network.vit import Block, ViTConfig
@@ -56,7 +57,7 @@ class ExportConfig:
     weight_format: Format = 'packed-uint8'
     patch_weights: PatchWeights = 'half'
     activations: Activations = 'token'
-    calibration: int = 192
+    calibration: Count = 192
     name: str = ''
     version: str = '1'
     recipe: str = ''

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tetra_vpr_ros.training.config_keys import Count, NotNegative, Share
 from tetra_vpr_ros.training.data.held_out import HeldOut
 from tetra_vpr_ros.training.data.pool import find_pool, PoolImage, times_shown
 from tetra_vpr_ros.training.loop.optimizer import OptimizerConfig
@@ -28,11 +29,11 @@ class DistillLosses:
         the teacher's, real-valued and by their signs.
     """
 
-    class_token: float = 1.0
-    patch: float = 0.3
-    attention: float = 0.05
-    descriptor: float = 0.0
-    tokens: float = 0.0
+    class_token: NotNegative = 1.0
+    patch: NotNegative = 0.3
+    attention: NotNegative = 0.05
+    descriptor: NotNegative = 0.0
+    tokens: NotNegative = 0.0
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,16 @@ class DistillConfig:
     :ivar cache: folder of the teacher's outputs; empty computes them as they are needed.
     """
 
-    images: dict[str, int] = field(default_factory=dict)
-    repeat: dict[str, int] = field(default_factory=dict)
+    images: dict[str, Count] = field(default_factory=dict)
+    repeat: dict[str, Count] = field(default_factory=dict)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     cache: str = ''
     start: StartConfig = field(default_factory=StartConfig)
     losses: DistillLosses = field(default_factory=DistillLosses)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     q_schedule: Literal['sigmoid', 'linear', 'cosine', 'none'] = 'sigmoid'
-    clean_share: float = 0.2
-    token_whitening: float = 0.5
+    clean_share: Share = 0.2
+    token_whitening: Share = 0.5
 
     def pictures(self, held_out: HeldOut) -> list[PoolImage]:
         """Return what an epoch shows, in the folders' order; those of ``repeat`` several times."""

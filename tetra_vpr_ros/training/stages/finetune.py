@@ -23,7 +23,7 @@ from tetra_vpr_ros.training.data.calibration import calibration_images
 from tetra_vpr_ros.training.data.held_out import HeldOut
 from tetra_vpr_ros.training.data.place_sampler import PlaceSampler
 from tetra_vpr_ros.training.data.place_sets import open_place_set, PlaceSet, PlaceSetConfig
-from tetra_vpr_ros.training.data.pool import refuse_namesakes
+from tetra_vpr_ros.training.data.pool import contents, refuse_namesakes
 from tetra_vpr_ros.training.data.scene_points import ScenePoints
 from tetra_vpr_ros.training.loop.checkpoint import newest_checkpoint
 from tetra_vpr_ros.training.loop.loop import Loop, Losses
@@ -242,7 +242,14 @@ def _train_token_head(stage: FinetuneConfig, structure: StructureConfig, network
 
 
 def _freeze(network: PlaceNetwork, blocks: int) -> None:
-    """Keep leading blocks, and what comes before them, as they are."""
+    """
+    Keep leading blocks, and what comes before them, as they are.
+
+    :raises ConfigError: there are not so many.
+    """
+    if blocks > len(network.backbone.blocks):
+        raise ConfigError(f'finetune.freeze_blocks: {blocks} of the '
+                          f'{len(network.backbone.blocks)} blocks that the network has')
     for block in network.backbone.blocks[:blocks]:
         block.requires_grad_(False)
     if blocks:
@@ -258,8 +265,9 @@ def _frozen_trunk(stage: FinetuneConfig, network: PlaceNetwork, sets: list[Place
     if not stage.freeze_blocks:
         raise ConfigError('finetune.cache keeps what frozen blocks say: set '
                           'finetune.freeze_blocks')
-    names = sorted({image.name for part in sets for image in part.images})
+    images = sorted({image.name: image for part in sets for image in part.images}.items())
+    pictures = dict(zip(dict(images), contents(image for _, image in images)))
     # Not the run's seed: a picture's views are drawn by its row and their numbers.
     recipe = {'geometric': stage.geometric, 'clean_share': stage.clean_share}
-    return FrozenTrunk(Path(stage.cache), names, stage.cache_views, network,
+    return FrozenTrunk(Path(stage.cache), pictures, stage.cache_views, network,
                        stage.freeze_blocks, recipe)

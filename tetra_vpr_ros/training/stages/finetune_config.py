@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tetra_vpr_ros.training.config_keys import Count, Natural, NotNegative, Positive, Share
 from tetra_vpr_ros.training.data.place_sets import PlaceSetConfig
 from tetra_vpr_ros.training.loop.optimizer import OptimizerConfig
 from tetra_vpr_ros.training.stages.start import StartConfig
@@ -43,16 +44,16 @@ class FinetuneConfig:
     start: StartConfig = field(default_factory=StartConfig)
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(learning_rate=2e-5, batch=12))
-    views: int = 3
+    views: Count = 3
     q_schedule: Literal['sigmoid', 'linear', 'cosine', 'none'] = 'sigmoid'
-    freeze_blocks: int = 0
+    freeze_blocks: Natural = 0
     cache: str = ''
-    cache_views: int = 4
-    geometric: float = 0.15
-    clean_share: float = 0.3
-    keep: float = 0.0
-    tokens: float = 0.0
-    points: float = 0.0
-    token_temperature: float = 0.05
+    cache_views: Count = 4
+    geometric: Share = 0.15
+    clean_share: Share = 0.3
+    keep: NotNegative = 0.0
+    tokens: NotNegative = 0.0
+    points: NotNegative = 0.0
+    token_temperature: Positive = 0.05
     one_set: bool = False
-    alike: float = 0.0
+    alike: Share = 0.0

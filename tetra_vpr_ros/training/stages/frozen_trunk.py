@@ -9,13 +9,14 @@ views of each picture stand for the endless ones that are drawn without a cache.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 from tetra_vpr_ros.training.config_keys import ConfigError
+from tetra_vpr_ros.training.data.memory_map import memory_map
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
 import torch
 
@@ -25,7 +26,7 @@ class FrozenTrunk:
     Tokens that enter the first block that is trained, of some views of each picture.
 
     :param folder: of the cache; created when missing, continued when there.
-    :param names: of all pictures.
+    :param pictures: all of them, by name, with what tells their contents, see `contents`.
     :param views: of each.
     :param network: whose leading blocks are frozen.
     :param depth: of them.
@@ -33,23 +34,23 @@ class FrozenTrunk:
     :raises ConfigError: the folder holds what another trunk says, or of other views.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], views: int, network: PlaceNetwork,
-                 depth: int, recipe: object) -> None:
+    def __init__(self, folder: Path, pictures: Mapping[str, str], views: int,
+                 network: PlaceNetwork, depth: int, recipe: object) -> None:
         """Open or create the two files."""
         self.network, self.depth, self.views = network, depth, views
-        self.row = {name: i for i, name in enumerate(names)}
+        self.row = {name: i for i, name in enumerate(pictures)}
         vit = network.config.vit
-        key = {'names': list(names), 'views': views, 'depth': depth, 'recipe': recipe,
-               'weights': _fingerprint(network, depth)}
+        key = json.loads(json.dumps({
+            'names': list(pictures), 'views': views, 'depth': depth, 'recipe': recipe,
+            'weights': _fingerprint(network, depth), 'contents': list(pictures.values())}))
         folder.mkdir(parents=True, exist_ok=True)
         described = folder / 'trunk.json'
-        if described.exists() and json.loads(described.read_text()) != json.loads(
-                json.dumps(key)):
+        if _known(described, key) != key:
             raise ConfigError(f'finetune.cache: {folder} holds what another trunk says, or of '
                               'other pictures: remove it or name another')
-        shape = len(names), views, vit.tokens + 1, vit.width
-        self._tokens = _mapped(folder / 'tokens.npy', np.float16, shape)
-        self._filled = _mapped(folder / 'filled.npy', np.uint8, shape[:2])
+        shape = len(pictures), views, vit.tokens + 1, vit.width
+        self._tokens = memory_map(folder / 'tokens.npy', np.float16, shape)
+        self._filled = memory_map(folder / 'filled.npy', np.uint8, shape[:2])
         described.write_text(json.dumps(key))
 
     def has(self, name: str, view: int) -> bool:
@@ -82,8 +83,14 @@ class FrozenTrunk:
             [self._tokens[row, view] for row, view in zip(rows, views)])).float()
 
 
-def _mapped(path: Path, kind: type, shape: tuple[int, ...]) -> np.ndarray:
-    return np.lib.format.open_memmap(path, 'r+' if path.exists() else 'w+', kind, shape)
+def _known(described: Path, wanted: dict[str, object]) -> object:
+    """Return of what a cache is; of nothing yet, and of what older ones do not say, as wanted."""
+    if not described.exists() and not (described.parent / 'tokens.npy').exists():
+        return wanted
+    try:
+        return {'contents': wanted['contents'], **json.loads(described.read_text())}
+    except (OSError, ValueError, TypeError):
+        return None  # damaged: nobody knows
 
 
 def _fingerprint(network: PlaceNetwork, depth: int) -> str:

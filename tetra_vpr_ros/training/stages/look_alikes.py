@@ -16,7 +16,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 from tetra_vpr_ros.training.data.place_sets import PlaceSet
-from tetra_vpr_ros.training.data.pool import PoolImage, read_rgb
+from tetra_vpr_ros.training.data.pool import contents, PoolImage, read_rgb
 from tetra_vpr_ros.training.data.views import resized
 from tetra_vpr_ros.training.network.device import device, has_bfloat16
 from tetra_vpr_ros.training.network.place_network import PlaceNetwork
@@ -39,10 +39,11 @@ def look_alikes(network: PlaceNetwork, sets: Sequence[PlaceSet], file: Path, nea
         there are no more.
     """
     images = [image for part in sets for image in part.images]
-    names = np.array([image.name for image in images])
+    names, told = np.array([image.name for image in images]), np.array(contents(images))
     if file.exists():
         with np.load(file) as kept:
-            if np.array_equal(kept['names'], names):
+            same = 'contents' not in kept or np.array_equal(kept['contents'], told)
+            if same and np.array_equal(kept['names'], names):
                 return [kept[f'set{i}'] for i in range(len(sets))]
     bits, decoded = _descriptors(network, images)
     ends = np.cumsum([len(part) for part in sets])
@@ -50,7 +51,8 @@ def look_alikes(network: PlaceNetwork, sets: Sequence[PlaceSet], file: Path, nea
                              nearest) for part, end in zip(sets, ends)]
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f'{file.stem}.{os.getpid()}.npz')
-    np.savez(unfinished, names=names, **{f'set{i}': near for i, near in enumerate(found)})
+    np.savez(unfinished, names=names, contents=told,
+             **{f'set{i}': near for i, near in enumerate(found)})
     unfinished.replace(file)
     return found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from tetra_vpr_ros.training.config_keys import ConfigError
+from tetra_vpr_ros.training.config_keys import ConfigError, Count
 from tetra_vpr_ros.training.loop.checkpoint import load_network
 from tetra_vpr_ros.training.network.place_network import NetworkConfig, PlaceNetwork
 from tetra_vpr_ros.training.network.rounding import round_network
@@ -33,7 +33,7 @@ class StartConfig:
     trunk: str = ''
     model: str = ''
     compensate: bool = True
-    calibration: int = 96
+    calibration: Count = 96
     fit_head: bool = True
 
 

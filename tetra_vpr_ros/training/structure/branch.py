@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tetra_vpr_ros.training.config_keys import Count
 from tetra_vpr_ros.training.data.label_maps import GROUPS
 from tetra_vpr_ros.training.network.aggregation import AggregationConfig, GridHead
 from tetra_vpr_ros.training.network.ternary import Precision
@@ -31,14 +32,14 @@ class BranchConfig:
     :ivar dims: of the embedding; a multiple of eight times the cells.
     """
 
-    side: int = 28
-    width: int = 96
-    depth: int = 2
-    heads: int = 3
+    side: Count = 28
+    width: Count = 96
+    depth: Count = 2
+    heads: Count = 3
     precision: Precision = 'ternary'
-    rows: int = 4
-    cols: int = 4
-    dims: int = 512
+    rows: Count = 4
+    cols: Count = 4
+    dims: Count = 512
 
 
 class StructureBranch(nn.Module):

@@ -74,13 +74,21 @@ def segment_folder(segmenter: Segmenter, images: Path, out: Path) -> tuple[int, 
     :param images: folder of pictures.
     :param out: folder of the label maps; names stay, the suffix becomes ``.png``.
     :returns: label maps written, and pictures that do not decode.
+    :raises ValueError: no picture decodes, or two would have one label map; they are named.
     """
     written = skipped = 0
-    for image in tqdm(find_images(images), desc='segmenting', unit='picture'):
-        path = (out / image.path.relative_to(images)).with_suffix('.png')
+    pictures: dict[Path, Path] = {}  # by their label map; those of an earlier run are none
+    for image in find_images(images):
+        if not image.path.resolve().is_relative_to(out.resolve()):
+            path = (out / image.path.relative_to(images)).with_suffix('.png')
+            if path in pictures:
+                raise ValueError(f'{pictures[path]} and {image.path} would have one label map, '
+                                 f'{path}: rename one')
+            pictures[path] = image.path
+    for path, file in tqdm(pictures.items(), desc='segmenting', unit='picture'):
         if path.exists():
             continue
-        picture = read_rgb(image.path)
+        picture = read_rgb(file)
         if picture is None:
             skipped += 1
             continue
@@ -89,4 +97,6 @@ def segment_folder(segmenter: Segmenter, images: Path, out: Path) -> tuple[int, 
         cv2.imwrite(str(temporary), segmenter(picture))
         os.replace(temporary, path)  # a kill leaves no half label map
         written += 1
+    if skipped == len(pictures):
+        raise ValueError(f'no picture below {images} decodes')
     return written, skipped

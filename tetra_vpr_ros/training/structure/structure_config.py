@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tetra_vpr_ros.training.config_keys import Count, NotNegative
 from tetra_vpr_ros.training.loop.optimizer import OptimizerConfig
 from tetra_vpr_ros.training.structure.branch import BranchConfig
 from tetra_vpr_ros.training.structure.labelled_sets import LabelledSetConfig
@@ -34,7 +35,7 @@ class StructureConfig:
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(learning_rate=1e-3, batch=24, steps=400,
                                                 save_every=100))
-    right: int = 5
-    weight: float = 0.0
+    right: Count = 5
+    weight: NotNegative = 0.0
     loss: Literal['feature', 'relational', 'tokens'] = 'relational'
     control: Literal['true', 'shuffled', 'random'] = 'true'

@@ -20,7 +20,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tetra_vpr_ros.training.data.pool import PoolImage, read_rgb
+from tetra_vpr_ros.training.data.memory_map import memory_map
+from tetra_vpr_ros.training.data.pool import contents, PoolImage, read_rgb
 from tetra_vpr_ros.training.data.views import geometric_view
 from tetra_vpr_ros.training.network.device import has_bfloat16
 from tetra_vpr_ros.training.teachers.teacher import Teacher, TeacherOutput
@@ -132,6 +133,9 @@ class _Reducer:
     def __init__(self, folder: Path, teacher: Teacher, images: Sequence[PoolImage],
                  spec: CacheSpec) -> None:
         self.dims = spec.dims or teacher.patch_channels
+        if self.dims > teacher.patch_channels:
+            raise ValueError(f'teacher.dims: {self.dims} components of the '
+                             f'{teacher.patch_channels} channels that a token of the teacher has')
         self._keep_all = spec.dims == 0
         if self._keep_all:
             return
@@ -177,9 +181,7 @@ def build_cache(folder: Path, images: Sequence[PoolImage], teacher: Teacher,
     state['grid'] = list(probe.grid)
 
     def stored(name: str, kind: type, *shape: int) -> np.ndarray:
-        path = folder / name
-        return np.lib.format.open_memmap(
-            path, 'r+' if path.exists() else 'w+', kind, (len(images), spec.views, *shape))
+        return memory_map(folder / name, kind, (len(images), spec.views, *shape))
 
     views = stored('views.npy', np.uint8, spec.size, spec.size, 3)
     tokens = stored('tokens.npy', np.float16, probe.patches.shape[1], reduce.dims)
@@ -229,14 +231,19 @@ def _state(file: Path, images: Sequence[PoolImage], spec: CacheSpec, described: 
     """Return how far a cache has come; see `build_cache`."""
     wanted = json.loads(json.dumps({
         'done': 0, 'undecodable': [], 'names': [image.name for image in images],
-        'spec': vars(spec), 'teacher': described}))
+        'spec': vars(spec), 'teacher': described, 'contents': contents(images)}))
     if not file.exists():
         return dict(wanted)
-    state: dict[str, Any] = json.loads(file.read_text())
-    if (state['names'], state['spec']) != (wanted['names'], wanted['spec']):
-        raise ValueError(f'{file.parent} caches other images or views: remove it or name another')
-    known = state.get('teacher')  # older ones do not know whose they are
-    if None not in (known, wanted['teacher']) and known != wanted['teacher']:
-        raise ValueError(f'{file.parent} caches what another teacher says, {known}: '
-                         'remove it or name another')
+    try:
+        state: dict[str, Any] = {'contents': wanted['contents'], **json.loads(file.read_text())}
+        if any(state[key] != wanted[key] for key in ('names', 'spec', 'contents')):
+            raise ValueError(f'{file.parent} caches other images or views: remove it or name '
+                             'another')
+        known, told = state.get('teacher'), wanted['teacher']  # older ones know less of theirs
+        if None not in (known, told) and {**told, **known} != told:
+            raise ValueError(f'{file.parent} caches what another teacher says, {known}: '
+                             'remove it or name another')
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f'{file} is damaged: remove {file.parent} or name another cache'
+                         ) from error
     return state

@@ -61,7 +61,13 @@ class FileTeacher:
                 self._run = module
         except Exception as error:  # both runtimes raise their own kinds
             raise TeacherError(f'teacher {path} cannot be opened: {error}') from error
-        out = self(torch.zeros(1, *size, 3, dtype=torch.uint8))
+        try:
+            out = self(torch.zeros(1, *size, 3, dtype=torch.uint8))
+        except TeacherError:
+            raise
+        except Exception as error:
+            raise TeacherError(f'teacher {path} does not take pictures of {size[0]}x{size[1]}, '
+                               f'teacher.image_size: {error}') from error
         self.patch_channels = out.patches.shape[2]
         self.class_channels = 0 if out.class_token is None else out.class_token.shape[1]
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
+import zlib
 
+from tetra_vpr_ros.training.config_keys import Count, Natural, NotNegative, Positive
 from tetra_vpr_ros.training.network.vit import ViTConfig
 from tetra_vpr_ros.training.teachers.dinov2 import DinoV2
 from tetra_vpr_ros.training.teachers.file_teacher import FileTeacher
@@ -40,13 +42,13 @@ class TeacherConfig:
 
     kind: Kind = 'resnet50'
     path: str = ''
-    image_size: int = 224
-    dims: int = 256
-    views: int = 2
+    image_size: Count = 224
+    dims: Natural = 256
+    views: Count = 2
     vit: ViTConfig | None = None
-    attention_layers: int = 0
-    temperature: float = 4.0
-    weight: float = 1.0
+    attention_layers: Natural = 0
+    temperature: Positive = 4.0
+    weight: NotNegative = 1.0
     beside: list[TeacherConfig] = field(default_factory=list)
 
 
@@ -55,6 +57,7 @@ def described(config: TeacherConfig) -> dict[str, object]:
     file = Path(config.path)
     return {'kind': config.kind, 'file': file.name,
             'bytes': file.stat().st_size if file.is_file() else None,
+            'checksum': zlib.crc32(file.read_bytes()) if file.is_file() else None,
             'attention': [config.attention_layers, config.temperature], 'weight': config.weight,
             'vit': None if config.vit is None else asdict(config.vit),
             'beside': [described(other) for other in config.beside]}

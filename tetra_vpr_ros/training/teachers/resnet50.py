@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
-from tetra_vpr_ros.training.teachers.teacher import TeacherOutput
+from tetra_vpr_ros.training.teachers.teacher import TeacherError, TeacherOutput
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -66,7 +67,10 @@ class ResNet50Trunk(nn.Module):
     def load(cls, path: Path | str) -> ResNet50Trunk:
         """Read the trunk from a safetensors file, ready for inference."""
         trunk = cls()
-        state = {key: value.float() for key, value in load_file(str(path)).items()}
+        try:
+            state = {key: value.float() for key, value in load_file(str(path)).items()}
+        except (OSError, SafetensorError) as error:
+            raise TeacherError(f'teacher {path} cannot be read: {error}') from error
         missing, unexpected = trunk.load_state_dict(state, strict=False)
         missing = [key for key in missing if not key.endswith('num_batches_tracked')]
         if missing or unexpected:
