@@ -42,6 +42,7 @@ setup(
         'scipy>=1.8',
         'pyproj>=3.3',
         'tqdm>=4.57',
+        'PyYAML>=5.4',
     ],
     extras_require={
         'training': ['torch>=2.3', 'safetensors>=0.4', 'onnx>=1.16', 'PyYAML>=6',

@@ -13,7 +13,8 @@ class Action:
 
     def __init__(self, *args, **kwargs):
         self.args, self.kwargs = args, kwargs
-        self.__dict__.update(kwargs)
+        self.__dict__.update({'args_' if key == 'args' else key: value
+                              for key, value in kwargs.items()})
 
 
 def kind(name):
@@ -82,5 +83,6 @@ def performed(description, undeclared=None, **arguments):
     assert not arguments, 'not declared'
     made = []
     for action in actions:
-        made += action.function(context) if type(action).__name__ == 'OpaqueFunction' else [action]
+        made += (action.function(context, *getattr(action, 'args_', ()))
+                 if type(action).__name__ == 'OpaqueFunction' else [action])
     return made, context

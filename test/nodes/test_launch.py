@@ -133,6 +133,8 @@ def test_a_lifecycle_manager_is_given_a_bond_where_there_is_the_library(launchin
     (manager,), actions, _ = launching(ROOT / 'launch' / 'managed.launch.py')
     assert manager.parameters == [{'autostart': True, 'node_names': ['vpr_localize'],
                                    'bond_timeout': 4.0 if bond else 0.0}]
+    (manager,), _, _ = launching(ROOT / 'launch' / 'managed.launch.py', use_sim_time='true')
+    assert manager.parameters[0]['use_sim_time'].kwargs == {'value_type': bool}
     group = next(action for action in actions if type(action).__name__ == 'GroupAction')
     assert group.args[0][0].kwargs == {'name': 'bond', 'value': bond}
     assert dict(group.args[0][1].launch_arguments) == {'autostart': 'false'}
