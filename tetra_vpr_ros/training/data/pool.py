@@ -61,12 +61,17 @@ def contents(images: Iterable[PoolImage]) -> list[str]:
     """
     Return what tells the pictures from others of their names: length and checksum of their files.
 
-    Of each the first 16 KiB are read, where pictures that differ do.
+    Of each the first 16 KiB are read, where pictures that differ do; nothing tells one that
+    cannot be, which is passed over where it is needed.
     """
     found = []
     for image in images:
-        with image.path.open('rb') as file:
-            found.append(f'{os.fstat(file.fileno()).st_size}:{zlib.crc32(file.read(1 << 14)):08x}')
+        try:
+            with image.path.open('rb') as file:
+                size = os.fstat(file.fileno()).st_size
+                found.append(f'{size}:{zlib.crc32(file.read(1 << 14)):08x}')
+        except OSError:
+            found.append('')
     return found
 
 

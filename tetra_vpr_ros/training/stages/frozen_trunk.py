@@ -48,10 +48,10 @@ class FrozenTrunk:
         if _known(described, key) != key:
             raise ConfigError(f'finetune.cache: {folder} holds what another trunk says, or of '
                               'other pictures: remove it or name another')
+        described.write_text(json.dumps(key))  # first: arrays that nobody describes are refused
         shape = len(pictures), views, vit.tokens + 1, vit.width
         self._tokens = memory_map(folder / 'tokens.npy', np.float16, shape)
         self._filled = memory_map(folder / 'filled.npy', np.uint8, shape[:2])
-        described.write_text(json.dumps(key))
 
     def has(self, name: str, view: int) -> bool:
         """Tell whether a view of a picture was computed already."""
