@@ -42,7 +42,9 @@ def test_poses_go_where_rtabmap_and_slam_toolbox_listen(inside, probe, wall, wal
                 for answer in probe.received['/vpr/candidates']))
 
     # Another localizer of the robot takes poses, too, but is not who waits for the first.
-    rear = rclpy.create_node('vpr_rear')
+    context = rclpy.Context()  # its own, as another process has
+    context.init()
+    rear = rclpy.create_node('vpr_rear', context=context)
     told = []
     rear.create_subscription(PoseWithCovarianceStamped, '/rtabmap/initialpose', told.append, 10)
     tells = rear.create_publisher(PoseWithCovarianceStamped, '/rtabmap/initialpose', 10)
@@ -78,6 +80,7 @@ def test_poses_go_where_rtabmap_and_slam_toolbox_listen(inside, probe, wall, wal
     tells.publish(first[0])
     assert seen(lambda: 'the belief starts about' in capfd.readouterr().err)
     rear.destroy_node()
+    context.try_shutdown()
 
 
 def test_who_keeps_no_belief_says_that_it_takes_no_pose(inside, probe, wall_map, capfd):
