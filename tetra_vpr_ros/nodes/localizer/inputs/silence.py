@@ -43,7 +43,9 @@ class Listened:
 
     def mistaken(self) -> bool:
         """Tell whether somebody publishes on the topic, but nobody what is listened to."""
-        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        return self._none_fits(self._node.get_publishers_info_by_topic(self.topic))
+
+    def _none_fits(self, publishers: Sequence[Any]) -> bool:
         return bool(publishers) and all(p.topic_type != self.kind for p in publishers)
 
     def why(self) -> str:
@@ -53,12 +55,11 @@ class Listened:
         publishers = self._node.get_publishers_info_by_topic(self.topic)
         if not publishers:
             return f'{asked} is published by nobody; {self._elsewhere()}'
-        foreign = [p for p in publishers if p.topic_type != self.kind]
-        if len(foreign) == len(publishers):
-            mend = (_other_transport(self.topic, foreign[0].topic_type) if self.kind in _IMAGES
+        if self._none_fits(publishers):
+            other = publishers[0].topic_type
+            mend = (_other_transport(self.topic, other) if self.kind in _IMAGES
                     else f'name a topic of {self.kind}')
-            return (f'{asked} is published by {_names(foreign)} as {foreign[0].topic_type}: '
-                    f'{mend}')
+            return f'{asked} is published by {_names(publishers)} as {other}: {mend}'
         fitting = [p for p in publishers if p.topic_type == self.kind]
         refused = [p for p in fitting if qos_check_compatible(
             p.qos_profile, qos)[0] == QoSCompatibility.ERROR]
