@@ -65,9 +65,9 @@ class Pipeline:
         self._relocalize, self._health = relocalize, health
         self._lenses = Lenses(node, loaded, measurements)
         self._fusion_window: float = self._value('fusion_window')
-        self._first_fix_ns, self._first_pose_sent = 0, False
+        self._first_pose_sent = False
         self._tell_again: dict[str, float] = {}  # when, by what is told, monotonic seconds
-        loaded.outputs.first_fix = ''
+        loaded.outputs.first_fix = None
 
     def process(self, frames: Sequence[CameraFrame]) -> None:
         """Work on frames; the thread must outlive whatever they hold."""
@@ -214,9 +214,9 @@ class Pipeline:
         if estimate.accepted:
             state, detail = LOCALIZED, f'at place {estimate.place_id}'
             # A run that begins anew, as simulations do, has a first fix of its own.
-            if not outputs.first_fix or nanoseconds(stamp) < self._first_fix_ns:
-                self._first_fix_ns = nanoseconds(stamp)
-                outputs.first_fix = f'{stamp.sec}.{stamp.nanosec:09d}'
+            first = outputs.first_fix
+            if first is None or nanoseconds(stamp) < nanoseconds(first):
+                outputs.first_fix = stamp
                 detail = f'first fix: place {estimate.place_id}'
                 self._node.get_logger().info(f'{detail}, confidence {estimate.confidence:.3f}')
             # Not before somebody listens: whoever starts later would never hear of it.

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
 import numpy as np
@@ -51,14 +52,15 @@ class Outputs:
     :param frame_id: frame of the poses.
     :param global_pose_frame: of the robot, for who wants that in the header; empty for nobody.
     :ivar state: the last status, one of `LOCALIZED`, `SEARCHING`, `UNKNOWN_PLACE`, `NO_IMAGES`.
-    :ivar first_fix: stamp of the first match, seconds, in each status; empty until there is one.
+    :ivar first_fix: stamp of the first match, told in each status; None until there is one.
     """
 
     def __init__(self, node: LifecycleNode, frame_id: str, global_pose_frame: str = '') -> None:
         """Create the publishers."""
         self._node, self._robot_frame = node, global_pose_frame
         self._made: list[Any] = []
-        self.frame_id, self.first_fix = frame_id, ''
+        self.frame_id = frame_id
+        self.first_fix: Time | None = None
         self.state, self._values = SEARCHING, tuple[tuple[str, object], ...]()
         try:
             self._create()
@@ -150,7 +152,9 @@ class Outputs:
     def status(self, state: str, detail: str, values: Values = ()) -> None:
         """Publish the status, for late subscribers too."""
         self.state = state
-        self._values = ('detail', detail), *values, ('first_fix', self.first_fix)
+        fix = self.first_fix
+        told = '' if fix is None else f'{fix.sec}.{fix.nanosec:09d}'
+        self._values = ('detail', detail), *values, ('first_fix', told)
         self._status.publish(conversions.status_message(
             _LEVELS[state], self._node.get_fully_qualified_name(), state, self._values))
 
